@@ -1,0 +1,1 @@
+"""Rooms: one package per subject, all of the same shape (records, store, service)."""

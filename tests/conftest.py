@@ -1,0 +1,42 @@
+"""Fixtures every test may use: a workspace on disk and a workbench over it with a clock that stands still."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_tui.core.workspace import Workspace
+from mlops_tui.workbench import Workbench
+
+
+@dataclasses.dataclass
+class Clock:
+    """Milliseconds since the epoch that move only when a test says so."""
+
+    now: int = 1_760_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, ms: int) -> None:
+        self.now += ms
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace.create(tmp_path / "project")
+
+
+@pytest.fixture
+def workbench(workspace: Workspace, clock: Clock) -> Iterator[Workbench]:
+    bench = Workbench(workspace, actor="tester", now=clock)
+    yield bench
+    bench.close()
