@@ -1,0 +1,1 @@
+"""Immutable model versions, the names that move over them, and where each one came from."""

@@ -1,0 +1,300 @@
+"""A model package: one folder that holds a fitted estimator and everything needed to serve and watch it.
+
+    model.joblib      the estimator (pickle; classes of `__main__` and of project files travel by value)
+    signature.json    {"task", "target", "inputs": [{"name", "type"}], "outputs": [{"name", "type"}], "labels", "frame"}
+    sample.parquet    at most 200 input rows: the golden requests
+    profile.json      the reference profile (see `profile.py`), when a reference was given
+    environment.json  {"python": "3.11.7", "libraries": {"scikit-learn": "1.9.1", ...}}
+
+Types are int64, float64, bool, string and datetime. `frame` says whether the estimator was fitted on named columns.
+The first output is `prediction`; `probabilities` (one number per label) follows where there is a `predict_proba`.
+Unpickling runs code: load only packages whose hash the registry recorded, and only in worker processes.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import uuid
+import warnings
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+    import pandas as pd
+
+SAMPLE_ROWS = 200
+MODEL, SIGNATURE, SAMPLE, PROFILE, ENVIRONMENT = (
+    "model.joblib",
+    "signature.json",
+    "sample.parquet",
+    "profile.json",
+    "environment.json",
+)
+LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib")
+# A minor release of these may read old model files differently; others are recorded only.
+STRICT_LIBRARIES = ("scikit-learn",)
+
+
+class EnvironmentMismatch(UserWarning):
+    """A model was loaded under other versions than it was saved with."""
+
+
+def save(
+    folder: Path,
+    estimator: Any,
+    *,
+    sample: pd.DataFrame,
+    task: str,
+    target: str,
+    labels: Sequence[Any] | None = None,
+    reference: pd.DataFrame | None = None,
+    predictions: Any = None,
+    truth: Any = None,
+    modules: Sequence[ModuleType] = (),
+) -> None:
+    """Write a model package to `folder`, which must be absent or empty; nothing is left there on an error.
+
+    `sample`: input rows with the columns the estimator takes; the first 200 are kept. `reference`: the rows behind the
+    reference profile with their `predictions` and `truth`; predictions are computed when left out. `labels` default to
+    `classes_` of a classifier. `modules`: project modules to store by value, since a server cannot import them.
+    Raises InvalidInput when the estimator cannot be pickled or cannot answer its own sample.
+    """
+    import pandas as pd
+
+    frame = sample if isinstance(sample, pd.DataFrame) else pd.DataFrame(sample, columns=_names(estimator, sample))
+    frame = frame.head(SAMPLE_ROWS).reset_index(drop=True)
+    if frame.empty:
+        raise InvalidInput("A model package needs at least one sample row.", hint="Pass sample=X_valid.head(200).")
+    described = describe(estimator, frame, task=task, target=target, labels=labels)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staged = folder.parent / f".{folder.name}-{uuid.uuid4().hex[:8]}"
+    staged.mkdir()
+    try:
+        _dump(estimator, staged / MODEL, modules)
+        _write_json(staged / SIGNATURE, described)
+        _write_json(staged / ENVIRONMENT, current_environment(estimator))
+        frame.to_parquet(staged / SAMPLE, index=False)
+        if reference is not None:
+            _write_json(staged / PROFILE, _profile(estimator, described, reference, predictions, truth))
+        staged.replace(folder)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def load(folder: Path) -> Any:
+    """Unpickle the estimator of a package; warns EnvironmentMismatch where the versions differ.
+
+    Raises NotFound (no package there), Unavailable (a library is missing), InvalidInput (the file cannot be read).
+    """
+    import joblib
+
+    path = _member(folder, MODEL)
+    problems = mismatches(environment(folder))
+    hint = "Saved under other versions: " + "; ".join(problems) if problems else "Train and register it again."
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Trying to unpickle")  # said below, once and in one sentence
+            estimator = joblib.load(path)
+    except ModuleNotFoundError as error:
+        raise Unavailable(
+            f"The model in {folder} needs the package {error.name!r}, which is not installed.",
+            hint=f"Install it into this environment: pip install {str(error.name).partition('.')[0]}",
+        ) from error
+    except Exception as error:
+        raise InvalidInput(f"The model in {folder} cannot be loaded: {_one_line(error)}.", hint=hint) from error
+    if problems:
+        warnings.warn(EnvironmentMismatch("; ".join(problems)), stacklevel=2)
+    return estimator
+
+
+def signature(folder: Path) -> dict[str, Any]:
+    """Return the signature; raises NotFound when there is none and InvalidInput when it is damaged."""
+    return _read_json(_member(folder, SIGNATURE))
+
+
+def environment(folder: Path) -> dict[str, Any]:
+    """Return the versions the package was saved under."""
+    return _read_json(_member(folder, ENVIRONMENT))
+
+
+def profile(folder: Path) -> dict[str, Any] | None:
+    """Return the reference profile, or None when the package was saved without a reference."""
+    return _read_json(folder / PROFILE) if (folder / PROFILE).exists() else None
+
+
+def sample(folder: Path) -> pd.DataFrame:
+    """Return the golden requests: at most 200 input rows."""
+    import pandas as pd
+
+    return pd.read_parquet(_member(folder, SAMPLE))
+
+
+def prepare(described: dict[str, Any], frame: pd.DataFrame) -> Any:
+    """Return `frame` as the estimator takes it: its columns in order, bare values if it was fitted without names."""
+    ordered = frame[[item["name"] for item in described["inputs"]]]
+    return ordered if described["frame"] else ordered.to_numpy()
+
+
+def describe(
+    estimator: Any, frame: pd.DataFrame, *, task: str, target: str, labels: Sequence[Any] | None = None
+) -> dict[str, Any]:
+    """Work out the signature of a fitted estimator by asking it for the rows of `frame`.
+
+    Raises InvalidInput when the estimator cannot answer them.
+    """
+    named = getattr(estimator, "feature_names_in_", None) is not None
+    if named:
+        frame = _in_order(frame, [str(name) for name in estimator.feature_names_in_])
+    try:
+        answer = estimator.predict(frame if named else frame.to_numpy())
+    except Exception as error:
+        raise InvalidInput(
+            f"The estimator cannot answer its own sample: {_one_line(error)}.",
+            hint="Pass a fitted estimator and sample rows with the columns it was fitted on.",
+        ) from error
+    outputs = [{"name": "prediction", "type": _type_name(answer)}]
+    if task == "classification" and hasattr(estimator, "predict_proba"):
+        outputs.append({"name": "probabilities", "type": "float64"})
+    if labels is None:
+        labels = list(getattr(estimator, "classes_", [])) if task == "classification" else []
+    return {
+        "task": task,
+        "target": target,
+        "inputs": [{"name": str(name), "type": _type_name(frame[name])} for name in frame.columns],
+        "outputs": outputs,
+        "labels": [_plain(label) for label in labels],
+        "frame": named,
+    }
+
+
+def current_environment(estimator: Any = None) -> dict[str, Any]:
+    """Return the running Python and library versions, with the estimator's own library."""
+    names = list(LIBRARIES)
+    home = type(estimator).__module__.partition(".")[0] if estimator is not None else ""
+    names += [name for name in metadata.packages_distributions().get(home, []) if name not in names]
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"python": platform.python_version(), "libraries": versions}
+
+
+def mismatches(saved: dict[str, Any]) -> list[str]:
+    """Name each difference that may change what a model answers: Python and scikit-learn by minor version."""
+    running = current_environment()
+    pairs = [("Python", str(saved.get("python", "")), str(running["python"]))]
+    libraries: dict[str, str] = saved.get("libraries", {})
+    pairs += [(name, libraries.get(name, ""), str(running["libraries"].get(name, ""))) for name in STRICT_LIBRARIES]
+    return [
+        f"{name} {old} then, {new or 'absent'} now"
+        for name, old, new in pairs
+        if old and old.split(".")[:2] != new.split(".")[:2]
+    ]
+
+
+def _profile(
+    estimator: Any, described: dict[str, Any], reference: pd.DataFrame, predictions: Any, truth: Any
+) -> dict[str, Any]:
+    from mlops_tui.domains.registry.profile import build_profile
+
+    frame = reference[[item["name"] for item in described["inputs"]]]
+    inputs = prepare(described, frame)
+    if predictions is None:
+        predictions = estimator.predict(inputs)
+    classes = getattr(estimator, "classes_", None)
+    has_probabilities = len(described["outputs"]) > 1 and classes is not None
+    return build_profile(
+        frame,
+        predictions,
+        truth,
+        task=str(described["task"]),
+        probabilities=estimator.predict_proba(inputs) if has_probabilities else None,
+        labels=list(classes) if has_probabilities else None,
+    )
+
+
+def _dump(estimator: Any, path: Path, modules: Sequence[ModuleType]) -> None:
+    # cloudpickle stores what `__main__` and the given modules define by value; joblib.load reads the result.
+    import cloudpickle
+
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        with path.open("wb") as file:
+            cloudpickle.dump(estimator, file, protocol=5)
+    except Exception as error:
+        raise InvalidInput(
+            f"The estimator cannot be saved: {_one_line(error)}.",
+            hint="An estimator must not hold open files, locks, connections or generators.",
+        ) from error
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _names(estimator: Any, rows: Any) -> list[str]:
+    names = getattr(estimator, "feature_names_in_", None)
+    return [str(name) for name in names] if names is not None else [f"x{place}" for place in range(len(rows[0]))]
+
+
+def _in_order(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    absent = [name for name in names if name not in frame.columns]
+    if absent:
+        raise InvalidInput(
+            f"The sample lacks the column {absent[0]!r} that the estimator was fitted on.",
+            hint="Pass sample rows with all the columns of the training data.",
+        )
+    return frame[names]
+
+
+def _type_name(values: Any) -> str:
+    import pandas as pd
+
+    kind = values.dtype
+    if pd.api.types.is_bool_dtype(kind):
+        return "bool"
+    if pd.api.types.is_integer_dtype(kind):
+        return "int64"
+    if pd.api.types.is_float_dtype(kind):
+        return "float64"
+    return "datetime" if pd.api.types.is_datetime64_any_dtype(kind) else "string"
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.rstrip(".")[:300]
+
+
+def _member(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise NotFound(f"{folder} is no model package: {name} is missing.", hint="Write one with run.log_model(...).")
+    return path
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, allow_nan=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{path} is damaged: {_one_line(error)}.", hint="Register the model again.") from error
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{path} is damaged: an object was expected.", hint="Register the model again.")
+    return value
