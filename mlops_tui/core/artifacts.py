@@ -1,0 +1,148 @@
+"""Content-addressed files: a file is stored once under its SHA-256, and checked against it whenever it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.core.lake import disk_error, sync_file, sync_folder
+
+
+class Artifacts:
+    """The store under `root`: `ab/cdef...`, read-only files. A folder is stored as a manifest of its files' hashes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put_file(self, source: Path) -> str:
+        """Store a copy of a file; its SHA-256. Raises NotFound when it is not there, Unavailable when the disk refuses."""
+        try:
+            if not source.is_file():
+                raise NotFound(f"There is no file {source}.")
+            staged = self._stage()
+            try:
+                digest = _copy_hashed(source, staged)
+                self._keep(staged, digest)
+            finally:
+                staged.unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_error(error, source) from error
+        return digest
+
+    def put_bytes(self, data: bytes) -> str:
+        """Store bytes; their SHA-256."""
+        digest = hashlib.sha256(data).hexdigest()
+        if self._place(digest).exists():
+            return digest
+        try:
+            staged = self._stage()
+            try:
+                staged.write_bytes(data)
+                self._keep(staged, digest)
+            finally:
+                staged.unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_error(error, self.root) from error
+        return digest
+
+    def put_folder(self, folder: Path) -> str:
+        """Store every file of a folder; the hash of the manifest that names them."""
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        manifest = {path.relative_to(folder).as_posix(): self.put_file(path) for path in files}
+        if not manifest:
+            raise InvalidInput(f"{folder} holds no files.")
+        return self.put_bytes(msgspec.json.encode(manifest, order="sorted"))
+
+    def manifest(self, sha: str) -> dict[str, str]:
+        """File names and their hashes of a stored folder."""
+        try:
+            return msgspec.json.decode(self.read(sha), type=dict[str, str])
+        except msgspec.DecodeError:
+            raise InvalidInput(f"Artifact {sha[:12]} is a file, not a folder.") from None
+
+    def checkout(self, sha: str, dest: Path) -> Path:
+        """Copy a stored folder to `dest` (made if needed), every hash checked; `dest`."""
+        for name, file_sha in self.manifest(sha).items():
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise InvalidInput(f"The manifest {sha[:12]} names a file outside its folder: {name}.")
+            target = dest / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.path(file_sha), target)
+        return dest
+
+    def path(self, sha: str) -> Path:
+        """Where the file lies, after its content was checked. Raises NotFound, or InvalidInput when it was altered."""
+        place = self._find(sha)
+        with place.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha:
+                raise _altered(sha)
+        return place
+
+    def read(self, sha: str) -> bytes:
+        """The bytes, checked."""
+        data = self._find(sha).read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha:
+            raise _altered(sha)
+        return data
+
+    def size(self, sha: str) -> int:
+        """Bytes of a stored file."""
+        return self._find(sha).stat().st_size
+
+    def folder_size(self, sha: str) -> int:
+        """Bytes of all files of a stored folder."""
+        return sum(self.size(file) for file in self.manifest(sha).values())
+
+    def has(self, sha: str) -> bool:
+        return self._place(sha).exists()
+
+    def _find(self, sha: str) -> Path:
+        place = self._place(sha)
+        if not place.is_file():
+            raise NotFound(
+                f"Artifact {sha[:12]} is not in the store.",
+                hint="It may have been removed by `mlops gc`; restore a backup.",
+            )
+        return place
+
+    def _place(self, sha: str) -> Path:
+        if len(sha) != 64 or not all(c in "0123456789abcdef" for c in sha):
+            raise InvalidInput(f"{sha[:20]!r} is not an artifact's hash.")
+        return self.root / sha[:2] / sha[2:]
+
+    def _stage(self) -> Path:
+        self.root.mkdir(parents=True, exist_ok=True)
+        return self.root / f".{os.getpid()}-{uuid.uuid4().hex}"
+
+    def _keep(self, staged: Path, digest: str) -> None:
+        place = self._place(digest)
+        if place.exists():
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        staged.chmod(0o440)
+        sync_file(staged)
+        staged.replace(place)
+        sync_folder(place.parent)
+
+
+def _copy_hashed(source: Path, dest: Path) -> str:
+    """Copy and hash in one pass, so that the hash is of what was stored even if the source changes meanwhile."""
+    digest = hashlib.sha256()
+    with source.open("rb") as reader, dest.open("wb") as writer:
+        while chunk := reader.read(1 << 20):
+            digest.update(chunk)
+            writer.write(chunk)
+    return digest.hexdigest()
+
+
+def _altered(sha: str) -> InvalidInput:
+    return InvalidInput(
+        f"Artifact {sha[:12]} was altered on disk: its content no longer has that hash.",
+        hint="Restore it from a backup; it will not be used.",
+    )

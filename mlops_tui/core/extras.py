@@ -1,0 +1,18 @@
+"""Heavy or optional libraries: loaded on use, with the install line when one is missing."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from mlops_tui.core.errors import Unavailable
+
+
+def need(module: str, extra: str) -> ModuleType:
+    """Import `module`, or say how to install the extra that brings it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise Unavailable(
+            f"This needs {module}, which is not installed.", hint=f"pip install 'mlops-tui[{extra}]'"
+        ) from error

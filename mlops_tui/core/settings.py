@@ -1,0 +1,154 @@
+"""Settings of a workspace: `settings.toml` under environment variables under nothing; every mistake of a file at once."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from mlops_tui.core.errors import InvalidInput
+from mlops_tui.core.ids import nearest
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class General(Struct, forbid_unknown_fields=True, frozen=True):
+    """[workspace]"""
+
+    name: str = "workspace"
+
+
+class Daemon(Struct, forbid_unknown_fields=True, frozen=True):
+    """[daemon] The one background process."""
+
+    poll_ms: Annotated[int, Meta(ge=50, le=10_000)] = 250  # how often changes of other processes are looked for
+    sweep_s: Seconds = 15.0  # how often clock jumps and lost processes are looked for
+    max_jobs: Positive = 2  # jobs running at once
+    compact_s: Seconds = 10.0  # how often the prediction log is moved to Parquet
+    monitor_s: Seconds = 60.0  # how often monitors run while there is traffic
+    log_mb: Positive = 5  # size at which a log is rotated; three old ones are kept
+
+
+class Serving(Struct, forbid_unknown_fields=True, frozen=True):
+    """[serving] The inference gateway."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    durability: Literal["process", "power"] = "process"
+    log_failure: Literal["reject", "serve_unlogged"] = "reject"  # what happens to a request that cannot be logged
+    worker_timeout_s: Seconds = 30.0
+    max_body_mb: Positive = 16
+
+
+class Hardware(Struct, forbid_unknown_fields=True, frozen=True):
+    """[hardware] CPU, memory and GPU history."""
+
+    interval_s: Annotated[float, Meta(ge=0.2)] = 1.0
+    flush_s: Seconds = 10.0
+
+
+class Lake(Struct, forbid_unknown_fields=True, frozen=True):
+    """[lake] Limits of each DuckDB connection."""
+
+    threads: Positive = 2
+    memory: Annotated[str, Meta(pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$")] = "1GB"
+
+
+class Retention(Struct, forbid_unknown_fields=True, frozen=True):
+    """[retention] How long things are kept, in days."""
+
+    predictions_days: Positive = 90
+    jobs_days: Positive = 90
+
+
+class Settings(Struct, frozen=True):
+    """All sections."""
+
+    workspace: General = General()
+    daemon: Daemon = Daemon()
+    serving: Serving = Serving()
+    hardware: Hardware = Hardware()
+    lake: Lake = Lake()
+    retention: Retention = Retention()
+
+
+SECTIONS: dict[str, type[Struct]] = {
+    "workspace": General,
+    "daemon": Daemon,
+    "serving": Serving,
+    "hardware": Hardware,
+    "lake": Lake,
+    "retention": Retention,
+}
+
+
+def load(path: Path, env: Mapping[str, str] | None = None) -> Settings:
+    """Read `path` (a missing file means defaults), lay `MLOPS_<SECTION>_<KEY>` variables over it and check every value.
+
+    Raises InvalidInput with one line per mistake, each naming its section and key.
+    """
+    env = os.environ if env is None else env
+    document = _read(path)
+    mistakes: list[str] = []
+    for name in document:
+        if name not in SECTIONS:
+            near = nearest(name, SECTIONS)
+            mistakes.append(f"[{name}] is not a section" + (f"; did you mean [{near}]?" if near else "."))
+    sections: dict[str, Any] = {}
+    for name, kind in SECTIONS.items():
+        given = document.get(name, {})
+        if not isinstance(given, dict):
+            mistakes.append(f"{name} must be a section: write [{name}] on a line of its own.")
+            continue
+        sections[name] = _section(name, kind, given, env, mistakes)
+    if mistakes:
+        lines = "\n  ".join(mistakes)
+        raise InvalidInput(
+            f"{path} has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}:\n  {lines}",
+            hint="docs/settings.md lists every setting.",
+        )
+    return Settings(**sections)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"{path} is not valid TOML: {error}.", hint="Fix that line, or move the file away to use the defaults."
+        ) from error
+
+
+def _section(
+    name: str, kind: type[Struct], given: dict[str, Any], env: Mapping[str, str], mistakes: list[str]
+) -> Struct | None:
+    """One section checked key by key, because a decoder stops at its first mistake and a person wants them all."""
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    good: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in fields:
+            near = nearest(key, fields)
+            mistakes.append(f"[{name}] {key} is not a setting" + (f"; did you mean {near}?" if near else "."))
+            continue
+        try:
+            good[key] = msgspec.convert(value, fields[key].type)
+        except msgspec.ValidationError as error:
+            mistakes.append(f"[{name}] {key} = {value!r}: {str(error).lower()}.")
+    for key, field in fields.items():
+        variable = f"MLOPS_{name}_{key}".upper()
+        if variable in env:
+            try:
+                good[key] = msgspec.convert(env[variable], field.type, strict=False)
+            except msgspec.ValidationError as error:
+                mistakes.append(f"${variable} = {env[variable]!r}: {str(error).lower()}.")
+    return kind(**good)

@@ -1,0 +1,143 @@
+"""Opens a workspace and hands out the rooms: the one place where they are put together."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from mlops_tui.core import clock
+from mlops_tui.core.context import Context
+from mlops_tui.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.alerts.service import Alerts
+    from mlops_tui.domains.audit.service import Audit
+    from mlops_tui.domains.experiments.service import Experiments
+    from mlops_tui.domains.features.service import Features
+    from mlops_tui.domains.hardware.service import Hardware
+    from mlops_tui.domains.jobs.service import Jobs
+    from mlops_tui.domains.monitoring.service import Monitoring
+    from mlops_tui.domains.pipelines.service import Pipelines
+    from mlops_tui.domains.registry.service import Registry
+    from mlops_tui.domains.schedules.service import Schedules
+    from mlops_tui.domains.serving.service import Serving
+
+
+class Workbench:
+    """The rooms of one workspace for one thread; each is imported, migrated and built when it is first asked for."""
+
+    def __init__(
+        self, workspace: Workspace, *, actor: str | None = None, now: Callable[[], int] = clock.now_ms
+    ) -> None:
+        self.workspace = workspace
+        self.context = Context.open(workspace, actor=actor or default_actor(), now=now)
+
+    @property
+    def actor(self) -> str:
+        return self.context.actor
+
+    def changed(self) -> tuple[int, int, int]:
+        """Three numbers that differ from the last answer when anyone changed the workspace: cheap enough for four times a second."""
+        context = self.context
+        return context.catalog.data_version(), context.metrics.data_version(), context.telemetry.data_version()
+
+    @cached_property
+    def audit(self) -> Audit:
+        from mlops_tui.domains.audit.service import Audit
+
+        return Audit(self.context)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        from mlops_tui.domains.alerts.service import Alerts
+
+        return Alerts(self.context, self.audit)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        from mlops_tui.domains.jobs.service import Jobs
+
+        return Jobs(self.context, self.audit)
+
+    @cached_property
+    def hardware(self) -> Hardware:
+        from mlops_tui.domains.hardware.service import Hardware
+
+        return Hardware(self.context)
+
+    @cached_property
+    def experiments(self) -> Experiments:
+        from mlops_tui.domains.experiments.service import Experiments
+
+        return Experiments(self.context, self.audit)
+
+    @cached_property
+    def features(self) -> Features:
+        from mlops_tui.domains.features.service import Features
+
+        return Features(self.context, self.audit)
+
+    @cached_property
+    def registry(self) -> Registry:
+        from mlops_tui.domains.registry.service import Registry
+
+        return Registry(self.context, self.audit, self.features, self.experiments)
+
+    @cached_property
+    def serving(self) -> Serving:
+        from mlops_tui.domains.serving.service import Serving
+
+        return Serving(self.context, self.audit, self.registry)
+
+    @cached_property
+    def monitoring(self) -> Monitoring:
+        from mlops_tui.domains.monitoring.service import Monitoring
+
+        return Monitoring(self.context, self.audit, self.alerts, self.registry, self.serving)
+
+    @cached_property
+    def pipelines(self) -> Pipelines:
+        from mlops_tui.domains.pipelines.service import Pipelines
+
+        return Pipelines(
+            self.context, self.audit, self.features, self.experiments, self.registry, self.serving, self.jobs
+        )
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        from mlops_tui.domains.schedules.service import Schedules
+
+        return Schedules(
+            self.context, self.audit, self.alerts, self.jobs, self.pipelines, self.monitoring, self.features
+        )
+
+    def close(self) -> None:
+        self.context.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def default_actor() -> str:
+    """$MLOPS_ACTOR, else the name of the user this process runs as."""
+    if os.environ.get("MLOPS_ACTOR"):
+        return os.environ["MLOPS_ACTOR"]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without a name, as in some containers
+        return f"uid{os.getuid()}"
+
+
+def open_workbench(path: str | Path | None = None, *, actor: str | None = None) -> Workbench:
+    """Find the workspace (`path`, $MLOPS_WORKSPACE, the nearest parent folder, the user's data folder) and open it."""
+    return Workbench(Workspace.find(path), actor=actor)
