@@ -34,7 +34,10 @@ class Context:
 
     @classmethod
     def open(cls, workspace: Workspace, *, actor: str, now: Callable[[], int] = clock.now_ms) -> Context:
-        """Read the settings and lay out the handles. Raises Unavailable when the workspace folder is gone, InvalidInput for bad settings."""
+        """Read the settings and lay out the handles.
+
+        Raises Unavailable when the folder is gone, InvalidInput for bad settings.
+        """
         if not workspace.root.is_dir():
             raise Unavailable(f"The workspace {workspace.root} is gone.", hint="Make one: mlops init")
         chosen = settings.load(workspace.settings_file)

@@ -1,0 +1,1 @@
+"""The `mlops` command: turns words into calls on the rooms, and results into lines or JSON."""
