@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mlops_tui.core import clock
+from mlops_tui.core import clock, locks
 from mlops_tui.core.context import Context
 from mlops_tui.core.workspace import Workspace
 
@@ -45,6 +45,10 @@ class Workbench:
         """Three numbers that differ from the last answer when anyone changed the workspace: cheap enough for four times a second."""
         context = self.context
         return context.catalog.data_version(), context.metrics.data_version(), context.telemetry.data_version()
+
+    def daemon_alive(self) -> bool:
+        """Whether a daemon runs on this workspace."""
+        return locks.held(self.workspace.daemon_lock)
 
     @cached_property
     def audit(self) -> Audit:

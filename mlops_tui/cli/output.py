@@ -259,11 +259,15 @@ def confirm(question: str, *, yes: bool, typed: str | None = None) -> None:
 Progress = Callable[[int, "int | None", str], None]
 
 
+def _silent(done: int, total: int | None, note: str = "") -> None:
+    """Progress that nobody sees."""
+
+
 @contextmanager
 def progress_bar(label: str) -> Iterator[Progress]:
     """A callable (done, total, note) that draws one line on stderr; silent when stderr is not a terminal."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda done, total, note="": None
+        yield _silent
         return
     started, last = time.monotonic(), 0.0
 

@@ -47,7 +47,7 @@ class Lake:
                 "autoload_known_extensions": False,
             },
         )
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET is not inherited by cursors
         return connection
 
     @contextmanager
@@ -66,14 +66,12 @@ class Lake:
     def query(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
         """All rows as dicts."""
         with self.connection() as connection:
-            result = connection.execute(sql, params)
-            names = [column[0] for column in result.description or []]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+            return _arrow(connection, sql, params).to_pylist()  # type: ignore[no-any-return]
 
     def frame(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> pd.DataFrame:
-        """All rows as a DataFrame."""
+        """All rows as a DataFrame, times as UTC."""
         with self.connection() as connection:
-            return connection.execute(sql, params).df()
+            return _arrow(connection, sql, params).to_pandas()
 
     # -- files -------------------------------------------------------------------------------------------------------
 
@@ -121,6 +119,12 @@ class Lake:
                 path.unlink(missing_ok=True)
                 removed.append(path)
         return removed
+
+
+def _arrow(connection: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Any] | dict[str, Any]) -> Any:
+    """A query's whole result as an Arrow table: times keep their zone, and nothing stays half-read on the connection."""
+    relation = connection.sql(sql, params=params) if params else connection.sql(sql)
+    return relation.to_arrow_table()
 
 
 def sync_file(path: Path) -> None:

@@ -88,6 +88,11 @@ class Workspace:
         return self.root / "run"
 
     @property
+    def daemon_lock(self) -> Path:
+        """Held for life by the daemon: whether it is held tells whether one runs."""
+        return self.run / "daemon.lock"
+
+    @property
     def pipelines(self) -> Path:
         return self.project / "pipelines"
 
