@@ -125,6 +125,12 @@ def environment(folder: Path) -> dict[str, Any]:
     return _read_json(_member(folder, ENVIRONMENT))
 
 
+def check(folder: Path) -> None:
+    """Raise NotFound unless every required file is there. The estimator itself is not touched: unpickling runs code."""
+    for name in (MODEL, SIGNATURE, SAMPLE, ENVIRONMENT):
+        _member(folder, name)
+
+
 def profile(folder: Path) -> dict[str, Any] | None:
     """Return the reference profile, or None when the package was saved without a reference."""
     return _read_json(folder / PROFILE) if (folder / PROFILE).exists() else None
@@ -219,7 +225,7 @@ def _profile(
         truth,
         task=str(described["task"]),
         probabilities=estimator.predict_proba(inputs) if has_probabilities else None,
-        labels=list(classes) if has_probabilities else None,
+        labels=None if classes is None else list(classes),
     )
 
 
@@ -292,9 +298,18 @@ def _write_json(path: Path, value: Any) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path} is damaged: {_one_line(error)}.", hint="Register the model again.") from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {_one_line(error)}.", hint="Check the disk.") from error
+    return decode(data, str(path))
+
+
+def decode(data: bytes, place: str) -> dict[str, Any]:
+    """Read one JSON object of a package; `place` names it in the InvalidInput raised when it is damaged."""
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise InvalidInput(f"{place} is damaged: {_one_line(error)}.", hint="Register the model again.") from error
     if not isinstance(value, dict):
-        raise InvalidInput(f"{path} is damaged: an object was expected.", hint="Register the model again.")
+        raise InvalidInput(f"{place} is damaged: an object was expected.", hint="Register the model again.")
     return value

@@ -55,7 +55,8 @@ def build_profile(
     predicted = None if predictions is None else pd.Series(np.asarray(predictions).reshape(len(frame)))
     actual = None if truth is None else pd.Series(np.asarray(truth).reshape(len(frame)))
     kind = task or _guess_task(actual if actual is not None else predicted)
-    baseline, errors = None, []
+    baseline: dict[str, Any] | None = None
+    errors: list[float] = []
     if predicted is not None and actual is not None and len(frame):
         baseline, errors = _baseline(predicted, actual, kind, probabilities, labels)
     return {
@@ -105,7 +106,7 @@ def count_like(column: pd.Series[Any], reference: Column) -> tuple[list[int], in
 def _has_few_whole_values(column: pd.Series[Any]) -> bool:
     values = column.dropna()
     limit = min(LOW_CARDINALITY, max(2, len(values) // 10))
-    if pd.api.types.is_float_dtype(values) and not np.all(np.mod(values.to_numpy(dtype=float), 1) == 0):
+    if pd.api.types.is_float_dtype(values) and not np.all(np.rint(values) == values):
         return False
     return 0 < values.nunique() <= limit
 

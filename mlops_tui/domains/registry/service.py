@@ -1,0 +1,335 @@
+"""What the registry does: register a version, move names over versions, go back, and say where a version came from."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.core import ids
+from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailable
+from mlops_tui.domains.registry import package
+from mlops_tui.domains.registry.records import (
+    CHAMPION,
+    LineageItem,
+    Model,
+    Promotion,
+    Reference,
+    Stage,
+    Version,
+    VersionDiff,
+    compare,
+    parse_reference,
+    previous_of,
+)
+from mlops_tui.domains.registry.store import RegistryStore
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mlops_tui.core.context import Context
+    from mlops_tui.domains.audit.service import Audit
+    from mlops_tui.domains.experiments.service import Experiments
+    from mlops_tui.domains.features.service import Features
+
+STAGES = {"production": Stage.PRODUCTION, "staging": Stage.STAGING, "archived": Stage.ARCHIVED}
+
+
+class Registry:
+    """Model versions and the names on them."""
+
+    def __init__(self, context: Context, audit: Audit, features: Features, experiments: Experiments) -> None:
+        self._context = context
+        self._audit = audit
+        self._features = features
+        self._experiments = experiments
+        self._store = RegistryStore(context)
+
+    # -- registering
+
+    def register(
+        self,
+        model: str,
+        folder: Path,
+        *,
+        run_id: str = "",
+        snapshots: Sequence[str] | None = None,
+        pipeline: str = "",
+        pipeline_run: str = "",
+        git_commit: str = "",
+        metrics: Mapping[str, float] | None = None,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> Version:
+        """Store a model package folder as the next version of `model` (made if new).
+
+        The same `pipeline_run` registers once: called again, its version is returned. Raises NotFound or InvalidInput when
+        the folder is no whole package.
+        """
+        ids.check_name("model", model)
+        described, environment = package.signature(folder), package.environment(folder)
+        package.check(folder)
+        sha = self._context.artifacts.put_folder(folder)
+        now, actor = self._context.now(), self._context.actor
+        with self._context.catalog.write() as tx:
+            known = self._store.find_by_pipeline_run(model, pipeline_run) if pipeline_run else None
+            if known is not None:
+                return known
+            version = Version(
+                model=model,
+                version=(self._store.latest(model) or 0) + 1,
+                sha=sha,
+                stage=Stage.NONE,
+                aliases=[],
+                task=str(described.get("task", "")),
+                metrics=_finite(metrics or {}),
+                run_id=run_id,
+                snapshots=list(snapshots or []),
+                pipeline=pipeline,
+                pipeline_run=pipeline_run,
+                git_commit=git_commit,
+                signature=described,
+                environment=environment,
+                tags=dict(tags or {}),
+                description=description,
+                size=self._context.artifacts.folder_size(sha),
+                created_at=now,
+                created_by=actor,
+            )
+            self._store.add_model(tx, model, "", now, actor)
+            self._store.add_version(tx, version)
+            after = {"sha": sha, "run_id": run_id, "snapshots": version.snapshots, "pipeline_run": pipeline_run}
+            self._audit.note(tx, "register", "model", version.ref, why=description, after=after)
+        return version
+
+    # -- finding
+
+    def models(self) -> list[Model]:
+        """Return all models by name."""
+        return self._store.models()
+
+    def model(self, name: str) -> Model:
+        """Return one model; NotFound with the nearest name otherwise."""
+        found = {model.name: model for model in self._store.models()}
+        if name not in found:
+            raise self._no_model(name, list(found))
+        return found[name]
+
+    def versions(self, model: str) -> list[Version]:
+        """Return the versions of a model, newest first."""
+        found = self._store.versions(model)
+        if not found:
+            self.model(model)
+        return found
+
+    def version(self, ref: str) -> Version:
+        """Return the version meant by `m` (the newest), `m/3` or `m@champion`."""
+        parsed = parse_reference(ref)
+        if parsed is None:
+            raise InvalidInput(f"{ref!r} is no model reference.", hint="Write model, model/3 or model@champion.")
+        number = self._number(parsed)
+        found = self._store.find(parsed.model, number)
+        if found is None:
+            newest = self._store.latest(parsed.model)
+            raise NotFound(f"{parsed.model} has no version {number}.", hint=f"Its newest is {parsed.model}/{newest}.")
+        return found
+
+    def find_by_pipeline_run(self, model: str, pipeline_run: str) -> Version | None:
+        """Return what a pipeline run registered under `model`, or None."""
+        return self._store.find_by_pipeline_run(model, pipeline_run)
+
+    def by_run(self, run_id: str) -> list[Version]:
+        """Return the versions that came out of an experiment run."""
+        return self._store.by_run(run_id)
+
+    def alias(self, model: str, alias: str) -> int | None:
+        """Return the version number an alias points to, or None."""
+        return self._store.alias(model, alias)
+
+    def promotions(self, model: str) -> list[Promotion]:
+        """Return each move of an alias of the model, newest first."""
+        return self._store.promotions(model)[::-1]
+
+    def diff(self, left: str, right: str) -> VersionDiff:
+        """Compare two versions, of one model or of two."""
+        return compare(self.version(left), self.version(right))
+
+    # -- moving names
+
+    def set_alias(self, model: str, alias: str, version: int, why: str = "") -> Version:
+        """Point `alias` at a version. `champion` also moves the stage Production, as promoting does."""
+        ids.check_name("alias", alias)
+        if alias.isdigit():
+            raise InvalidInput(f"{alias!r} cannot be an alias: it reads as a version.", hint="Use a word.")
+        target = self.version(f"{model}/{version}")
+        with self._context.catalog.write() as tx:
+            self._move(tx, target, alias, "alias", why)
+        return self.version(target.ref)
+
+    def remove_alias(self, model: str, alias: str, why: str = "") -> None:
+        """Take an alias away; NotFound when it is not there, NotAllowed for `champion`."""
+        if alias == CHAMPION:
+            raise NotAllowed("The champion cannot be removed, only replaced.", hint=f"mlops models rollback {model}")
+        current = self._store.alias(model, alias)
+        if current is None:
+            raise NotFound(f"{model} has no alias {alias!r}.", hint=f"See them: mlops models show {model}")
+        with self._context.catalog.write() as tx:
+            self._store.remove_alias(tx, model, alias)
+            self._store.add_promotion(tx, self._promotion(model, alias, current, None, "remove", why))
+            self._audit.note(tx, "remove", "alias", f"{model}@{alias}", why=why, before={"version": current})
+
+    def promote(self, ref: str, to: str = "production", why: str = "") -> Version:
+        """Promote a version to `production`, `staging`, `archived`, or to an alias of your own.
+
+        Production moves the alias `champion` and archives the earlier production version. Raises NotAllowed when the
+        production version itself would be archived.
+        """
+        target = self.version(ref)
+        stage = STAGES.get(to.lower())
+        if stage is None:
+            return self.set_alias(target.model, to, target.version, why)
+        if stage is Stage.ARCHIVED and target.stage is Stage.PRODUCTION:
+            raise NotAllowed(
+                f"{target.ref} is in production.",
+                hint=f"Promote another first, or: mlops models rollback {target.model}",
+            )
+        with self._context.catalog.write() as tx:
+            if stage is Stage.PRODUCTION:
+                self._move(tx, target, CHAMPION, "promote", why)
+            else:
+                self._restage(tx, target, stage, why)
+        return self.version(target.ref)
+
+    def rollback(self, model: str, alias: str = CHAMPION, why: str = "") -> Version:
+        """Return an alias to the version it named before, from the promotion history; NotAllowed when there is none."""
+        self.model(model)
+        with self._context.catalog.write() as tx:
+            number = previous_of(self._store.promotions(model, alias))
+            if number is None:
+                raise NotAllowed(
+                    f"{model}@{alias} has no earlier version to go back to.", hint=f"See: mlops models show {model}"
+                )
+            self._move(tx, self.version(f"{model}/{number}"), alias, "rollback", why)
+        return self.version(f"{model}/{number}")
+
+    def _move(self, tx: sqlite3.Connection, target: Version, alias: str, verb: str, why: str) -> None:
+        before = self._store.alias(target.model, alias)
+        now = self._context.now()
+        self._store.set_alias(tx, target.model, alias, target.version, now)
+        self._store.touch(tx, target.model, now)
+        if alias == CHAMPION:
+            for earlier in self._store.in_stage(target.model, Stage.PRODUCTION):
+                self._store.set_stage(tx, target.model, earlier, Stage.ARCHIVED)
+            self._store.set_stage(tx, target.model, target.version, Stage.PRODUCTION)
+        if before != target.version or verb == "rollback":
+            move = self._promotion(target.model, alias, before, target.version, verb, why)
+            self._store.add_promotion(tx, move)
+        note = {"before": {"version": before}, "after": {"version": target.version, "alias": alias}}
+        self._audit.note(tx, verb, "model", f"{target.model}@{alias}", why=why, **note)
+
+    def _restage(self, tx: sqlite3.Connection, target: Version, stage: Stage, why: str) -> None:
+        self._store.set_stage(tx, target.model, target.version, stage)
+        self._store.touch(tx, target.model, self._context.now())
+        before, after = {"stage": str(target.stage)}, {"stage": str(stage)}
+        self._audit.note(tx, "promote", "model", target.ref, why=why, before=before, after=after)
+
+    def _promotion(self, model: str, alias: str, old: int | None, new: int | None, verb: str, why: str) -> Promotion:
+        return Promotion(0, model, alias, old, new, verb, self._context.now(), self._context.actor, why)
+
+    # -- using
+
+    def checkout(self, ref: str, dest: Path) -> Path:
+        """Lay the package folder of a version at `dest`, every hash checked; what was there is replaced whole."""
+        version = self.version(ref)
+        staged = dest.parent / f".{dest.name}-{uuid.uuid4().hex[:8]}"
+        try:
+            staged.mkdir(parents=True)
+            self._context.artifacts.checkout(version.sha, staged)
+            if dest.exists():
+                shutil.rmtree(dest)
+            staged.replace(dest)
+        except OSError as error:
+            raise Unavailable(f"Cannot lay out {version.ref} in {dest}: {error}.", hint="Check the disk.") from error
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        return dest
+
+    def load(self, ref: str) -> Any:
+        """Unpickle the estimator of a version after its hashes were checked. Runs the code the package holds.
+
+        Raises InvalidInput (altered or unreadable) or Unavailable (a library is missing), naming the version.
+        """
+        version = self.version(ref)
+        folder = self._context.workspace.tmp / f"load-{uuid.uuid4().hex}"
+        try:
+            return package.load(self.checkout(version.ref, folder))
+        except (InvalidInput, Unavailable) as error:
+            raise type(error)(error.message.replace(f"in {folder}", version.ref), hint=error.hint) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def profile(self, ref: str) -> dict[str, Any] | None:
+        """Return the reference profile of a version (see `profile.py`), or None when it has none."""
+        version = self.version(ref)
+        sha = self._context.artifacts.manifest(version.sha).get(package.PROFILE)
+        return None if sha is None else package.decode(self._context.artifacts.read(sha), version.ref)
+
+    # -- where it came from
+
+    def lineage(self, ref: str) -> list[LineageItem]:
+        """List what a version was made from: run, snapshots, pipeline run, commit. What is gone is said to be gone."""
+        version = self.version(ref)
+        items = [self._run_item(version.run_id)] if version.run_id else []
+        items += [self._snapshot_item(snapshot) for snapshot in version.snapshots]
+        if version.pipeline_run:
+            items.append(LineageItem("pipeline_run", version.pipeline_run, f"pipeline {version.pipeline}"))
+        if version.git_commit:
+            items.append(LineageItem("commit", version.git_commit))
+        return items
+
+    def _run_item(self, run_id: str) -> LineageItem:
+        try:
+            run = self._experiments.run(run_id)
+        except NotFound:
+            return LineageItem("run", run_id, "removed since", found=False)
+        return LineageItem("run", run_id, f"experiment {run.experiment}, {run.name or run.state}", run.started_at)
+
+    def _snapshot_item(self, ref: str) -> LineageItem:
+        try:
+            snapshot = self._features.snapshot(ref)
+        except NotFound:
+            return LineageItem("snapshot", ref, "removed since", found=False)
+        return LineageItem("snapshot", ref, f"{snapshot.rows:,} rows by {snapshot.author}", snapshot.created_at)
+
+    def _number(self, parsed: Reference) -> int:
+        if parsed.version is not None:
+            self._check_model(parsed.model)
+            return parsed.version
+        if parsed.alias:
+            return self._aliased(parsed)
+        newest = self._store.latest(parsed.model)
+        if newest is None:
+            raise self._no_model(parsed.model, [model.name for model in self.models()])
+        return newest
+
+    def _aliased(self, parsed: Reference) -> int:
+        number = self._store.alias(parsed.model, parsed.alias)
+        if number is None:
+            aliases = self.model(parsed.model).aliases
+            hint = ids.did_you_mean(parsed.alias, aliases, f"It has: {', '.join(aliases) or 'no alias yet'}.")
+            raise NotFound(f"{parsed.model} has no alias {parsed.alias!r}.", hint=hint)
+        return number
+
+    def _check_model(self, name: str) -> None:
+        if not self._store.has_model(name):
+            raise self._no_model(name, [model.name for model in self.models()])
+
+    def _no_model(self, name: str, known: list[str]) -> NotFound:
+        return NotFound(f"There is no model {name!r}.", hint=ids.did_you_mean(name, known, "See: mlops models list"))
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in metrics.items() if math.isfinite(float(value))}
