@@ -71,7 +71,7 @@ class Lake:
     def frame(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> pd.DataFrame:
         """All rows as a DataFrame, times as UTC."""
         with self.connection() as connection:
-            return _arrow(connection, sql, params).to_pandas()
+            return _arrow(connection, sql, params).to_pandas()  # type: ignore[no-any-return]
 
     # -- files -------------------------------------------------------------------------------------------------------
 
