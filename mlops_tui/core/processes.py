@@ -22,20 +22,14 @@ from typing import Any
 from uuid import uuid4
 
 from mlops_tui.core import _shim
-from mlops_tui.core.errors import NotFound, Unavailable
+from mlops_tui.core.errors import Unavailable
+from mlops_tui.core.identity import Identity as Identity
+from mlops_tui.core.identity import identity as identity
+from mlops_tui.core.identity import is_alive as is_alive
 
 _SHIM = Path(_shim.__file__)
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _LOST_PATIENCE_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """One process for good: `started` is in clock ticks since boot (field 22 of /proc/PID/stat)."""
-
-    pid: int
-    started: int
-    boot: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +45,6 @@ class ExitRecord:
     ended_at: int | None
     reason: str
     peak_bytes: int = 0
-
-
-def identity(pid: int | None = None) -> Identity:
-    """Who `pid` (default: this process) is. Raises NotFound when there is no such process."""
-    pid = os.getpid() if pid is None else pid
-    stat = _shim.read_stat(pid)
-    if stat is None:
-        raise NotFound(f"There is no process {pid}.")
-    return Identity(pid, stat[2], _shim.boot_id())
-
-
-def is_alive(who: Identity) -> bool:
-    """True while exactly that process runs; one that has ended but was not collected yet counts as dead."""
-    stat = _shim.read_stat(who.pid)
-    return stat is not None and stat[0] not in "ZX" and stat[2] == who.started and _shim.boot_id() == who.boot
 
 
 def wait(who: Identity, timeout_s: float | None = None) -> bool:
@@ -98,7 +77,7 @@ def marked(name: str, value: str) -> list[Identity]:
     """Processes of this user that were started with `name=value` in their environment."""
     found = []
     for pid in _shim.marked(value, name):
-        with contextlib.suppress(NotFound):
+        with contextlib.suppress(ProcessLookupError):
             found.append(identity(pid))
     return found
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from mlops_tui.core import processes
-from mlops_tui.core.errors import NotFound
 
 PYTHON = [sys.executable, "-I", "-S", "-c"]
 
@@ -157,7 +156,7 @@ def test_a_reused_pid_is_another_process() -> None:
     assert processes.is_alive(me)
     assert not processes.is_alive(processes.Identity(me.pid, me.started - 1, me.boot))
     assert not processes.is_alive(processes.Identity(me.pid, me.started, "another boot"))
-    with pytest.raises(NotFound):
+    with pytest.raises(ProcessLookupError):
         processes.identity(2**22 + 1)
 
 

@@ -1,0 +1,373 @@
+"""Submitting work, handing it to child processes, and recording how each attempt ended, once, whoever died meanwhile."""
+
+from __future__ import annotations
+
+import builtins
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from mlops_tui.core import clock, processes
+from mlops_tui.core.context import Context
+from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailable
+from mlops_tui.core.identity import Identity
+from mlops_tui.domains.audit.service import Audit
+from mlops_tui.domains.jobs.records import (
+    LEASE_MS,
+    MAX_STARTS,
+    STOPPED_BY_SIGTERM,
+    Attempt,
+    Job,
+    JobState,
+    in_words,
+    pause_ms,
+)
+from mlops_tui.domains.jobs.store import JobsStore
+
+_INTERNAL_KEPT_MS = 6 * clock.HOUR
+_POLL_S = 0.1
+
+
+class Jobs:
+    """The queue of one workspace.
+
+    Correct without a leader: claiming is one guarded UPDATE, the child itself takes the step to `running` with its
+    attempt number (`begin`), and the end of an attempt is a row with a primary key. The folder that the shim keeps
+    is the witness when a process dies without a word.
+    """
+
+    def __init__(self, context: Context, audit: Audit) -> None:
+        self._context = context
+        self._audit = audit
+        self._store = JobsStore(context)
+
+    # -- asking for work -------------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        kind: str,
+        title: str,
+        spec: dict[str, Any],
+        *,
+        key: str | None = None,
+        cause: dict[str, Any] | None = None,
+        internal: bool = False,
+        timeout_s: float | None = None,
+        memory_bytes: int | None = None,
+        retries: int = 0,
+        name: str = "",
+    ) -> Job:
+        """Queue a job. With a `key` that was used before, nothing is queued and that job is returned.
+
+        An internal job (upkeep) gives its key back when it ends. Raises InvalidInput for impossible limits.
+        """
+        if (
+            retries < 0
+            or (timeout_s is not None and timeout_s <= 0)
+            or (memory_bytes is not None and memory_bytes <= 0)
+        ):
+            raise InvalidInput("A job needs limits above zero and retries of at least zero.")
+        with self._context.catalog.write() as tx:
+            known = self._store.by_key(key) if key is not None else None
+            if known is not None:
+                return known
+            now = self._context.now()
+            job_id = self._store.add(
+                tx,
+                {
+                    "kind": kind,
+                    "name": name,
+                    "title": title,
+                    "state": JobState.QUEUED,
+                    "spec": spec,
+                    "cause": cause,
+                    "key": key,
+                    "internal": int(internal),
+                    "retries": retries,
+                    "created_at": now,
+                    "created_by": self._context.actor,
+                    "not_before": now,
+                    "timeout_s": timeout_s,
+                    "memory_bytes": memory_bytes,
+                },
+            )
+            if not internal:
+                self._audit.note(tx, "submitted", "job", str(job_id), after={"title": title}, cause=cause)
+        return self.get(job_id)
+
+    def cancel(self, job_id: int, why: str = "", *, grace_s: float = 2.0) -> Job:
+        """End a job: at once when it waits, with its whole process tree when it runs; returns when it is over.
+
+        Raises NotFound, and NotAllowed when it has ended already.
+        """
+        job = self.get(job_id)
+        if not job.state.pending:
+            raise NotAllowed(f"Job {job_id} has ended: it {_past(job.state)}.")
+        with self._context.catalog.write() as tx:
+            job = self.get(job_id)
+            if job.state.pending:
+                self._store.update(tx, job_id, stop_reason=why or "cancelled")
+                if not job.internal:
+                    self._audit.note(tx, "cancelled", "job", str(job_id), why=why, before={"state": job.state})
+            if job.state in (JobState.QUEUED, JobState.CLAIMED):
+                # Its child, should one be on the way, is refused by begin().
+                self._end(tx, job, JobState.CANCELLED, None, _cancelled(why))
+        folder = self.folder(job)
+        if job.attempt and processes.cancel(folder, grace_s) is not None:
+            self.settle(job_id)
+        return self.get(job_id)
+
+    def retry(self, job_id: int, why: str = "") -> Job:
+        """Queue a job that failed, was cancelled or lost once more. Raises NotFound, NotAllowed in any other state."""
+        with self._context.catalog.write() as tx:
+            job = self.get(job_id)
+            if job.state not in (JobState.FAILED, JobState.CANCELLED, JobState.LOST):
+                raise NotAllowed(
+                    f"Job {job_id} cannot be retried: it {_past(job.state)}.",
+                    hint="Only failed, cancelled and lost jobs can.",
+                )
+            self._store.update(
+                tx, job_id, state=JobState.QUEUED, stop_reason="", not_before=self._context.now(), ended_at=None
+            )
+            self._audit.note(tx, "retried", "job", str(job_id), why=why, before={"state": job.state})
+        return self.get(job_id)
+
+    # -- doing it ----------------------------------------------------------------------------------------------------------
+
+    def claim(self, limit: int = 1, internal: bool | None = None) -> builtins.list[Job]:
+        """Take up to `limit` waiting jobs whose time has come, oldest first; `internal` chooses one lane.
+
+        Each is ours for LEASE_MS: launch it. The attempt number goes up by one.
+        """
+        if limit <= 0 or not self._store.due(self._context.now(), 1, internal):
+            return []
+        with self._context.catalog.write() as tx:
+            lease = self._context.now() + LEASE_MS
+            due = self._store.due(self._context.now(), limit, internal)
+            taken = [job.id for job in due if self._store.claim(tx, job.id, lease)]
+        return [self.get(job_id) for job_id in taken]
+
+    def active(self, internal: bool) -> int:
+        """How many jobs of a lane are claimed or running."""
+        return self._store.count_active(internal)
+
+    def launch(self, job: Job) -> None:
+        """Start the child of a claimed job; when that fails the attempt ends as failed, with the reason."""
+        command = processes.python_module(
+            "mlops_tui.job", "--workspace", str(self._context.workspace.root), str(job.id), str(job.attempt)
+        )
+        environment = processes.package_environment()
+        environment["MLOPS_ACTOR"] = job.created_by
+        try:
+            processes.spawn(
+                command,
+                folder=self.folder(job),
+                env=environment,
+                cwd=self._context.workspace.project,
+                timeout_s=job.timeout_s,
+                memory_bytes=job.memory_bytes,
+            )
+        except Unavailable as error:
+            self.finish(job.id, job.attempt, JobState.FAILED, error=error.message)
+
+    def run_here(self, job: Job) -> Job:
+        """Start a waiting job without a daemon; the child is as detached as under one. Follow it with `wait`."""
+        with self._context.catalog.write() as tx:
+            taken = self._store.claim(tx, job.id, self._context.now() + LEASE_MS)
+        job = self.get(job.id)
+        if taken:
+            self.launch(job)
+        return self.get(job.id)
+
+    def begin(self, job_id: int, attempt: int, who: Identity) -> bool:
+        """Called by the child before any work: claimed -> running. False means: this attempt is not wanted, exit."""
+        with self._context.catalog.write() as tx:
+            return self._store.begin(tx, job_id, attempt, who, self._context.now())
+
+    def progress(self, job_id: int, done: int, total: int | None = None, note: str = "") -> None:
+        """How far the job is; the last word counts. Cheap (no fsync), still at most a few times a second please."""
+        self._store.say(job_id, int(done), None if total is None else int(total), note, self._context.now())
+
+    def finish(
+        self, job_id: int, attempt: int, state: str, *, result: dict[str, Any] | None = None, error: str = ""
+    ) -> bool:
+        """Record the end of an attempt, once: False when this attempt has ended already or is not the current one.
+
+        A failed or lost attempt goes back into the queue with a pause while retries are left.
+        """
+        with self._context.catalog.write() as tx:
+            job = self.get(job_id)
+            if job.attempt != attempt or job.state not in (JobState.CLAIMED, JobState.RUNNING):
+                return False
+            self._end(tx, job, JobState(state), result, error)
+            return True
+
+    def _end(
+        self,
+        tx: sqlite3.Connection,
+        job: Job,
+        state: JobState,
+        result: dict[str, Any] | None,
+        error: str,
+        *,
+        final: bool = False,
+    ) -> None:
+        """Inside a write(): the attempt's record, then either the next try or the end of the job."""
+        now = self._context.now()
+        tried = job.state in (JobState.CLAIMED, JobState.RUNNING)
+        if tried:
+            self._store.end_attempt(tx, job, state, now, error)
+        if tried and not final and self._again(tx, job, state, error, now):
+            return
+        self._store.update(
+            tx,
+            job.id,
+            state=state,
+            ended_at=now,
+            lease_until=None,
+            result=result,
+            error=error,
+            key=None if job.internal else job.key,
+        )
+        if not job.internal and state is not JobState.CANCELLED:
+            self._audit.note(
+                tx,
+                str(state),
+                "job",
+                str(job.id),
+                after={"title": job.title, "attempt": job.attempt, **({"error": error} if error else {})},
+                cause=job.cause,
+            )
+
+    def _again(self, tx: sqlite3.Connection, job: Job, state: JobState, error: str, now: int) -> bool:
+        if state not in (JobState.FAILED, JobState.LOST) or job.stop_reason:
+            return False
+        attempts = self._store.attempts(job.id)
+        if state is JobState.LOST and job.state is JobState.CLAIMED:
+            # It never began, so it did no work and costs no retry; a machine that cannot start children must still end.
+            again, pause = sum(not attempt.began for attempt in attempts) < MAX_STARTS, 0
+        else:
+            failures = sum(attempt.began or attempt.state is JobState.FAILED for attempt in attempts)
+            again, pause = failures <= job.retries, pause_ms(failures)
+        if not again:
+            return False
+        self._store.update(
+            tx, job.id, state=JobState.QUEUED, not_before=now + pause, lease_until=None, error=error, ended_at=None
+        )
+        return True
+
+    # -- picking up what died ----------------------------------------------------------------------------------------------
+
+    def recover(self) -> builtins.list[Job]:
+        """Record the end of every job whose process is gone; returns those that changed. Safe in any number of processes."""
+        return [self.get(job.id) for job in self._store.active() if self.settle(job.id)]
+
+    def settle(self, job_id: int) -> bool:
+        """Look at the process of one claimed or running job and record its end if it is gone; True when it was."""
+        job = self.get(job_id)
+        if job.state not in (JobState.CLAIMED, JobState.RUNNING):
+            return False
+        folder = self.folder(job)
+        record = processes.exit_record(folder)
+        if record is None:
+            if processes.shim_identity(folder) is not None or self._context.now() <= (job.lease_until or 0):
+                return False
+            if job.state is JobState.RUNNING and job.pid and processes.is_alive(_identity(job)):
+                return False
+            record = processes.ExitRecord(None, None, None, None, "lost")
+        if record.reason == "lost":
+            processes.sweep(folder)
+        with self._context.catalog.write() as tx:
+            job = self.get(job_id)
+            if job.state not in (JobState.CLAIMED, JobState.RUNNING):
+                return False  # it spoke for itself meanwhile
+            limit = {
+                "timeout": f" of {clock.duration((job.timeout_s or 0) * 1000)}",
+                "memory": f" of {(job.memory_bytes or 0) / 1e6:.0f} MB",
+            }.get(record.reason, "")
+            error = in_words(record.reason, record.code, record.signal, limit)
+            if job.stop_reason or record.reason == "cancelled" or record.code == STOPPED_BY_SIGTERM:
+                self._end(tx, job, JobState.CANCELLED, None, _cancelled(job.stop_reason))
+            elif record.reason == "lost":
+                self._end(tx, job, JobState.LOST, None, error)
+            else:
+                self._end(tx, job, JobState.FAILED, None, error, final=record.reason in ("timeout", "memory"))
+        return True
+
+    def prune(self) -> int:
+        """Forget ended jobs and their folders: upkeep after six hours, others after `retention.jobs_days`."""
+        now = self._context.now()
+        gone = self._store.old(now - self._context.settings.retention.jobs_days * clock.DAY, now - _INTERNAL_KEPT_MS)
+        if gone:
+            with self._context.catalog.write() as tx:
+                self._store.remove(tx, gone)
+            self._store.forget_progress(gone)
+            for job_id in gone:
+                processes.remove(self._context.workspace.jobs / str(job_id))
+        return len(gone)
+
+    # -- looking -------------------------------------------------------------------------------------------------------------
+
+    def get(self, job_id: int) -> Job:
+        """One job. Raises NotFound."""
+        job = self._store.get(job_id)
+        if job is None:
+            raise NotFound(f"There is no job {job_id}.", hint="See them: mlops jobs list")
+        return job
+
+    def list(
+        self, state: str | None = None, kind: str | None = None, internal: bool | None = False, limit: int = 100
+    ) -> builtins.list[Job]:
+        """Jobs, newest first; upkeep only with `internal=True`, both with None. Raises InvalidInput for an unknown state."""
+        if state is not None and state not in set(JobState):
+            raise InvalidInput(f"'{state}' is not a state of a job.", hint=f"One of: {', '.join(JobState)}.")
+        return self._store.find(state=state, kind=kind, internal=internal, limit=limit)
+
+    def attempts(self, job_id: int) -> builtins.list[Attempt]:
+        """The ended attempts of a job, first to last."""
+        return self._store.attempts(job_id)
+
+    def pending_with(self, prefix: str) -> builtins.list[Job]:
+        """Jobs still to end whose key begins with `prefix`, oldest first."""
+        return self._store.pending_with(prefix)
+
+    def folder(self, job: Job) -> Path:
+        """Where the shim of the job's current attempt keeps its files."""
+        return self._context.workspace.jobs / str(job.id) / str(max(job.attempt, 1))
+
+    def log_path(self, job_id: int) -> Path:
+        """The output of the newest attempt; the file may not be there yet."""
+        return self.folder(self.get(job_id)) / "log.txt"
+
+    def wait(self, job_id: int, timeout_s: float | None = None) -> Job:
+        """Wait until a job ends, also without a daemon. Raises NotFound, and Unavailable when the time is over first."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            self.settle(job_id)
+            job = self.get(job_id)
+            if not job.state.pending:
+                return job
+            if deadline is not None and time.monotonic() > deadline:
+                raise Unavailable(
+                    f"Job {job_id} has not ended yet: it {_past(job.state)}.", hint=f"mlops jobs show {job_id}"
+                )
+            time.sleep(_POLL_S)
+
+
+def _identity(job: Job) -> Identity:
+    return Identity(job.pid or 0, job.pid_started or 0, job.boot or "")
+
+
+def _cancelled(why: str) -> str:
+    return f"Cancelled: {why}" if why and why != "cancelled" else "Cancelled."
+
+
+def _past(state: JobState) -> str:
+    return {
+        JobState.QUEUED: "waits",
+        JobState.CLAIMED: "is starting",
+        JobState.RUNNING: "runs",
+        JobState.CANCELLED: "was cancelled",
+        JobState.LOST: "was lost",
+    }.get(state, str(state.value))

@@ -1,0 +1,190 @@
+"""The job tables: the queue in the catalog, progress (many small writes, nothing lost by losing it) in telemetry."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.core.context import Context
+from mlops_tui.core.identity import Identity
+from mlops_tui.domains.jobs.records import Attempt, Job, JobState, Progress
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+_JSON = ("spec", "cause", "result")
+
+
+def m001_job(db: sqlite_utils.Database) -> None:
+    """The queue, and one row for each attempt that ended."""
+    db.execute(
+        """CREATE TABLE job (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('queued','claimed','running','succeeded','failed','cancelled','lost')),
+            spec TEXT NOT NULL, cause TEXT, key TEXT UNIQUE, internal INTEGER NOT NULL,
+            attempt INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL,
+            created_at INTEGER NOT NULL, created_by TEXT NOT NULL, not_before INTEGER NOT NULL, lease_until INTEGER,
+            started_at INTEGER, ended_at INTEGER, timeout_s REAL, memory_bytes INTEGER,
+            stop_reason TEXT NOT NULL DEFAULT '', result TEXT, error TEXT NOT NULL DEFAULT '',
+            pid INTEGER, pid_started INTEGER, boot TEXT
+        ) STRICT"""
+    )
+    db.execute("CREATE INDEX job_by_state ON job(state, internal, not_before, id)")
+    db.execute(
+        """CREATE TABLE job_attempt (
+            job_id INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE, attempt INTEGER NOT NULL, state TEXT NOT NULL,
+            began INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER NOT NULL, error TEXT NOT NULL,
+            PRIMARY KEY (job_id, attempt)
+        ) STRICT, WITHOUT ROWID"""
+    )
+
+
+def m001_progress(db: sqlite_utils.Database) -> None:
+    """The last word of each job about how far it is."""
+    db.execute(
+        """CREATE TABLE job_progress (
+            job_id INTEGER PRIMARY KEY, done INTEGER NOT NULL, total INTEGER, note TEXT NOT NULL, at INTEGER NOT NULL
+        ) STRICT"""
+    )
+
+
+class JobsStore:
+    """Rows as jobs. Methods that take `tx` belong inside a `catalog.write()`."""
+
+    def __init__(self, context: Context) -> None:
+        self._catalog = context.catalog
+        self._telemetry = context.telemetry
+        self._catalog.migrate("jobs", [m001_job])
+        self._telemetry.migrate("jobs", [m001_progress])
+
+    def add(self, tx: sqlite3.Connection, values: dict[str, Any]) -> int:
+        row = {**values, **{name: _text(values[name]) for name in _JSON if name in values}}
+        names = ", ".join(row)
+        cursor = tx.execute(f"INSERT INTO job({names}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
+        return int(cursor.lastrowid or 0)
+
+    def update(self, tx: sqlite3.Connection, job_id: int, **values: Any) -> None:
+        row = {name: _text(value) if name in _JSON else value for name, value in values.items()}
+        assignments = ", ".join(f"{name} = ?" for name in row)
+        tx.execute(f"UPDATE job SET {assignments} WHERE id = ?", (*row.values(), job_id))
+
+    def get(self, job_id: int) -> Job | None:
+        row = self._catalog.one("SELECT * FROM job WHERE id = ?", (job_id,))
+        return self._jobs([row])[0] if row else None
+
+    def by_key(self, key: str) -> Job | None:
+        row = self._catalog.one("SELECT * FROM job WHERE key = ?", (key,))
+        return self._jobs([row])[0] if row else None
+
+    def find(
+        self, *, state: str | None = None, kind: str | None = None, internal: bool | None = None, limit: int = 100
+    ) -> list[Job]:
+        """Newest first."""
+        wanted = {"state = ?": state, "kind = ?": kind, "internal = ?": None if internal is None else int(internal)}
+        used = {clause: value for clause, value in wanted.items() if value is not None}
+        where = f"WHERE {' AND '.join(used)}" if used else ""
+        rows = self._catalog.read(f"SELECT * FROM job {where} ORDER BY id DESC LIMIT ?", (*used.values(), limit))
+        return self._jobs(rows)
+
+    def due(self, now: int, limit: int, internal: bool | None) -> list[Job]:
+        """Queued jobs whose time has come, oldest first."""
+        lane = "" if internal is None else f"AND internal = {int(internal)}"
+        rows = self._catalog.read(
+            f"SELECT * FROM job WHERE state = 'queued' AND not_before <= ? {lane} ORDER BY id LIMIT ?", (now, limit)
+        )
+        return self._jobs(rows)
+
+    def active(self) -> list[Job]:
+        """Claimed and running jobs, oldest first."""
+        return self._jobs(self._catalog.read("SELECT * FROM job WHERE state IN ('claimed', 'running') ORDER BY id"))
+
+    def count_active(self, internal: bool) -> int:
+        return int(
+            self._catalog.value(
+                "SELECT count(*) FROM job WHERE state IN ('claimed', 'running') AND internal = ?", (int(internal),)
+            )
+        )
+
+    def pending_with(self, prefix: str) -> list[Job]:
+        """Jobs still to end whose key begins with `prefix`, oldest first."""
+        rows = self._catalog.read(
+            "SELECT * FROM job WHERE state IN ('queued', 'claimed', 'running') AND substr(key, 1, ?) = ? ORDER BY id",
+            (len(prefix), prefix),
+        )
+        return self._jobs(rows)
+
+    def claim(self, tx: sqlite3.Connection, job_id: int, lease_until: int) -> bool:
+        cursor = tx.execute(
+            "UPDATE job SET state = 'claimed', attempt = attempt + 1, lease_until = ?, started_at = NULL, ended_at = NULL, "
+            "pid = NULL, pid_started = NULL, boot = NULL, error = '', result = NULL WHERE id = ? AND state = 'queued'",
+            (lease_until, job_id),
+        )
+        return cursor.rowcount == 1
+
+    def begin(self, tx: sqlite3.Connection, job_id: int, attempt: int, who: Identity, now: int) -> bool:
+        cursor = tx.execute(
+            "UPDATE job SET state = 'running', started_at = ?, lease_until = NULL, pid = ?, pid_started = ?, boot = ? "
+            "WHERE id = ? AND attempt = ? AND state = 'claimed' AND stop_reason = ''",
+            (now, who.pid, who.started, who.boot, job_id, attempt),
+        )
+        return cursor.rowcount == 1
+
+    def end_attempt(self, tx: sqlite3.Connection, job: Job, state: JobState, now: int, error: str) -> None:
+        """The one record of that attempt; a second one is an IntegrityError and rolls everything back."""
+        tx.execute(
+            "INSERT INTO job_attempt(job_id, attempt, state, began, started_at, ended_at, error) VALUES (?,?,?,?,?,?,?)",
+            (job.id, job.attempt, state, int(job.state is JobState.RUNNING), job.started_at, now, error),
+        )
+
+    def attempts(self, job_id: int) -> list[Attempt]:
+        """Ended attempts, first to last."""
+        rows = self._catalog.read("SELECT * FROM job_attempt WHERE job_id = ? ORDER BY attempt", (job_id,))
+        return [Attempt(**{**dict(row), "state": JobState(row["state"]), "began": bool(row["began"])}) for row in rows]
+
+    def say(self, job_id: int, done: int, total: int | None, note: str, now: int) -> None:
+        with self._telemetry.write() as tx:
+            tx.execute(
+                "INSERT INTO job_progress(job_id, done, total, note, at) VALUES (?,?,?,?,?) ON CONFLICT(job_id) DO UPDATE "
+                "SET done = excluded.done, total = excluded.total, note = excluded.note, at = excluded.at",
+                (job_id, done, total, note, now),
+            )
+
+    def old(self, user_before: int, internal_before: int) -> list[int]:
+        """Ids of jobs that ended before these times."""
+        rows = self._catalog.read(
+            "SELECT id FROM job WHERE ended_at < CASE internal WHEN 1 THEN ? ELSE ? END "
+            "AND state NOT IN ('queued', 'claimed', 'running') LIMIT 500",
+            (internal_before, user_before),
+        )
+        return [int(row["id"]) for row in rows]
+
+    def remove(self, tx: sqlite3.Connection, job_ids: list[int]) -> None:
+        marks = ", ".join("?" * len(job_ids))
+        tx.execute(f"DELETE FROM job WHERE id IN ({marks})", job_ids)
+
+    def forget_progress(self, job_ids: list[int]) -> None:
+        with self._telemetry.write() as tx:
+            tx.execute(f"DELETE FROM job_progress WHERE job_id IN ({', '.join('?' * len(job_ids))})", job_ids)
+
+    def _jobs(self, rows: list[sqlite3.Row]) -> list[Job]:
+        if not rows:
+            return []
+        marks = ", ".join("?" * len(rows))
+        said = self._telemetry.read(
+            f"SELECT * FROM job_progress WHERE job_id IN ({marks})", [row["id"] for row in rows]
+        )
+        progress = {row["job_id"]: Progress(row["done"], row["total"], row["note"], row["at"]) for row in said}
+        return [_job(row, progress.get(row["id"], Progress())) for row in rows]
+
+
+def _job(row: sqlite3.Row, progress: Progress) -> Job:
+    values = dict(row)
+    for name in _JSON:
+        values[name] = json.loads(values[name]) if values[name] else None
+    values.update(state=JobState(row["state"]), internal=bool(row["internal"]), progress=progress)
+    return Job(**values)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)

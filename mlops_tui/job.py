@@ -1,0 +1,122 @@
+"""The child that does one job: `python -m mlops_tui.job --workspace ROOT ID ATTEMPT`, started by Jobs.launch under the shim."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from mlops_tui.core import processes
+from mlops_tui.core.errors import InvalidInput, WorkbenchError
+from mlops_tui.core.workspace import Workspace
+from mlops_tui.domains.jobs.records import STOPPED_BY_SIGTERM, Job, JobState
+from mlops_tui.workbench import Workbench
+
+Report = Callable[[int, "int | None", str], None]
+_REPORT_EVERY_S = 0.5
+
+
+class Stopped(BaseException):
+    """SIGTERM arrived. No Exception, so that no step's error handling swallows it."""
+
+
+def run(workspace: Workspace, job_id: int, attempt: int) -> int:
+    """Do the job if this attempt is the one wanted, record its end, and return the exit code: 0 done or not wanted, 1 failed."""
+    with Workbench(workspace) as workbench:
+        signal.signal(signal.SIGTERM, _stop)
+        try:
+            if not workbench.jobs.begin(job_id, attempt, processes.identity()):
+                print(f"Attempt {attempt} of job {job_id} is not wanted any more.")  # noqa: T201 - goes to the job's log
+                return 0
+            state, result, error = _do(workbench, workbench.jobs.get(job_id))
+            workbench.jobs.finish(job_id, attempt, state, result=result, error=error)
+        except Stopped:
+            # Who stopped us, and why, the shim and the one who asked know: they record it.
+            return STOPPED_BY_SIGTERM
+        return 0 if state is JobState.SUCCEEDED else 1
+
+
+def _do(workbench: Workbench, job: Job) -> tuple[JobState, dict[str, Any] | None, str]:
+    try:
+        execute = KINDS.get(job.kind)
+        if execute is None:
+            raise InvalidInput(
+                f"Nothing here does jobs of kind '{job.kind}'.", hint=f"Known kinds: {', '.join(KINDS)}."
+            )
+        return JobState.SUCCEEDED, execute(workbench, job, _reporter(workbench, job.id)), ""
+    except WorkbenchError as error:
+        text = f"{error.message} {error.hint}".strip()
+        print(text, file=sys.stderr)  # noqa: T201 - goes to the job's log
+        return JobState.FAILED, None, text
+    except Exception as error:
+        traceback.print_exc()
+        return JobState.FAILED, None, f"{type(error).__name__}: {error}"
+
+
+def _pipeline(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    return _plain(workbench.pipelines.execute(job.spec["run_id"], report))
+
+
+def _compact(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    return {"rows": workbench.serving.compact()}
+
+
+def _monitor(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    return {"reports": len(workbench.monitoring.check_all())}
+
+
+def _ingest(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    options = {name: job.spec[name] for name in ("mode", "message", "batch_id") if job.spec.get(name)}
+    source = Path(job.spec["source"])
+    return _plain(workbench.features.ingest(job.spec["table"], source, progress=report, **options))
+
+
+def _command(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    """Any program: spec = {"command": [...]}, run in the project folder; a code other than 0 is a failure."""
+    code = subprocess.run(job.spec["command"], cwd=workbench.workspace.project, check=False).returncode
+    if code != 0:
+        raise InvalidInput(f"{job.spec['command'][0]} ended with code {code}.", hint=f"See: mlops jobs logs {job.id}")
+    return {"code": code}
+
+
+KINDS: dict[str, Callable[[Workbench, Job, Report], dict[str, Any] | None]] = {
+    "pipeline": _pipeline,
+    "compact": _compact,
+    "monitor": _monitor,
+    "ingest": _ingest,
+    "command": _command,
+}
+
+
+def _reporter(workbench: Workbench, job_id: int) -> Report:
+    """Progress at most twice a second, and always the last word."""
+    last = 0.0
+
+    def report(done: int, total: int | None = None, note: str = "") -> None:
+        nonlocal last
+        if done == total or time.monotonic() - last >= _REPORT_EVERY_S:
+            last = time.monotonic()
+            workbench.jobs.progress(job_id, done, total, note)
+
+    return report
+
+
+def _plain(outcome: Any) -> dict[str, Any] | None:
+    if dataclasses.is_dataclass(outcome) and not isinstance(outcome, type):
+        return dataclasses.asdict(outcome)
+    return outcome if isinstance(outcome, dict) else None
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped
+
+
+if __name__ == "__main__":
+    sys.exit(run(Workspace(Path(sys.argv[2])), int(sys.argv[3]), int(sys.argv[4])))
