@@ -1,0 +1,162 @@
+"""One reading of the machine: psutil and NVML behind one class, with the counters that rates need."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mlops_tui.domains.hardware.limits import read_limits
+from mlops_tui.domains.hardware.nvml import Nvml
+from mlops_tui.domains.hardware.records import Driver, Process, Reading
+
+FIRST_LOOK_S = 0.1
+
+
+class Probe:
+    """Reads the machine again and again. A rate needs two looks, so the first reading takes a tenth of a second."""
+
+    def __init__(
+        self, folder: Path, *, nvml: Nvml | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._folder = folder
+        self._nvml = nvml or Nvml()
+        self._monotonic = monotonic
+        self._counters: tuple[float, dict[str, int]] | None = None
+        self._processes: dict[int, psutil.Process] = {}
+
+    def read(self, now: int) -> Reading:
+        """Everything at `now` (ms). Costs about 0.4 ms of CPU at one reading a second."""
+        if self._counters is None:
+            psutil.cpu_percent(percpu=True)
+            self._rates()
+            time.sleep(FIRST_LOOK_S)
+        per_cpu = tuple(psutil.cpu_percent(percpu=True))
+        memory, swap, disk = psutil.virtual_memory(), psutil.swap_memory(), psutil.disk_usage(str(self._folder))
+        rates = self._rates()
+        driver, gpus = self._nvml.read()
+        return Reading(
+            at=now,
+            cpu=sum(per_cpu) / max(len(per_cpu), 1),
+            per_cpu=per_cpu,
+            load=os.getloadavg(),
+            memory_used=memory.total - memory.available,
+            memory_total=memory.total,
+            swap_used=swap.used,
+            swap_total=swap.total,
+            disk_used=disk.used,
+            disk_total=disk.total,
+            disk_read=rates.get("disk_read"),
+            disk_write=rates.get("disk_write"),
+            net_in=rates.get("net_in"),
+            net_out=rates.get("net_out"),
+            limits=read_limits(),
+            driver=driver,
+            gpus=gpus,
+        )
+
+    def driver(self) -> Driver:
+        """Whether GPUs can be read."""
+        return self._nvml.read()[0]
+
+    def processes(self) -> list[Process]:
+        """Every process that may be looked at, busiest first. A full scan: 14 ms of CPU for 140 processes.
+
+        CPU is measured since the scan before; the first scan looks twice, a tenth of a second apart.
+        """
+        first = not self._processes
+        alive = {process.pid: self._processes.get(process.pid, process) for process in psutil.process_iter()}
+        self._processes = alive
+        if first:
+            for process in alive.values():
+                _cpu(process)
+            time.sleep(FIRST_LOOK_S)
+        gpu_memory = self._gpu_memory()
+        found = [_describe(process, gpu_memory) for process in alive.values()]
+        return sorted((each for each in found if each), key=lambda each: (-each.cpu, -each.memory, each.pid))
+
+    def _gpu_memory(self) -> dict[int, int]:
+        totals: dict[int, int] = {}
+        for gpu in self._nvml.read()[1]:
+            for each in gpu.processes:
+                totals[each.pid] = totals.get(each.pid, 0) + (each.memory or 0)
+        return totals
+
+    def _rates(self) -> dict[str, float | None]:
+        """Bytes a second since the last call; None for a counter the machine lacks or that went backwards."""
+        at, counters = self._monotonic(), _counters()
+        before = self._counters
+        self._counters = (at, counters)
+        if before is None or at <= before[0]:
+            return {}
+        span = at - before[0]
+        return {name: _rate(value, before[1].get(name), span) for name, value in counters.items()}
+
+
+def _rate(value: int, before: int | None, seconds: float) -> float | None:
+    return None if before is None or value < before else (value - before) / seconds
+
+
+def _counters() -> dict[str, int]:
+    counters: dict[str, int] = {}
+    disk, net = _quietly(psutil.disk_io_counters), _quietly(psutil.net_io_counters)
+    if disk is not None:
+        counters |= {"disk_read": disk.read_bytes, "disk_write": disk.write_bytes}
+    if net is not None:
+        counters |= {"net_in": net.bytes_recv, "net_out": net.bytes_sent}
+    return counters
+
+
+def _quietly(call: Callable[[], Any]) -> Any:
+    """Containers may hide /proc/diskstats or /proc/net: a missing counter is a missing figure."""
+    try:
+        return call()
+    except (OSError, RuntimeError, NotImplementedError):
+        return None
+
+
+def _cpu(process: psutil.Process) -> float:
+    try:
+        return process.cpu_percent()
+    except psutil.Error:
+        return 0.0
+
+
+def _describe(process: psutil.Process, gpu_memory: dict[int, int]) -> Process | None:
+    try:
+        with process.oneshot():
+            return Process(
+                pid=process.pid,
+                name=process.name(),
+                user=_user(process),
+                cpu=process.cpu_percent(),
+                memory=process.memory_info().rss,
+                gpu_memory=gpu_memory.get(process.pid),
+                started_at=int(process.create_time() * 1000),
+                command=_command(process),
+            )
+    except psutil.Error:
+        return None  # it ended, or it is not ours to look at
+
+
+def _user(process: psutil.Process) -> str:
+    try:
+        return process.username()
+    except (psutil.Error, KeyError):
+        return "?"  # a user id without a name, as in containers
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def top(processes: Iterable[Process], key: Callable[[Process], float], count: int) -> list[Process]:
+    """The `count` with the largest key, those with nothing left out."""
+    return sorted((each for each in processes if key(each) > 0), key=key, reverse=True)[:count]

@@ -1,0 +1,165 @@
+"""Hardware history: three rings that stay flat, and readings that never need a GPU."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.domains.hardware.records import Driver, Gpu, GpuState, Limits, Reading
+from mlops_tui.domains.hardware.service import Hardware
+from mlops_tui.domains.hardware.store import TIERS
+from mlops_tui.workbench import Workbench
+
+GIB = 1 << 30
+
+
+def reading(at: int, cpu: float = 50.0, gpus: tuple[Gpu, ...] = ()) -> Reading:
+    return Reading(
+        at=at,
+        cpu=cpu,
+        per_cpu=(cpu,),
+        load=(1.0, 1.0, 1.0),
+        memory_used=GIB,
+        memory_total=4 * GIB,
+        swap_used=0,
+        swap_total=0,
+        disk_used=1,
+        disk_total=2,
+        disk_read=None,
+        disk_write=1.0,
+        net_in=2.0,
+        net_out=3.0,
+        limits=Limits(cpus=2, cpus_allowed=2),
+        driver=Driver.NO_DRIVER,
+        gpus=gpus,
+    )
+
+
+@pytest.fixture
+def hardware(workbench: Workbench) -> Hardware:
+    return workbench.hardware
+
+
+def record(hardware: Hardware, clock: Any, seconds: int, cpu: Any = lambda second: 50.0) -> None:
+    for second in range(seconds):
+        clock.advance(1000)
+        hardware.record(reading(clock.now, cpu(second)))
+    hardware.flush()
+
+
+def rows(workbench: Workbench) -> list[int]:
+    return [workbench.context.telemetry.value(f"SELECT count(*) FROM {tier.table}") for tier in TIERS]
+
+
+def test_readings_reach_the_disk_together_after_the_flush_time(
+    hardware: Hardware, workbench: Workbench, clock: Any
+) -> None:
+    for _ in range(10):
+        clock.advance(1000)
+        hardware.record(reading(clock.now))
+    assert rows(workbench)[0] == 0
+    clock.advance(1000)
+    hardware.record(reading(clock.now))
+    assert rows(workbench)[0] == 11
+
+
+def test_a_peak_of_one_second_survives_in_every_tier(hardware: Hardware, clock: Any) -> None:
+    clock.now = clock.now // 60_000 * 60_000
+    start = clock.now
+    record(hardware, clock, 300, lambda second: 100.0 if second == 130 else 10.0)
+    for points in (300, 30, 5):
+        history = hardware.history("cpu", start, clock.now + 1, points)
+        assert len(history) <= points
+        assert max(high for _, _, _, high in history) == 100.0
+        assert min(low for _, low, _, _ in history) == 10.0
+        assert all(low <= mean <= high for _, low, mean, high in history)
+
+
+def test_history_reaches_up_to_the_newest_reading_even_from_a_coarse_tier(hardware: Hardware, clock: Any) -> None:
+    clock.now = clock.now // 60_000 * 60_000
+    start = clock.now
+    record(hardware, clock, 125)
+    assert hardware.history("cpu", start - 3_600_000, clock.now + 1, 10)[-1][0] >= start + 120_000
+    assert hardware.history("cpu", start, clock.now + 1, 2)[-1][1:] == (50.0, 50.0, 50.0)
+
+
+@pytest.mark.slow
+def test_the_rings_stay_flat_and_keep_their_ages(hardware: Hardware, workbench: Workbench, clock: Any) -> None:
+    def fill(days: int) -> list[int]:
+        for step in range(days * 24 * 180):
+            clock.advance(20_000)
+            hardware.record(reading(clock.now))
+            if step % 180 == 0:
+                hardware.flush()
+        hardware.flush()
+        return rows(workbench)
+
+    three = fill(3)
+    assert three[0] <= 2 * 180 + 1
+    assert three[1] <= 24 * 180 + 1
+    size = workbench.workspace.telemetry_db.stat().st_size
+    four = fill(1)
+    assert four[:2] == three[:2]
+    assert four[2] == pytest.approx(three[2] * 4 / 3, rel=0.01)
+    assert workbench.workspace.telemetry_db.stat().st_size < size + 24 * 60 * 200
+
+
+def test_old_rows_leave_the_rings(hardware: Hardware, workbench: Workbench, clock: Any) -> None:
+    record(hardware, clock, 120)
+    clock.advance(31 * 24 * 3_600_000)
+    record(hardware, clock, 1)
+    assert rows(workbench) == [1, 0, 0]
+
+
+def test_missing_figures_are_left_out_and_a_gpu_may_appear_later(hardware: Hardware, clock: Any) -> None:
+    clock.now = clock.now // 60_000 * 60_000
+    start = clock.now
+    record(hardware, clock, 30)
+    gpu = Gpu(0, "GPU", GpuState.OK, utilization=70.0, memory_used=GIB, memory_total=2 * GIB, power=None)
+    for _ in range(30):
+        clock.advance(1000)
+        hardware.record(reading(clock.now, gpus=(gpu,)))
+    hardware.flush()
+    assert hardware.history("disk_read", start, clock.now) == []
+    assert hardware.history("gpu0_power", start, clock.now) == []
+    assert {point[1:] for point in hardware.history("gpu0_memory", start, clock.now + 1)} == {(50.0, 50.0, 50.0)}
+    assert len(hardware.history("gpu0_utilization", start, clock.now + 1)) == 30
+    assert len(hardware.history("cpu", start, clock.now + 1)) == 60
+
+
+def test_what_one_process_recorded_another_reads(hardware: Hardware, workbench: Workbench, clock: Any) -> None:
+    record(hardware, clock, 20)
+    other = Workbench(workbench.workspace, actor="other", now=clock)
+    assert len(other.hardware.history("cpu", points=3600)) == 20
+    other.close()
+
+
+def test_wrong_questions_are_answered_in_words(hardware: Hardware, clock: Any) -> None:
+    assert hardware.history("cpu") == []
+    record(hardware, clock, 3)
+    with pytest.raises(NotFound) as caught:
+        hardware.history("cpuu")
+    assert "cpu" in caught.value.hint
+    with pytest.raises(InvalidInput, match="empty"):
+        hardware.history("cpu", clock.now, clock.now)
+
+
+def test_this_machine_can_be_read(hardware: Hardware) -> None:
+    now = hardware.read()
+    assert now.memory_total > now.memory_used > 0
+    assert 0 <= now.cpu <= 100
+    assert len(now.per_cpu) == now.limits.cpus
+    assert 0 < now.limits.usable_cpus <= now.limits.cpus
+    assert now.net_in is None or now.net_in >= 0
+
+
+def test_processes_include_this_one_and_top_users_come_first(hardware: Hardware) -> None:
+    found = hardware.processes()
+    assert os.getpid() in {process.pid for process in found}
+    assert [process.cpu for process in found] == sorted((process.cpu for process in found), reverse=True)
+    memory = hardware.top(2).memory
+    assert len(memory) == 2
+    assert memory[0].memory >= memory[1].memory
