@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.schedules.service import Schedules
     from mlops_tui.domains.serving.service import Serving
+    from mlops_tui.why import Step
 
 
 class Workbench:
@@ -49,6 +50,18 @@ class Workbench:
     def daemon_alive(self) -> bool:
         """Whether a daemon runs on this workspace."""
         return locks.held(self.workspace.daemon_lock)
+
+    def why(self, reference: str) -> list[Step]:
+        """The chain behind a prediction, model version, run or snapshot: see `mlops_tui.why`."""
+        from mlops_tui.why import explain
+
+        return explain(self, reference)
+
+    def backup(self, target: Path) -> int:
+        """Write a consistent archive of the workspace to `target`; its bytes."""
+        from mlops_tui.archive import backup
+
+        return backup(self.context, target)
 
     @cached_property
     def audit(self) -> Audit:

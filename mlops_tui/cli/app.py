@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("overview:doctor", "Check the workspace, its files and this machine."),
     "why": ("overview:why", "Explain where a prediction, version, run or snapshot came from."),
     "backup": ("overview:backup", "Write a consistent copy of the workspace to FILE."),
+    "restore": ("overview:restore", "Make a workspace out of a backup."),
     "tui": ("overview:tui", "Open the terminal application (also: plain `mlops`)."),
     "features": ("features:features", "Feature tables: versioned snapshots and point-in-time joins."),
     "experiments": ("experiments:experiments", "Experiments: groups of runs."),
