@@ -68,10 +68,9 @@ def workbench_status(workbench: Workbench) -> dict[str, Any]:
     """What `status` shows: daemon, counts, deployments, unfinished jobs, open alerts, coming fires."""
     deployments = workbench.serving.list()
     jobs = [job for job in workbench.jobs.list(limit=50) if job.state in ("queued", "claimed", "running")]
-    coming = []
+    coming: list[dict[str, Any]] = []
     for schedule in workbench.schedules.list():
-        for due in workbench.schedules.next(schedule.name, 1):
-            coming.append({"schedule": schedule.name, "due_at": due})
+        coming += [{"schedule": schedule.name, "due_at": due} for due in workbench.schedules.next(schedule.name, 1)]
     return {
         "workspace": str(workbench.workspace.root),
         "daemon": workbench.daemon_alive(),
