@@ -1,0 +1,1 @@
+"""What was tried: experiments, runs, their parameters, metrics and artifacts, logged from training scripts that may die at any moment."""

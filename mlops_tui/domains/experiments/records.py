@@ -1,0 +1,141 @@
+"""What this room keeps: experiments, runs, metric points and artifacts. Times are milliseconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+MAX_KEY = 250
+MAX_PARAM = 6000
+MAX_TAG = 8000
+MAX_ERROR = 20_000
+NOTE_TAG = "note"
+
+
+class RunState(StrEnum):
+    """`crashed` is what others say of a run whose process is gone; the other ends are what the run said of itself."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A named group of runs."""
+
+    name: str
+    runs: int
+    running: int
+    last_started_at: int | None
+    created_at: int
+    created_by: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """What is known of a run when it starts. `pid`, `process_started` and `boot` identify its process on this machine."""
+
+    id: str
+    experiment: str
+    name: str
+    started_at: int
+    user: str = ""
+    host: str = ""
+    source: str = ""
+    command: str = ""
+    python: str = ""
+    git_commit: str = ""
+    git_branch: str = ""
+    git_dirty: bool = False
+    parent: str = ""
+    pid: int = 0
+    process_started: int = 0
+    boot: str = ""
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution. `seen_at` is the newest sign of life; a crashed run ended when it was last seen."""
+
+    id: str
+    experiment: str
+    name: str
+    state: RunState
+    started_at: int
+    ended_at: int | None
+    seen_at: int | None
+    user: str
+    host: str
+    source: str
+    command: str
+    python: str
+    git_commit: str
+    git_branch: str
+    git_dirty: bool
+    parent: str
+    error: str
+    pid: int
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def duration(self) -> int | None:
+        """Milliseconds from start to end, to the last sign of life while it runs; None when neither is known."""
+        end = self.ended_at or self.seen_at
+        return None if end is None else max(0, end - self.started_at)
+
+
+@dataclass(frozen=True, slots=True)
+class LatestMetric:
+    """The value at the highest step with the range over all steps. NaN is kept as a value but is in no range."""
+
+    value: float
+    step: int
+    ts: int
+    min: float | None
+    max: float | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    step: int
+    ts: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunArtifact:
+    """A file of a run: `path` as the run named it, content under `sha` in the artifact store, `size` in bytes."""
+
+    path: str
+    sha: str
+    size: int
+    logged_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Runs side by side: for each key one value per run, in the order of `runs`; None where a run has none."""
+
+    runs: tuple[Run, ...]
+    params: dict[str, tuple[str | None, ...]]
+    metrics: dict[str, tuple[float | None, ...]]
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Parameters that are not the same in all runs."""
+        return tuple(key for key, values in self.params.items() if len(set(values)) > 1)
+
+
+def number_of(text: str) -> float | None:
+    """A parameter as a number for sorting and filtering, or None when it is none (NaN counts as none)."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(value) else value

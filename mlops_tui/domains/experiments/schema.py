@@ -1,0 +1,67 @@
+"""The tables of this room: runs in catalog.db, their numbers in metrics.db. Steps are appended, never edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+
+def m001_experiments_and_runs(db: sqlite_utils.Database) -> None:
+    db.execute(
+        """CREATE TABLE experiment (
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL, created_by TEXT NOT NULL,
+            description TEXT NOT NULL DEFAULT '') STRICT"""
+    )
+    # AUTOINCREMENT: a number is never given twice, or the points of a removed run would show up under a new one.
+    db.execute(
+        """CREATE TABLE run (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+            experiment_id INTEGER NOT NULL REFERENCES experiment(id), name TEXT NOT NULL, state TEXT NOT NULL,
+            started_at INTEGER NOT NULL, ended_at INTEGER, user TEXT NOT NULL, host TEXT NOT NULL, source TEXT NOT NULL,
+            command TEXT NOT NULL, python TEXT NOT NULL, git_commit TEXT NOT NULL, git_branch TEXT NOT NULL,
+            git_dirty INTEGER NOT NULL, parent TEXT NOT NULL, error TEXT NOT NULL DEFAULT '', pid INTEGER NOT NULL,
+            process_started INTEGER NOT NULL, boot TEXT NOT NULL) STRICT"""
+    )
+    db.execute("CREATE INDEX run_by_time ON run(started_at, number)")
+    db.execute("CREATE INDEX run_by_experiment ON run(experiment_id, started_at, number)")
+    db.execute("CREATE INDEX run_by_state ON run(state, started_at, number)")
+    db.execute("CREATE INDEX run_by_experiment_state ON run(experiment_id, state, started_at, number)")
+    db.execute(
+        """CREATE TABLE run_tag (
+            run INTEGER NOT NULL REFERENCES run(number) ON DELETE CASCADE, key TEXT NOT NULL, value TEXT NOT NULL,
+            PRIMARY KEY (run, key)) STRICT, WITHOUT ROWID"""
+    )
+    # Tombstones: what a removed run's process still logs must not bring it back.
+    db.execute(
+        "CREATE TABLE run_removed (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, removed_at INTEGER NOT NULL) STRICT"
+    )
+
+
+def m001_points(db: sqlite_utils.Database) -> None:
+    db.execute("CREATE TABLE key (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT")
+    db.execute(
+        """CREATE TABLE metric (
+            run INTEGER NOT NULL, key INTEGER NOT NULL, step INTEGER NOT NULL, ts INTEGER NOT NULL, value REAL,
+            PRIMARY KEY (run, key, step)) STRICT, WITHOUT ROWID"""
+    )
+    db.execute(
+        """CREATE TABLE metric_latest (
+            run INTEGER NOT NULL, key INTEGER NOT NULL, step INTEGER NOT NULL, ts INTEGER NOT NULL, value REAL,
+            min REAL, max REAL, count INTEGER NOT NULL, PRIMARY KEY (run, key)) STRICT, WITHOUT ROWID"""
+    )
+    db.execute("CREATE INDEX metric_latest_by_value ON metric_latest(key, value, run)")
+    db.execute(
+        """CREATE TABLE param (
+            run INTEGER NOT NULL, key INTEGER NOT NULL, value TEXT NOT NULL, number REAL,
+            PRIMARY KEY (run, key)) STRICT, WITHOUT ROWID"""
+    )
+    db.execute("CREATE INDEX param_by_number ON param(key, number, run)")
+    db.execute(
+        """CREATE TABLE artifact (
+            run INTEGER NOT NULL, path TEXT NOT NULL, sha TEXT NOT NULL, size INTEGER NOT NULL, logged_at INTEGER NOT NULL,
+            PRIMARY KEY (run, path)) STRICT, WITHOUT ROWID"""
+    )
+    db.execute("CREATE TABLE run_seen (run INTEGER PRIMARY KEY, seen_at INTEGER NOT NULL) STRICT")
+    db.execute("CREATE TABLE intake (segment TEXT PRIMARY KEY, offset INTEGER NOT NULL) STRICT, WITHOUT ROWID")
