@@ -1,0 +1,50 @@
+"""`mlops demo`: the whole loop on data with known changes, then the application."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mlops_tui.cli.output import say
+from mlops_tui.core.errors import AlreadyExists
+from mlops_tui.core.workspace import Workspace
+
+
+@click.command()
+@click.option("--project", default=".", type=click.Path(path_type=Path), help="Where to make or find the workspace.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="The real UCI Bike Sharing file (hour.csv) instead of the sample."
+)
+@click.option("--keep-running", is_flag=True, help="Leave the daemon running afterwards.")
+@click.option("--no-tui", is_flag=True, help="Print the summary and end, even in a terminal.")
+def demo(project: Path, data: Path | None, keep_running: bool, no_tui: bool) -> None:
+    """Run the whole loop: ingest, train, serve, live traffic, drift, alert, retraining, a new version serving.
+
+    Run again, it says what exists and goes on from there.
+
+    \b
+    Example: mlops demo --data bike_hour.csv
+    """
+    try:
+        workspace = Workspace.create(project)
+        say(f"Made the workspace {workspace.root}")
+        fresh = True
+    except AlreadyExists:
+        workspace = Workspace.find(project)
+        say(f"Using the workspace {workspace.root}")
+        fresh = False
+    from mlops_tui.cli.demo_loop import Demo
+
+    with Demo(workspace, data, fresh=fresh) as loop:
+        closed = loop.run()
+        loop.print_summary()
+        interactive = sys.stdin.isatty() and sys.stdout.isatty() and not no_tui
+        if interactive and click.confirm("\nOpen the application now?", default=True, err=True):
+            from mlops_tui.tui.app import run
+
+            run(workspace.root, screen=None)
+        loop.leave(keep_running=keep_running)
+    if not closed:
+        raise click.exceptions.Exit(1)
