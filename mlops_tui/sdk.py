@@ -260,7 +260,7 @@ def _task_of(estimator: Any) -> str:
         "anomaly": base.is_outlier_detector,
     }
     for task, holds in questions.items():
-        if holds(estimator):
+        if hasattr(estimator, "__sklearn_tags__") and holds(estimator):
             return task
     raise InvalidInput(
         f"What a {type(estimator).__name__} predicts is not known.",

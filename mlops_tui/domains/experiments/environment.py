@@ -87,7 +87,7 @@ def packages() -> str:
         for folder in folders:
             name, _, version = folder.removesuffix(".dist-info").partition("-")
             found.setdefault(name.replace("_", "-").lower(), version)
-    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
+    return "".join(sorted(f"{name}=={version}\n" for name, version in found.items()))
 
 
 def _git(folder: Path, *arguments: str) -> str:

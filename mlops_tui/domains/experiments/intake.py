@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import operator
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,11 +45,12 @@ class Batch:
     closed: bool = False
 
     def add(self, record: Any) -> None:
-        """Fold one record in; raises ValueError, TypeError or KeyError when it is none of ours."""
+        """Fold one record in; raises ValueError, TypeError or LookupError when it is none of ours."""
         kind, at, *rest = record
+        at = operator.index(at)
         if kind == "metric":
             for key, step, value in rest[0]:
-                self.points.setdefault(key, {})[step] = (at, value)
+                self.points.setdefault(str(key), {})[operator.index(step)] = (at, float(value))
         elif kind == "params":
             self.params.update(rest[0])
         elif kind == "tags":
@@ -188,7 +190,7 @@ def _fold(chunk: list[tuple[Any, int]], path: Path) -> Batch:
     for record, offset in chunk:
         try:
             batch.add(record)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
             # One record that nobody can read must not keep all others out; its bytes were whole, so this is a program's mistake.
             _log.warning("%s: the record before byte %d was left out: %s", path.name, offset, error)
     return batch
