@@ -93,7 +93,7 @@ class Jobs:
                 },
             )
             if not internal:
-                self._audit.note(tx, "submitted", "job", str(job_id), after={"title": title}, cause=cause)
+                self._audit.note(tx, "submit", "job", str(job_id), after={"title": title}, cause=cause)
         return self.get(job_id)
 
     def cancel(self, job_id: int, why: str = "", *, grace_s: float = 2.0) -> Job:
@@ -109,7 +109,7 @@ class Jobs:
             if job.state.pending:
                 self._store.update(tx, job_id, stop_reason=why or "cancelled")
                 if not job.internal:
-                    self._audit.note(tx, "cancelled", "job", str(job_id), why=why, before={"state": job.state})
+                    self._audit.note(tx, "cancel", "job", str(job_id), why=why, before={"state": job.state})
             if job.state in (JobState.QUEUED, JobState.CLAIMED):
                 # Its child, should one be on the way, is refused by begin().
                 self._end(tx, job, JobState.CANCELLED, None, _cancelled(why))
@@ -130,7 +130,7 @@ class Jobs:
             self._store.update(
                 tx, job_id, state=JobState.QUEUED, stop_reason="", not_before=self._context.now(), ended_at=None
             )
-            self._audit.note(tx, "retried", "job", str(job_id), why=why, before={"state": job.state})
+            self._audit.note(tx, "retry", "job", str(job_id), why=why, before={"state": job.state})
         return self.get(job_id)
 
     # -- doing it ----------------------------------------------------------------------------------------------------------
@@ -233,10 +233,15 @@ class Jobs:
         if not job.internal and state is not JobState.CANCELLED:
             self._audit.note(
                 tx,
-                str(state),
+                "finish",
                 "job",
                 str(job.id),
-                after={"title": job.title, "attempt": job.attempt, **({"error": error} if error else {})},
+                after={
+                    "state": str(state),
+                    "title": job.title,
+                    "attempt": job.attempt,
+                    **({"error": error} if error else {}),
+                },
                 cause=job.cause,
             )
 

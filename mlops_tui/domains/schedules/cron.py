@@ -160,7 +160,8 @@ def _walls(cron: Cron, start: datetime, *, forward: bool) -> Iterator[datetime]:
         if not cron.on(today):
             continue
         midnight = datetime(today.year, today.month, today.day)
-        for hour, minute in itertools.product(cron.hours[::step], cron.minutes[::step]):
+        hours = [hour for hour in cron.hours[::step] if offset or (hour - start.hour) * step >= 0]
+        for hour, minute in itertools.product(hours, cron.minutes[::step]):
             wall = midnight + timedelta(hours=hour, minutes=minute)
             if offset or (wall >= start - timedelta(minutes=1) if forward else wall <= start):
                 yield wall

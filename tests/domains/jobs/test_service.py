@@ -91,7 +91,7 @@ def test_an_attempt_is_finished_once_and_noted_in_the_audit_trail_once(jobs: Job
     assert (ended.state, ended.result, ended.error) == (JobState.SUCCEEDED, {"rows": 3}, "")
     assert [attempt.attempt for attempt in jobs.attempts(job.id)] == [1]
     verbs = [entry.verb for entry in workbench.audit.list(kind="job", name=str(job.id))]
-    assert verbs == ["succeeded", "submitted"]
+    assert verbs == ["finish", "submit"]
 
 
 def test_progress_is_the_last_word(jobs: Jobs) -> None:
