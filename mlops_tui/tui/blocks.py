@@ -1,0 +1,130 @@
+"""What a detail pane shows, as values: fields, text, tables and charts that draw themselves for a width."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol
+
+from mlops_tui.tui.charts import line as line_chart
+from mlops_tui.tui.charts import small
+from mlops_tui.tui.lines import Line, Span, crop, fit, line, plain, wrap
+
+
+class Block(Protocol):
+    """Anything that draws itself as lines of at most `width` cells."""
+
+    def draw(self, width: int) -> list[Line]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Fields:
+    """Name and value pairs under an optional title; empty values are left out."""
+
+    pairs: tuple[tuple[str, Span | str], ...]
+    title: str = ""
+
+    def draw(self, width: int) -> list[Line]:
+        shown = [(name, value) for name, value in self.pairs if (value if isinstance(value, str) else value[0]) != ""]
+        label = max((len(name) for name, _ in shown), default=0)
+        out = heading(self.title)
+        for name, value in shown:
+            text, role = (value, "text") if isinstance(value, str) else value
+            for index, piece in enumerate(wrap(text, max(8, width - label - 2))):
+                out.append(((fit(name if index == 0 else "", label) + "  ", "muted"), (piece, role)))
+        return out
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """Wrapped words."""
+
+    text: str
+    role: str = "text"
+    title: str = ""
+
+    def draw(self, width: int) -> list[Line]:
+        return [*heading(self.title), *(line((piece, self.role)) for piece in wrap(self.text, width))]
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A small table: columns as wide as their widest cell, the last one cut at the edge."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Span | str, ...], ...]
+    title: str = ""
+    empty: str = ""
+
+    def draw(self, width: int) -> list[Line]:
+        if not self.rows:
+            return [*heading(self.title), line((self.empty, "muted"))] if self.empty else []
+        rows = [line(*row) for row in self.rows]
+        widths = [max(len(head), *(len(row[at][0]) for row in rows)) for at, head in enumerate(self.heads)]
+        out = heading(self.title)
+        out.append(crop(_cells([(head, "muted") for head in self.heads], widths), width))
+        out.extend(crop(_cells(row, widths), width) for row in rows)
+        return out
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A line chart `height` lines tall."""
+
+    series: tuple[line_chart.Series, ...]
+    title: str = ""
+    height: int = 8
+    low: float | None = None
+    high: float | None = None
+
+    def draw(self, width: int) -> list[Line]:
+        body = line_chart.draw(self.series, width, self.height, low=self.low, high=self.high)
+        return [*heading(self.title), *body]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Reference and current distribution of one feature."""
+
+    name: Span | str
+    reference: tuple[float, ...]
+    current: tuple[float, ...]
+
+    def draw(self, width: int) -> list[Line]:
+        return [line(self.name), *small.histogram_pair(self.reference, self.current, width)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Raw:
+    """Lines that are already drawn."""
+
+    lines: tuple[Line, ...]
+    title: str = ""
+
+    def draw(self, width: int) -> list[Line]:
+        return [*heading(self.title), *(crop(one, width) for one in self.lines)]
+
+
+def heading(title: str) -> list[Line]:
+    """The line above a block; nothing when it has no title."""
+    return [line((title, "title"))] if title else []
+
+
+def draw_all(blocks: Sequence[Block], width: int) -> list[Line]:
+    """Blocks below each other with an empty line between; empty blocks take no room."""
+    out: list[Line] = []
+    for block in blocks:
+        drawn = block.draw(width)
+        if drawn and out:
+            out.append(())
+        out.extend(drawn)
+    return out
+
+
+def _cells(row: Sequence[Span], widths: Sequence[int]) -> Line:
+    return tuple((fit(text, cells) + "  ", role) for (text, role), cells in zip(row, widths, strict=True))
+
+
+def text_of(blocks: Sequence[Block], width: int = 80) -> str:
+    """The blocks as plain text (for copying and tests)."""
+    return "\n".join(plain(one).rstrip() for one in draw_all(blocks, width))

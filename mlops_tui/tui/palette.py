@@ -1,0 +1,110 @@
+"""The command palette: desks, the actions of this desk, and the objects of the workspace by name."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from mlops_tui.tui import actions
+from mlops_tui.tui.state import Failure
+from mlops_tui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from mlops_tui.tui.app import MlopsApp
+
+_LIMIT = 200
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """An object and where it is shown."""
+
+    kind: str
+    name: str
+    desk: str
+    section: str
+    key: str
+
+
+def objects(bench: Workbench) -> list[Found]:
+    """The names a user may want to jump to; a room that fails is left out, the others stay."""
+    out: list[Found] = []
+    for load in (_tables, _models, _runs, _pipelines, _deployments):
+        try:
+            out.extend(load(bench))
+        except Exception:  # noqa: S112 - one broken room must not empty the palette; its own desk shows the error
+            continue
+    return out
+
+
+def _tables(bench: Workbench) -> Iterator[Found]:
+    for table in bench.features.list():
+        yield Found("table", table.name, "features", "tables", table.name)
+
+
+def _models(bench: Workbench) -> Iterator[Found]:
+    for model in bench.registry.models():
+        yield Found("model", model.name, "registry", "models", model.name)
+
+
+def _runs(bench: Workbench) -> Iterator[Found]:
+    for run in bench.experiments.runs(limit=_LIMIT):
+        yield Found("run", f"{run.name} {run.id[:8]}", "experiments", "runs", run.id)
+
+
+def _pipelines(bench: Workbench) -> Iterator[Found]:
+    for pipeline in bench.pipelines.list():
+        yield Found("pipeline", pipeline.name, "pipelines", "pipelines", pipeline.name)
+
+
+def _deployments(bench: Workbench) -> Iterator[Found]:
+    for deployment in bench.serving.list():
+        yield Found("deployment", deployment.name, "serving", "deployments", deployment.name)
+
+
+class Objects(Provider):
+    """Everything the palette finds beyond themes and quit."""
+
+    @property
+    def _app(self) -> MlopsApp:
+        app: Any = self.app
+        found: MlopsApp = app
+        return found
+
+    async def startup(self) -> None:
+        read = await asyncio.to_thread(self._app.source.attempt, objects)
+        self._found: list[Found] = [] if isinstance(read, Failure) else read
+
+    def _commands(self) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+        app = self._app
+        for key, (desk, title, _) in enumerate(actions.DESKS, 1):
+            yield f"Go to {title}", f"Key {key}", partial(app.action_desk, desk)
+        from mlops_tui.tui.screens.base import Desk
+
+        screen = app.base_desk
+        if isinstance(screen, Desk):
+            for action in actions.of(screen.ID, screen.section.id):
+                reason = action.why_not(screen.situation())
+                yield action.title, reason or action.cli, partial(screen.carry_out, action)
+
+    async def discover(self) -> Hits:
+        for title, text, run in self._commands():
+            yield DiscoveryHit(title, run, help=text)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for title, text, run in self._commands():
+            if score := matcher.match(title):
+                yield Hit(score, matcher.highlight(title), run, help=text)
+        for one in self._found:
+            label = f"{one.kind} {one.name}"
+            if score := matcher.match(label):
+                yield Hit(score, matcher.highlight(label), self._jump(one), help=f"Open on {one.desk}")
+
+    def _jump(self, one: Found) -> Callable[[], Any]:
+        return lambda: self._app.open_at(one.desk, one.section, one.key)

@@ -1,0 +1,1 @@
+"""The eight desks: a file and a .tcss each, over one base."""

@@ -1,0 +1,74 @@
+"""Columns and small texts several desks use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from mlops_tui.core import clock
+from mlops_tui.tui.lines import Span, clean, number, size, state
+from mlops_tui.tui.widgets.table import Column
+
+
+def text(
+    title: str, get: Callable[[Any], object], *, width: int = 0, rank: int = 1, grow: bool = False, role: str = "text"
+) -> Column:
+    """A column of words."""
+    return Column(title, lambda one, now: (clean(get(one) or ""), role), width=width, rank=rank, grow=grow)
+
+
+def count(title: str, get: Callable[[Any], float | int | None], *, rank: int = 1) -> Column:
+    """A right-aligned number."""
+    return Column(title, lambda one, now: number(get(one)), sort=get, right=True, rank=rank)
+
+
+def byte_size(title: str, get: Callable[[Any], int | None], *, rank: int = 1) -> Column:
+    """A right-aligned size."""
+    return Column(title, lambda one, now: size(get(one)), sort=get, right=True, rank=rank)
+
+
+def when(title: str, get: Callable[[Any], int | None], *, rank: int = 1) -> Column:
+    """How long ago, or in how long."""
+    return Column(title, lambda one, now: (clock.ago(get(one), now), "muted"), sort=get, width=14, rank=rank)
+
+
+def status(title: str, get: Callable[[Any], object], *, rank: int = 1) -> Column:
+    """A state as glyph and word."""
+    return Column(title, lambda one, now: state(get(one)), sort=lambda one: str(get(one)), width=16, rank=rank)
+
+
+def lasted(
+    title: str, start: Callable[[Any], int | None], end: Callable[[Any], int | None], *, rank: int = 1
+) -> Column:
+    """How long something took, or has taken so far."""
+
+    def length(one: Any, now: int) -> int | None:
+        begun = start(one)
+        return None if begun is None else (end(one) or now) - begun
+
+    return Column(
+        title,
+        lambda one, now: clock.duration(length(one, now)),
+        sort=lambda one: length(one, 2**53),
+        right=True,
+        rank=rank,
+        width=14,
+    )
+
+
+def moment(ms: int | None, now: int) -> str:
+    """A time of day with its age: ``2026-11-21 09:30:00 (3 min ago)``; nothing for None."""
+    return "" if ms is None else f"{clock.local(ms)} ({clock.ago(ms, now)})"
+
+
+def compact(value: Any) -> str:
+    """Any value as one line of JSON; nothing for None or empty."""
+    if value in (None, "", {}, [], ()):
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+
+
+def yes_no(value: bool, yes: str, no: str) -> Span:
+    """A condition as a state."""
+    return (f"✓ {yes}", "good") if value else (f"✗ {no}", "bad")

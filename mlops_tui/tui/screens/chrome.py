@@ -1,0 +1,127 @@
+"""Everything around a desk's list: top bar, banner, parts of the desk, key line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tui.tui import actions
+from mlops_tui.tui.actions import DESKS, START_DAEMON, Action, Situation
+from mlops_tui.tui.lines import Line, Span, clean, line
+from mlops_tui.tui.widgets.bar import Bar, Part
+
+if TYPE_CHECKING:
+    from mlops_tui.tui.screens.frame import Frame
+
+_LONG = 118
+
+
+def draw(desk: Frame) -> None:
+    """Bring the four bars up to date."""
+    app = desk.workbench_app
+    width = desk.size.width
+    desk.query_one("#top", Bar).show(tabs(desk.ID, width), place(app.project, app.daemon, width))
+    banner = desk.query_one("#banner", Bar)
+    banner.display = app.daemon is False
+    banner.show([(line((" ▲ No daemon: ", "warn"), "schedules, queued jobs and serving wait.  "), ""),
+                 (line((START_DAEMON, "accent"), ("  or D on Overview", "muted")), "")])  # fmt: skip
+    desk.query_one("#parts", Bar).show(desk.parts(), status(desk))
+    desk.query_one("#keys", Bar).show(footer(desk.ID, desk.section.id, situation(desk), width))
+
+
+def situation(desk: Frame) -> Situation:
+    """What the rules of actions look at."""
+    return Situation(desk.record, desk.workbench_app.daemon)
+
+
+def tabs(current: str, width: int) -> list[Part]:
+    """The eight desks with their keys; short names in a narrow terminal, numbers in a tiny one."""
+    out: list[Part] = []
+    for at, (name, title, short) in enumerate(DESKS, 1):
+        here = name == current
+        word = title if width >= _LONG else short if width >= 72 or here else ""
+        role = "title" if here else "muted"
+        out.append(((("▐" if here else " ", "accent"), (str(at), "key"), (f" {word} " if word else " ", role)),
+                    f"app.desk('{name}')"))  # fmt: skip
+    return out
+
+
+def place(project: str, daemon: bool | None, width: int) -> Line:
+    """Which workspace, and whether its daemon runs."""
+    said: dict[bool | None, Span] = {
+        True: ("● daemon ", "good"),
+        False: ("○ no daemon ", "warn"),
+        None: ("", "muted"),
+    }
+    return ((f"{clean(project)}  ", "muted"), said[daemon]) if width >= _LONG else (said[daemon],)
+
+
+def parts(desk: Frame) -> list[Part]:
+    """The parts of the desk with how many rows each holds, and the filter."""
+    out: list[Part] = []
+    for section in desk.SECTIONS:
+        memory = desk.memory[section.id]
+        here = section is desk.section
+        count = f" {len(memory.records)}" if section.draw is None and memory.records is not None else ""
+        role = "title" if here else "muted"
+        out.append(
+            (((" ", "text"), ("▸" if here else " ", "accent"), (section.title, role), (count, "muted"), (" ", "text")),
+             f"show_part('{section.id}')")
+        )  # fmt: skip
+    return out
+
+
+def status(desk: Frame) -> Line:
+    """What is under way, else the filter in force."""
+    memory = desk.here
+    if desk.progress:
+        title, text = next(iter(desk.progress.items()))
+        return ((f"◐ {clean(title)} {clean(text)} ", "busy"),)
+    if memory.filter:
+        rows = desk.visible_count
+        return (
+            ("filter ", "muted"),
+            (clean(memory.filter), "accent"),
+            (f"  {rows} of {len(memory.records or ())} ", "muted"),
+        )
+    return ()
+
+
+def footer(desk: str, section: str, now: Situation, width: int) -> list[Part]:
+    """At most eight keys: what can be done here first, then what works everywhere. Not allowed ones are dim."""
+    out: list[Part] = []
+    room = width
+    own = [(one, f"act('{one.keys[0]}')") for one in actions.of(desk, section) if one.footer]
+    common = [(one, _ANYWHERE.get(one.id, "")) for one in actions.GLOBAL if one.footer]
+    for action, click in (*own, *common):
+        part = _key(action, now)
+        length = sum(len(text) for text, _ in part)
+        if length > room:
+            break
+        room -= length
+        out.append((part, click))
+    return out
+
+
+_ANYWHERE = {
+    "go.palette": "app.command_palette",
+    "list.filter": "filter",
+    "list.menu": "menu",
+    "app.help": "help",
+    "app.quit": "app.quit",
+    "go.section": "section(1)",
+}
+
+
+def _key(action: Action, now: Situation) -> Line:
+    allowed = not action.why_not(now)
+    keys = "[ ]" if action.id == "go.section" else actions.shown(action.keys[0])
+    return ((f" {keys}", "key" if allowed else "muted"), (f" {action.footer} ", "text" if allowed else "muted"))
+
+
+def too_small(width: int, height: int) -> list[Line]:
+    """What is shown below 40x10."""
+    return [
+        line(("Too small: needs 40x10.", "warn")),
+        line((f"This is {width}x{height}.", "muted")),
+        line(("q quits.", "muted")),
+    ]

@@ -1,0 +1,301 @@
+"""The frame of a desk: its parts, how they are read in workers and how they are put on screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Input
+
+from mlops_tui.tui.blocks import Block, draw_all
+from mlops_tui.tui.lines import Line
+from mlops_tui.tui.screens import chrome
+from mlops_tui.tui.screens.section import Memory, Section
+from mlops_tui.tui.state import Failure
+from mlops_tui.tui.widgets import states
+from mlops_tui.tui.widgets.bar import Bar, Part
+from mlops_tui.tui.widgets.painted import LinesView
+from mlops_tui.tui.widgets.table import VirtualTable
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.hardware.records import Reading
+    from mlops_tui.tui.app import MlopsApp
+
+PATIENCE_S = 0.15
+"""Before this nothing is said about loading."""
+DETAIL_DELAY_S = 0.05
+WIDE = 100
+
+
+class Frame(Screen[None]):
+    """A desk without keys: reads its sections, shows list and detail, and keeps what each section remembers."""
+
+    ID: ClassVar[str] = ""
+    SECTIONS: ClassVar[tuple[Section, ...]] = ()
+    AUTO_FOCUS = "#table"
+
+    class Loaded(Message):
+        """A worker has the records of a section, or why not."""
+
+        def __init__(self, section: str, records: Any) -> None:
+            super().__init__()
+            self.section = section
+            self.records = records
+
+    class Detailed(Message):
+        """A worker has the detail of a record, or why not."""
+
+        def __init__(self, section: str, key: str, blocks: Sequence[Block] | Failure) -> None:
+            super().__init__()
+            self.section, self.key, self.blocks = section, key, blocks
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = {section.id: Memory() for section in self.SECTIONS}
+        self.section = self.SECTIONS[0]
+        self._busy: set[str] = set()
+        self._again: set[str] = set()
+        self._changed: set[str] = set()
+        self._detail_timer: Timer | None = None
+        self.progress: dict[str, str] = {}
+
+    @property
+    def workbench_app(self) -> MlopsApp:
+        """The application, typed."""
+        from mlops_tui.tui.app import MlopsApp
+
+        assert isinstance(self.app, MlopsApp)
+        return self.app
+
+    @property
+    def here(self) -> Memory:
+        """What is remembered of the section on screen."""
+        return self.memory[self.section.id]
+
+    @property
+    def now(self) -> int:
+        return self.workbench_app.source.now()
+
+    @property
+    def table(self) -> VirtualTable:
+        """The list the user works in."""
+        return self.query_one("#table", VirtualTable)
+
+    def parts(self) -> list[Part]:
+        """The second line: the parts of this desk."""
+        return chrome.parts(self)
+
+    @property
+    def visible_count(self) -> int:
+        """Rows after the filter."""
+        return self.table.rows.count if self.table.display else 0
+
+    @property
+    def wants_readings(self) -> bool:
+        """Whether the machine's figures are on screen."""
+        return False
+
+    def sampled(self, readings: tuple[Reading, ...]) -> None:
+        """New readings of the machine (oldest first)."""
+
+    # -- building -----------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield Bar(id="top")
+        yield Bar(id="banner")
+        yield Bar(id="parts")
+        with Horizontal(id="body"):
+            with Vertical(id="list"):
+                yield VirtualTable(id="table")
+                yield LinesView(id="note")
+            yield LinesView(id="detail")
+        yield Input(id="filter", placeholder="words, -word, column:word", compact=True)
+        yield Bar(id="keys")
+        yield LinesView(id="small")
+
+    def on_mount(self) -> None:
+        self.begin()
+        self.set_interval(10, self._tick)
+
+    def begin(self) -> None:
+        """Once, when the widgets are there: read what is shown first."""
+        self.query_one("#filter").display = False
+        self.query_one("#note").display = False
+        self.show_section()
+        self.load(self.section)
+
+    def on_screen_resume(self) -> None:
+        self.chrome()
+        self.reload_changed()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.width >= WIDE, "-wide")
+        self.set_class(event.size.width < 40 or event.size.height < 10, "-tiny")
+        self.query_one("#small", LinesView).show(chrome.too_small)
+        self.call_after_refresh(self.chrome)
+
+    def _tick(self) -> None:
+        """Ages on screen grow even when nothing changes."""
+        if self.is_current:
+            self.show_rows()
+
+    # -- data ---------------------------------------------------------------------------------------------------------
+
+    def workspace_changed(self, changed: frozenset[str]) -> None:
+        """Something was written: read again what is on screen and depends on it."""
+        self._changed |= changed
+        self.chrome()
+        self.reload_changed()
+
+    def reload_changed(self) -> None:
+        """Read again what is on screen, if what it depends on was written."""
+        if self._changed & self.section.watches:
+            self.load(self.section)
+
+    def load(self, section: Section) -> None:
+        """Read a section in a worker; while one reading is under way only one more is remembered."""
+        if section.id in self._busy:
+            self._again.add(section.id)
+            return
+        self._busy.add(section.id)
+        self._changed -= section.watches
+        source = self.workbench_app.source
+        self.run_worker(
+            lambda: self.post_message(self.Loaded(section.id, source.attempt(section.load))),
+            thread=True,
+            group=f"load-{section.id}",
+            exit_on_error=False,
+        )
+        if not self.memory[section.id].loaded:
+            self.set_timer(PATIENCE_S, self.show_rows)
+
+    @on(Loaded)
+    def _loaded(self, message: Loaded) -> None:
+        memory = self.memory[message.section]
+        self._busy.discard(message.section)
+        memory.loaded = True
+        if isinstance(message.records, Failure):
+            memory.failure = message.records
+        else:
+            memory.failure, memory.records = None, message.records
+            memory.detail_of = ""
+        if message.section == self.section.id:
+            self.show_rows()
+        if message.section in self._again:
+            self._again.discard(message.section)
+            self.load(self.by_id(message.section))
+
+    def by_id(self, section: str) -> Section:
+        """The section of this name, else the first."""
+        return next((one for one in self.SECTIONS if one.id == section), self.SECTIONS[0])
+
+    # -- showing ------------------------------------------------------------------------------------------------------
+
+    def show_section(self) -> None:
+        """Put the current section on screen from what is remembered."""
+        self.set_class(self.section.draw is not None, "-picture")
+        self.set_class(self.section.detail is None, "-plain")
+        self.remove_class("-open")
+        self.show_rows()
+
+    def show_rows(self) -> None:
+        """Draw the list (or its empty, loading or error state) and everything around it."""
+        memory, section = self.here, self.section
+        table, note = self.query_one("#table", VirtualTable), self.query_one("#note", LinesView)
+        text = self._note()
+        table.display, note.display = text is None, text is not None
+        if text is not None:
+            note.show(text)
+            self._show_detail(())
+        else:
+            rows = memory.visible(section, self.now)
+            keys = [section.key(record) for record in rows.records]
+            cursor = keys.index(memory.selected) if memory.selected in keys else table.cursor
+            table.sorted_by, table.reverse = memory.sort, memory.reverse
+            table.show(section.columns, rows, cursor=cursor)
+            self._moved()
+        if self.focused is None or not self.focused.display:
+            (note if text is not None else table).focus()
+        self.chrome()
+
+    def _note(self) -> Callable[[int, int], Sequence[Line]] | None:
+        """What to draw instead of rows, None when there are rows."""
+        memory, section = self.here, self.section
+        failure, draw, empty = memory.failure, section.draw, section.empty
+        if failure is not None:
+            return lambda width, height: states.failed(failure, width)
+        if not memory.loaded:
+            return lambda width, height: states.loading(width)
+        if draw is not None:
+            return lambda width, height: draw(memory.records, width, height)
+        if not memory.records and empty is not None:
+            return lambda width, height: empty.draw(width)
+        if memory.filter and not memory.visible(section, self.now).count:
+            return lambda width, height: states.nothing_matches(memory.filter, width)
+        return None
+
+    def chrome(self) -> None:
+        """Top bar, banner, parts and keys."""
+        if not self.is_mounted:
+            return
+        chrome.draw(self)
+
+    @property
+    def record(self) -> Any:
+        """The selected record, None without one."""
+        table = self.table
+        records = getattr(table.rows, "records", ())
+        if not table.display or not 0 <= table.cursor < len(records):
+            return None
+        return records[table.cursor]
+
+    @on(VirtualTable.Moved, "#table")
+    def _moved(self) -> None:
+        record = self.record
+        if record is None:
+            return
+        self.here.selected = self.section.key(record)
+        self.chrome()
+        if self.here.detail_of == self.here.selected:
+            self._show_detail(self.here.detail)
+            return
+        if self._detail_timer is not None:
+            self._detail_timer.stop()
+        self._detail_timer = self.set_timer(DETAIL_DELAY_S, self._load_detail)
+
+    def _load_detail(self) -> None:
+        section, record = self.section, self.record
+        detail = section.detail
+        if record is None or detail is None:
+            return
+        source, key = self.workbench_app.source, section.key(record)
+        self.run_worker(
+            lambda: self.post_message(
+                self.Detailed(section.id, key, source.attempt(lambda bench: detail(bench, record)))
+            ),
+            thread=True,
+            exclusive=True,
+            group="detail",
+            exit_on_error=False,
+        )
+
+    @on(Detailed)
+    def _detailed(self, message: Detailed) -> None:
+        memory = self.memory[message.section]
+        if message.section != self.section.id or message.key != memory.selected:
+            return
+        memory.detail_of, memory.detail = message.key, message.blocks
+        self._show_detail(message.blocks)
+
+    def _show_detail(self, blocks: Sequence[Block] | Failure) -> None:
+        view = self.query_one("#detail", LinesView)
+        if isinstance(blocks, Failure):
+            view.show(lambda width, height: states.failed(blocks, width))
+        else:
+            view.show(lambda width, height: [((" ", "text"), *one) for one in draw_all(blocks, width - 2)])

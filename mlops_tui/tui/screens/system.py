@@ -1,0 +1,202 @@
+"""The machine and the background: hardware with history, jobs with logs, the audit log."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mlops_tui.core import clock
+from mlops_tui.tui.blocks import Block, Fields, Text
+from mlops_tui.tui.charts.line import Series
+from mlops_tui.tui.lines import number, state
+from mlops_tui.tui.screens import cells
+from mlops_tui.tui.screens.base import Desk, bindings
+from mlops_tui.tui.screens.hardware import Machine, draw_machine
+from mlops_tui.tui.screens.joblog import open_log
+from mlops_tui.tui.screens.section import Section
+from mlops_tui.tui.widgets.dialogs import Confirm, Question
+from mlops_tui.tui.widgets.states import Empty
+from mlops_tui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.audit.records import Entry
+    from mlops_tui.domains.hardware.records import Reading
+    from mlops_tui.domains.jobs.records import Job
+
+LIMIT = 1000
+HISTORY = 30 * clock.MINUTE
+CHARTED = ("cpu", "memory")
+
+
+def machine(bench: Workbench) -> Machine:
+    """What the daemon recorded in the last half hour; the live readings come from the sampler of the application."""
+    known = set(bench.hardware.series())
+    now = bench.context.now()
+    wanted = [
+        name
+        for name in (*CHARTED, *sorted(known))
+        if name in known and (name in CHARTED or name.endswith("utilization"))
+    ]
+    history = []
+    for name in dict.fromkeys(wanted):
+        points = bench.hardware.history(name, now - HISTORY, now, 300)
+        at = tuple((point[0] - now) / clock.MINUTE for point in points)
+        nan = float("nan")
+        history.append(Series(name, at, tuple(nan if point[2] is None else float(point[2]) for point in points)))
+    return Machine((), tuple(history))
+
+
+def jobs(bench: Workbench) -> list[Job]:
+    """Jobs of people and schedules, newest first."""
+    return sorted(bench.jobs.list(limit=LIMIT), key=lambda one: -one.id)
+
+
+def job_detail(bench: Workbench, one: Job) -> Sequence[Block]:
+    """A job: cause, timing, result or error, the end of its log."""
+    from mlops_tui.tui.screens.pipelines import _tail
+
+    now = bench.context.now()
+    head = Fields(
+        (
+            ("Kind", one.kind),
+            ("State", state(one.state)),
+            ("Attempt", number(one.attempt)),
+            ("Cause", cells.compact(one.cause)),
+            ("By", one.created_by),
+            ("Queued", cells.moment(one.created_at, now)),
+            ("Started", cells.moment(one.started_at, now)),
+            ("Ended", cells.moment(one.ended_at, now)),
+            ("Progress", _progress(one)),
+            ("Process", f"pid {one.pid}" if one.pid else ""),
+            ("Result", cells.compact(one.result)),
+            ("Error", (one.error, "bad")),
+        ),
+        title=f"Job {one.id}: {one.title}",
+    )
+    return (head, Text(_tail(bench.jobs.log_path(one.id)), "muted", title="Log (l follows it)"))
+
+
+def _progress(one: Job) -> str:
+    done, total = one.progress.done, one.progress.total
+    return f"{done:,} of {total:,} {one.progress.note}" if total else one.progress.note
+
+
+def entry_detail(bench: Workbench, one: Entry) -> Sequence[Block]:
+    """An audit entry: who, what, why, before and after."""
+    now = bench.context.now()
+    head = Fields(
+        (
+            ("When", cells.moment(one.at, now)),
+            ("Who", one.actor),
+            ("Did", one.verb),
+            ("To", f"{one.kind} {one.name}"),
+            ("Why", one.why),
+            ("Cause", cells.compact(one.cause)),
+            ("Hash", one.hash[:24]),
+        ),
+        title=f"Entry {one.id}",
+    )
+    return (head, _values("Before", one.before), _values("After", one.after))
+
+
+def _values(title: str, value: Any) -> Fields:
+    pairs = value.items() if isinstance(value, dict) else (("", value),) if value not in (None, "") else ()
+    return Fields(tuple((str(name), cells.compact(one)) for name, one in pairs), title=title if pairs else "")
+
+
+class SystemDesk(Desk):
+    """Hardware, jobs, audit."""
+
+    ID = "system"
+    CSS_PATH = "system.tcss"
+    BINDINGS = bindings("system")
+    SECTIONS: ClassVar[tuple[Section, ...]] = (
+        Section("hardware", "Hardware", machine, draw=draw_machine, watches=frozenset({"telemetry"})),
+        Section(
+            "jobs",
+            "Jobs",
+            jobs,
+            columns=(
+                cells.count("Job", lambda one: one.id),
+                cells.text("Title", lambda one: one.title, width=50, grow=True),
+                cells.status("State", lambda one: one.state),
+                cells.text("Kind", lambda one: one.kind, width=12, rank=2, role="muted"),
+                cells.text(
+                    "Progress", lambda one: _progress(one) if str(one.state) == "running" else "", width=24, rank=3
+                ),
+                cells.lasted("Took", lambda one: one.started_at, lambda one: one.ended_at, rank=2),
+                cells.when("Queued", lambda one: one.created_at),
+            ),
+            key=lambda one: str(one.id),
+            empty=Empty("No jobs yet. Running a pipeline makes one.", "mlops pipelines run NAME"),
+            detail=job_detail,
+            watches=frozenset({"catalog", "telemetry"}),
+            names=lambda one: {"id": one.id},
+        ),
+        Section(
+            "audit",
+            "Audit",
+            lambda bench: bench.audit.list(limit=LIMIT),
+            columns=(
+                cells.when("When", lambda one: one.at),
+                cells.text("Who", lambda one: one.actor, width=14),
+                cells.text("Did", lambda one: one.verb, width=14),
+                cells.text("Kind", lambda one: one.kind, width=14, rank=2, role="muted"),
+                cells.text("What", lambda one: one.name, width=40, grow=True),
+                cells.text("Why", lambda one: one.why, width=40, rank=3, role="muted"),
+            ),
+            key=lambda one: str(one.id),
+            empty=Empty("Nothing has been changed yet.", "mlops features create TABLE --key COLUMN"),
+            detail=entry_detail,
+            names=lambda one: {"id": one.id},
+        ),
+    )
+
+    @property
+    def wants_readings(self) -> bool:
+        """Only while the hardware part is on screen."""
+        return self.section.id == "hardware"
+
+    def sampled(self, readings: tuple[Reading, ...]) -> None:
+        """New readings of the machine."""
+        memory = self.memory["hardware"]
+        if isinstance(memory.records, Machine):
+            memory.records = dataclasses.replace(memory.records, readings=readings)
+            if self.section.id == "hardware":
+                self.show_rows()
+
+    async def act_log(self) -> None:
+        """Follow the job."""
+        open_log(self, self.record.id, self.record.title, self._cancel)
+
+    async def act_cancel(self) -> None:
+        """Confirm, then end the whole process tree."""
+        job = self.record
+        question = Question(f"Cancel job {job.id}?", f"{job.title}: its processes are ended.", self.command("system.cancel"),
+                            "Cancel job")  # fmt: skip
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self._cancel(job.id)
+
+        self.app.push_screen(Confirm(question), decided)
+
+    def _cancel(self, job: int) -> None:
+        self.perform(f"cancel job {job}", lambda bench: f"Job {bench.jobs.cancel(job).id} is cancelled.")
+
+    async def act_retry(self) -> None:
+        """Queue it again."""
+        job = int(self.record.id)
+        self.perform(f"retry job {job}", lambda bench: f"Job {bench.jobs.retry(job).id} is queued again.")
+
+    async def act_verify(self) -> None:
+        """Check every hash of the log."""
+        self.perform("verify the audit log", _verify)
+
+
+def _verify(bench: Workbench) -> str:
+    found = bench.audit.verify()
+    if found.ok:
+        return f"All {found.checked:,} entries fit their hashes."
+    return f"Entry {found.first_bad} does not fit: {found.reason}"

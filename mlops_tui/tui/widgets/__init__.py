@@ -1,0 +1,1 @@
+"""Parts every desk is made of."""

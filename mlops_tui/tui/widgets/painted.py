@@ -1,0 +1,72 @@
+"""A scrolling widget that paints lines of (text, role) spans; roles take their colours from the theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from mlops_tui.tui.lines import ROLES, Line, clean
+
+
+class Painted(ScrollView):
+    """Base of everything we draw ourselves. User text is cleaned here and never read as markup."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"role--{role}" for role in (*ROLES, "cursor", "blur", "head")}
+
+    def role_style(self, role: str) -> Style:
+        """The colour and weight of a role, without background."""
+        return self.get_component_rich_style(f"role--{role}", partial=True)
+
+    def paint(self, spans: Line, width: int, base: Style | None = None) -> Strip:
+        """Spans on the widget's background, cut and padded to `width`."""
+        base = self.rich_style if base is None else base
+        segments = [Segment(clean(text), base + self.role_style(role)) for text, role in spans]
+        return Strip(segments).adjust_cell_length(width, base)
+
+
+class LinesView(Painted, can_focus=True):
+    """Shows what `draw(width, height)` returns; draws again when the width changes."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._draw: Callable[[int, int], Sequence[Line]] | None = None
+        self._lines: Sequence[Line] = ()
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """What is drawn now."""
+        return self._lines
+
+    def show(self, draw: Callable[[int, int], Sequence[Line]], *, home: bool = False) -> None:
+        """Draw with this function from now on; `home` scrolls back to the top."""
+        self._draw = draw
+        self._redraw()
+        if home:
+            self.scroll_to(y=0, animate=False)
+
+    def on_resize(self) -> None:
+        self._redraw()
+
+    def _redraw(self) -> None:
+        width, height = self.scrollable_content_region.size
+        if self._draw is None or not width:
+            return
+        before, self._lines = self._lines, self._draw(width, height)
+        self.virtual_size = Size(width, len(self._lines))
+        if len(before) != len(self._lines):
+            self.refresh()
+            return
+        for y, (old, new) in enumerate(zip(before, self._lines, strict=True)):
+            if old != new:
+                self.refresh_line(y)
+
+    def render_line(self, y: int) -> Strip:
+        row = self.scroll_offset.y + y
+        width = self.scrollable_content_region.width
+        return self.paint(self._lines[row] if row < len(self._lines) else (), width)
