@@ -1,0 +1,1 @@
+"""Deployments: which model versions answer which name, and what they answered."""

@@ -1,0 +1,272 @@
+"""Moves the log from segments to Parquet: exactly once, whoever dies when.
+
+How far each segment was taken in is written in the same transaction that makes the new files visible, so a compaction that
+dies before it changes nothing, and one that dies after it leaves only files to sweep. One compaction runs at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.core import segments
+from mlops_tui.core.clock import DAY, MINUTE, iso
+from mlops_tui.core.context import Context
+from mlops_tui.core.ids import prediction_time
+from mlops_tui.domains.serving.log import FEEDBACK, PREDICTIONS
+from mlops_tui.domains.serving.records import LogFile, Signature, input_column
+from mlops_tui.domains.serving.store import ServingStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# A batch of segments becomes one transaction: bounds the memory a backlog can take.
+BATCH_BYTES = 32 * 1024 * 1024
+MERGE_FROM = 16
+# Readers list files and then open them; a replaced file stays for the longest such query.
+KEEP_RETIRED_MS = 10 * MINUTE
+
+Signatures = Callable[[str, int], Signature | None]
+Group = tuple[str, str, int, str]  # kind, deployment, version, day
+
+
+class Compaction:
+    """Takes in segments, merges small files, drops what retention no longer keeps."""
+
+    def __init__(self, context: Context, store: ServingStore, signatures: Signatures) -> None:
+        self._context = context
+        self._store = store
+        self._signatures = signatures
+
+    def run(self) -> int:
+        """Take in everything that was appended; the number of rows. 0 when another process is at it."""
+        with _only_one(self._context.workspace.run / "compact.lock") as mine:
+            if not mine:
+                return 0
+            rows = sum(self._take_in(batch) for batch in self._batches())
+            self._merge()
+            self._expire()
+            self._unlink()
+            return rows
+
+    def _batches(self) -> Iterator[list[Path]]:
+        offsets = self._store.offsets()
+        batch: list[Path] = []
+        size = 0
+        for path in segments.segments(self._context.workspace.segments):
+            batch.append(path)
+            size += path.stat().st_size - offsets.get(path.name, 0)
+            if size >= BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _take_in(self, batch: list[Path]) -> int:
+        offsets = self._store.offsets()
+        # Asked before reading: what a writer appends and then dies is left for the next time, not lost.
+        ended = [path for path in batch if _ended(path)]
+        groups: dict[Group, list[dict[str, Any]]] = {}
+        reached: dict[str, int] = {}
+        for path in batch:
+            reached[path.name] = offsets.get(path.name, 0)
+            for record, offset in segments.read(path, reached[path.name]):
+                reached[path.name] = offset
+                for group, part in _parts(path, record):
+                    groups.setdefault(group, []).append(part)
+        if any(offset > offsets.get(name, 0) for name, offset in reached.items()):
+            self._commit(groups, reached)
+        for path in ended:
+            _put_away(path, reached[path.name])
+        return sum(_size(part) for parts in groups.values() for part in parts)
+
+    def _commit(self, groups: dict[Group, list[dict[str, Any]]], reached: dict[str, int]) -> None:
+        tables = [(group, self._table(group, parts)) for group, parts in groups.items()]
+        staged = [(group, table, self._stage(table)) for group, table in tables]
+        try:
+            with self._context.catalog.write() as tx:
+                for group, table, path in staged:
+                    self._store.add_file(tx, self._publish(group, table, path))
+                self._store.forget_segments(tx, self._context.workspace.segments)
+                self._store.put_offsets(tx, reached, self._context.now())
+        finally:
+            for _, _, path in staged:
+                path.unlink(missing_ok=True)
+
+    def _table(self, group: Group, parts: list[dict[str, Any]]) -> pa.Table:
+        kind, _, version, _ = group
+        if kind == "label":
+            return _label_table(parts)
+        return _prediction_table(parts, self._signatures(parts[0]["model"], version))
+
+    def _stage(self, table: pa.Table) -> Path:
+        import pyarrow.parquet as pq
+
+        path = self._context.lake.stage()
+        pq.write_table(table, path, compression="zstd", row_group_size=100_000)
+        return path
+
+    def _publish(self, group: Group, table: pa.Table, staged: Path, created_at: int | None = None) -> LogFile:
+        kind, deployment, version, day = group
+        name = f"{version}-{uuid.uuid4().hex[:12]}.parquet"
+        dest = self._context.lake.root / f"{kind}s" / deployment / day / name
+        size = staged.stat().st_size
+        self._context.lake.publish(staged, dest)
+        times = table.column("at" if kind == "prediction" else "prediction_at").to_pylist()
+        path = dest.relative_to(self._context.lake.root).as_posix()
+        made = created_at if created_at is not None else self._context.now()
+        return LogFile(path, kind, deployment, version, len(times), size, min(times), max(times), made)
+
+    def _merge(self) -> None:
+        """Make one file of the many small ones of a day."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        groups: dict[Group, list[LogFile]] = {}
+        for file in self._store.all_files():
+            day = Path(file.path).parent.name
+            groups.setdefault((file.kind, file.deployment, file.version, day), []).append(file)
+        for group, files in groups.items():
+            if len(files) < MERGE_FROM:
+                continue
+            tables = [pq.read_table(self._context.lake.root / file.path, partitioning=None) for file in files]
+            table = pa.concat_tables(tables, promote_options="permissive")
+            staged = self._stage(table)
+            try:
+                with self._context.catalog.write() as tx:
+                    newest = max(file.created_at for file in files)
+                    self._store.add_file(tx, self._publish(group, table, staged, newest))
+                    self._store.retire_files(tx, [file.path for file in files], self._context.now())
+            finally:
+                staged.unlink(missing_ok=True)
+
+    def _expire(self) -> None:
+        now = self._context.now()
+        before = now - self._context.settings.retention.predictions_days * DAY
+        old = [file.path for file in self._store.all_files() if file.max_at < before]
+        if old:
+            with self._context.catalog.write() as tx:
+                self._store.retire_files(tx, old, now)
+        self._store.drop_intervals(before)
+
+    def _unlink(self) -> None:
+        before = self._context.now() - KEEP_RETIRED_MS
+        done = [file.path for file in self._store.all_files(retired=True) if (file.retired_at or 0) < before]
+        if not done:
+            return
+        with self._context.catalog.write() as tx:
+            self._store.forget_files(tx, done)
+        for path in done:  # after the commit: a crash in between leaves a file no row names, never a row without a file
+            (self._context.lake.root / path).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _only_one(path: Path) -> Iterator[bool]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(lock)
+
+
+def _ended(path: Path) -> bool:
+    """Whether nothing more will be appended: the writer is gone, or has opened its next file."""
+    if not segments.is_live(path):
+        return True
+    writer, number, _ = path.name.rsplit(".", 2)
+    return any(other.name.rsplit(".", 2)[1] > number for other in path.parent.glob(f"{writer}.*{segments.SUFFIX}"))
+
+
+def _put_away(path: Path, reached: int) -> None:
+    """Remove a segment that was taken in; one with a torn or damaged rest is kept under another name."""
+    if path.stat().st_size > reached:
+        path.rename(path.with_suffix(".torn"))
+    else:
+        path.unlink()
+
+
+def _parts(path: Path, record: dict[str, Any]) -> Iterator[tuple[Group, dict[str, Any]]]:
+    kind = path.name.partition(".")[0]
+    if kind == PREDICTIONS:
+        yield ("prediction", record["deployment"], record["version"], _day(record["at"])), record
+    elif kind == FEEDBACK:
+        for row in record["rows"]:
+            at = prediction_time(row["id"]) or 0
+            yield ("label", "", 0, _day(at)), {**row, "prediction_at": at, "received_at": record["at"]}
+
+
+def _size(part: dict[str, Any]) -> int:
+    return len(part["ids"]) if "ids" in part else 1
+
+
+def _day(at: int) -> str:
+    return str(iso(at))[:10]
+
+
+def _prediction_table(parts: list[dict[str, Any]], signature: Signature | None) -> pa.Table:
+    import pyarrow as pa
+
+    def spread(name: str) -> list[Any]:
+        return [part[name] for part in parts for _ in part["ids"]]
+
+    def listed(name: str) -> list[Any]:
+        return [value for part in parts for value in part[name] or [None] * len(part["ids"])]
+
+    types = {column.name: column.type for column in signature.inputs} if signature else {}
+    outputs = {column.name: column.type for column in signature.outputs} if signature else {}
+    names = list(dict.fromkeys([*types, *(name for part in parts for name in part["columns"])]))
+    data: dict[str, pa.Array] = {
+        "id": pa.array(listed("ids"), pa.string()),
+        "at": pa.array(spread("at"), pa.int64()),
+        "version": pa.array(spread("version"), pa.int32()),
+        "latency_ms": pa.array(spread("latency_ms"), pa.float32()),
+        "status": pa.array(spread("status"), pa.int16()),
+        "error": pa.array(spread("error"), pa.string()),
+        "prediction": _array(listed("prediction"), outputs.get("prediction", "")),
+        "_score": pa.array(listed("score"), pa.float64()),
+        "_model": pa.array(spread("model"), pa.string()),
+        "_request_id": pa.array(spread("request_id"), pa.string()),
+    }
+    for name in names:
+        values = [v for part in parts for v in part["columns"].get(name) or [None] * len(part["ids"])]
+        data[input_column(name)] = _array(values, types.get(name, ""))
+    return pa.table(data)
+
+
+def _label_table(rows: list[dict[str, Any]]) -> pa.Table:
+    import pyarrow as pa
+
+    def numbers(value: Any) -> float | None:
+        return float(value) if isinstance(value, int | float) else None
+
+    return pa.table(
+        {
+            "id": pa.array([row["id"] for row in rows], pa.string()),
+            "prediction_at": pa.array([row["prediction_at"] for row in rows], pa.int64()),
+            "at": pa.array([row["at"] for row in rows], pa.int64()),
+            "received_at": pa.array([row["received_at"] for row in rows], pa.int64()),
+            "text": pa.array([str(row["label"]) for row in rows], pa.string()),
+            "number": pa.array([numbers(row["label"]) for row in rows], pa.float64()),
+            "kind": pa.array([type(row["label"]).__name__ for row in rows], pa.string()),
+        }
+    )
+
+
+def _array(values: list[Any], kind: str) -> pa.Array:
+    """One column by the signature's type; text where the values do not fit it (a log loses nothing)."""
+    import pyarrow as pa
+
+    types = {"int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_(), "string": pa.string()}
+    try:
+        return pa.array(values, types.get(kind))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([None if value is None else str(value) for value in values], pa.string())

@@ -1,0 +1,323 @@
+"""Deployments: asked for here, carried out by the gateway, which reads the same tables; and the log of what was answered."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.core.context import Context
+from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
+from mlops_tui.core.identity import Identity, is_alive
+from mlops_tui.core.ids import check_name, did_you_mean
+from mlops_tui.domains.audit.service import Audit
+from mlops_tui.domains.registry.service import Registry
+from mlops_tui.domains.serving import feedback, log, routing, traffic
+from mlops_tui.domains.serving.predictions import Predictions
+from mlops_tui.domains.serving.records import (
+    STRATEGIES,
+    Deployment,
+    GatewayState,
+    Interval,
+    Prediction,
+    Route,
+    RouteState,
+    SeriesPoint,
+    ServiceStats,
+    Signature,
+    Target,
+    Wanted,
+    WorkerState,
+    weights_of,
+)
+from mlops_tui.domains.serving.store import ServingStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CANARY_PERCENT = 10.0
+# A compaction costs a second of CPU for its libraries, so little traffic waits a little longer.
+DUE_BYTES = 4 * 1024 * 1024
+DUE_PERIODS = 3
+
+
+class Serving:
+    """The deployments of one workspace."""
+
+    def __init__(self, context: Context, audit: Audit, registry: Registry) -> None:
+        self._context = context
+        self._audit = audit
+        self._registry = registry
+        self._store = ServingStore(context)
+        self._predictions = Predictions(context, self._store)
+
+    # -- wanting
+
+    def deploy(
+        self, name: str, ref: str, *, strategy: str = "replace", weight: float = CANARY_PERCENT, why: str = ""
+    ) -> Deployment:
+        """Serve the version `ref` as `name`, which is made if new.
+
+        `replace` and `blue_green`: all traffic moves once the new version is warm, and the old weights are kept for a rollback.
+        `canary`: it takes `weight` percent of the traffic beside what is there. Deploying what already runs changes nothing.
+        Raises NotFound (no such version), InvalidInput (unknown strategy, or the name serves another model).
+        """
+        if strategy not in STRATEGIES:
+            raise InvalidInput(f"{strategy!r} is no deployment strategy.", hint=f"Use {', '.join(STRATEGIES)}.")
+        check_name("deployment", name)
+        version = self._registry.version(ref)
+        with self._context.catalog.write():
+            found = self._store.find(name)
+            if not found:
+                return self._create(name, version.model, version.version, why)
+            if found[0].model != version.model:
+                raise InvalidInput(
+                    f"{name} serves the model {found[0].model}, not {version.model}.",
+                    hint=f"Deploy it under another name: mlops deployments create NAME {version.ref}",
+                )
+            weights = {version.version: 100.0}
+            if strategy == "canary":
+                weights = routing.with_share(weights_of(found[0]), version.version, weight)
+            return self._reroute(found[0], weights, "deploy", why)
+
+    def split(self, name: str, weights: Mapping[int, float], why: str = "") -> Deployment:
+        """Spread the traffic over versions by weight (any scale); a weight of 0 takes a version out.
+
+        Raises NotFound for a version that does not exist, InvalidInput for weights that cannot be.
+        """
+        shares = routing.normalise(weights)
+        with self._context.catalog.write():
+            deployment = self._one(name)
+            for version in shares:
+                self._registry.version(f"{deployment.model}/{version}")
+            return self._reroute(deployment, shares, "split", why)
+
+    def promote(self, name: str, version: int | None = None, why: str = "") -> Deployment:
+        """Give one version all the traffic: the one named, else the newest of those that share it."""
+        newest = max(route.version for route in self._one(name).versions)
+        return self.split(name, {version if version is not None else newest: 100}, why)
+
+    def rollback(self, name: str, why: str = "") -> Deployment:
+        """Return to the weights before the last change of versions; NotAllowed when there were none."""
+        with self._context.catalog.write():
+            deployment = self._one(name)
+            if not deployment.previous:
+                raise NotAllowed(
+                    f"{name} has no earlier version to go back to.", hint=f"See it: mlops deployments show {name}"
+                )
+            return self._reroute(deployment, deployment.previous, "rollback", why)
+
+    def stop(self, name: str, why: str = "") -> Deployment:
+        """Take a deployment out of service; the definition stays."""
+        return self._want(name, Wanted.STOPPED, "stop", why)
+
+    def start(self, name: str, why: str = "") -> Deployment:
+        """Put a deployment into service again, or try anew one that failed."""
+        return self._want(name, Wanted.RUNNING, "start", why)
+
+    def remove(self, name: str, why: str = "") -> None:
+        """Delete a deployment; its predictions stay in the log."""
+        with self._context.catalog.write() as tx:
+            before = self._one(name)
+            self._store.remove(tx, name)
+            self._audit.note(tx, "remove", "deployment", name, why=why, before=_facts(before))
+
+    # -- looking
+
+    def list(self) -> builtins.list[Deployment]:
+        """Return all deployments by name, with the state the gateway reports."""
+        return self._with_states(self._store.find())
+
+    def get(self, name: str) -> Deployment:
+        """Return one deployment with its state; NotFound with the nearest name otherwise."""
+        return self._with_states([self._one(name)])[0]
+
+    def stats(self, name: str, since: int) -> ServiceStats:
+        """Return traffic and latency since a time in ms."""
+        return traffic.stats(self._store.intervals(name, since), self._context.now() - since)
+
+    def series(self, name: str, since: int, step: int = 60_000) -> builtins.list[SeriesPoint]:
+        """Return traffic per `step` ms since a time, oldest first, empty steps included."""
+        return traffic.series(self._store.intervals(name, since // step * step), since, self._context.now(), step)
+
+    def predictions(
+        self, name: str, since: int | None = None, until: int | None = None, limit: int = 100
+    ) -> builtins.list[Prediction]:
+        """Return the newest predictions of a deployment, newest first, with labels; those of the last moment included."""
+        return self._predictions.newest(name, since, until, limit)
+
+    def prediction(self, prediction_id: str) -> Prediction:
+        """Return one prediction; NotFound when the log has none of that id."""
+        found = self._predictions.find(prediction_id)
+        if found is None:
+            raise NotFound(
+                f"No prediction {prediction_id} is in the log.", hint="See recent ones: mlops deployments show NAME"
+            )
+        return found
+
+    def prediction_files(self, name: str, since: int | None = None, until: int | None = None) -> builtins.list[Path]:
+        """Return Parquet files that may hold predictions of [since, until), oldest first.
+
+        Columns: id, at (ms), version, latency_ms, status, error, prediction, _score, _model, _request_id, and one per model input,
+        named `records.input_column(name)` (the input's own name unless it is one of these).
+        """
+        return self._predictions.files(name, since, until)
+
+    def labelled(self, name: str, since: int | None = None, until: int | None = None) -> pd.DataFrame:
+        """Return predictions of [since, until) with a label: id, at, version, prediction, score, label, label_at."""
+        return self._predictions.labelled(name, since, until)
+
+    # -- the log
+
+    def feedback(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Record true values: each row has `id` (or `prediction_id`), `label` and perhaps `at` (ms or ISO 8601).
+
+        A later label of the same prediction replaces an earlier one. All rows are taken or, on InvalidInput, none.
+        """
+        now = self._context.now()
+        checked = feedback.checked(rows, now)
+        feedback.append(self._context.workspace.segments, checked, now)
+        return len(checked)
+
+    def feedback_at(self) -> int | None:
+        """Return when labels last reached Parquet, in ms; None when none ever did (cheap, no DuckDB)."""
+        return self._store.newest_file("label")
+
+    def compact(self) -> int:
+        """Move the log to Parquet; the number of rows moved. Safe to run at any time, by anyone, and to be killed."""
+        from mlops_tui.domains.serving.compaction import Compaction
+
+        return Compaction(self._context, self._store, self._signatures()).run()
+
+    def compact_due(self) -> bool:
+        """Whether a compaction is worth its start: much has gathered, or some has waited (cheap, no DuckDB)."""
+        waiting = log.pending_bytes(self._context.workspace.segments, self._store.offsets())
+        if not waiting:
+            return False
+        last = self._store.last_compaction()
+        period = self._context.settings.daemon.compact_s * 1000 * DUE_PERIODS
+        return waiting >= DUE_BYTES or last is None or self._context.now() - last >= period
+
+    # -- for the gateway
+
+    def targets(self) -> dict[tuple[str, int], Target]:
+        """Return what is needed to serve each version that a running deployment routes to."""
+        wanted = {
+            (deployment.model, route.version)
+            for deployment in self._store.find()
+            if deployment.wanted is Wanted.RUNNING
+            for route in deployment.versions
+        }
+        found: dict[tuple[str, int], Target] = {}
+        for model, number in wanted:
+            try:
+                version = self._registry.version(f"{model}/{number}")
+            except NotFound:
+                continue
+            found[model, number] = Target(model, number, version.sha, Signature.of(version.signature))
+        return found
+
+    def wanted(self) -> builtins.list[Deployment]:
+        """Return all deployments as asked for, without states."""
+        return self._store.find()
+
+    def report_gateway(self, state: GatewayState | None) -> None:
+        """Record which process answers HTTP; None when it ends."""
+        self._store.put_gateway(state)
+
+    def gateway(self) -> GatewayState | None:
+        """Return the process that answers HTTP, None when there is none."""
+        state = self._store.gateway()
+        alive = state is not None and is_alive(Identity(state.pid, state.started, state.boot))
+        return state if alive else None
+
+    def report(self, workers: Iterable[WorkerState], routes: Iterable[RouteState]) -> None:
+        """Record how workers and deployments do."""
+        self._store.put_states(workers, routes)
+
+    def record_traffic(self, intervals: Iterable[Interval]) -> None:
+        """Record counts of requests."""
+        self._store.add_intervals(intervals)
+
+    def changes(self) -> int:
+        """Return a number that changes whenever the catalog does."""
+        return self._context.catalog.data_version()
+
+    # -- inside
+
+    def _one(self, name: str) -> Deployment:
+        found = self._store.find(name)
+        if not found:
+            names = [deployment.name for deployment in self._store.find()]
+            hint = did_you_mean(name, names, "Make one: mlops deployments create NAME MODEL@champion")
+            raise NotFound(f"There is no deployment {name!r}.", hint=hint)
+        return found[0]
+
+    def _create(self, name: str, model: str, version: int, why: str) -> Deployment:
+        now = self._context.now()
+        new = Deployment(name, model, Wanted.RUNNING, (Route(version, 100.0),), {}, 1, now, now)
+        with self._context.catalog.write() as tx:
+            self._store.put(tx, new)
+            self._audit.note(tx, "deploy", "deployment", name, why=why, after=_facts(new))
+        return self.get(name)
+
+    def _reroute(self, before: Deployment, weights: Mapping[int, float], verb: str, why: str) -> Deployment:
+        shares = routing.normalise(weights)
+        same = shares == weights_of(before)
+        if same and before.wanted is Wanted.RUNNING:
+            return self.get(before.name)
+        after = dataclasses.replace(
+            before,
+            wanted=Wanted.RUNNING,
+            versions=tuple(Route(version, weight) for version, weight in shares.items()),
+            previous=before.previous if same else weights_of(before),
+            revision=before.revision + 1,
+            updated_at=self._context.now(),
+        )
+        return self._change(before, after, verb, why)
+
+    def _want(self, name: str, wanted: Wanted, verb: str, why: str) -> Deployment:
+        with self._context.catalog.write():
+            before = self._one(name)
+            if before.wanted is wanted is Wanted.STOPPED:
+                raise AlreadyExists(f"{name} is stopped already.", hint=f"Start it: mlops deployments start {name}")
+            now = self._context.now()
+            after = dataclasses.replace(before, wanted=wanted, revision=before.revision + 1, updated_at=now)
+            return self._change(before, after, verb, why)
+
+    def _change(self, before: Deployment, after: Deployment, verb: str, why: str) -> Deployment:
+        with self._context.catalog.write() as tx:
+            self._store.put(tx, after)
+            facts = {"before": _facts(before), "after": _facts(after)}
+            self._audit.note(tx, verb, "deployment", after.name, why=why, **facts)
+        return self.get(after.name)
+
+    def _with_states(self, deployments: builtins.list[Deployment]) -> builtins.list[Deployment]:
+        gateway = self.gateway()
+        workers, routes = self._store.workers(), self._store.routes()
+        host, port = self._context.settings.serving.host, self._context.settings.serving.port
+        if gateway is not None:
+            host, port = gateway.host, gateway.port
+        base = f"http://{host}:{port}"
+        return [traffic.with_state(item, gateway is not None, workers, routes, base) for item in deployments]
+
+    def _signatures(self) -> Callable[[str, int], Signature | None]:
+        known: dict[tuple[str, int], Signature | None] = {}
+
+        def signature(model: str, version: int) -> Signature | None:
+            if (model, version) not in known:
+                try:
+                    described = self._registry.version(f"{model}/{version}").signature
+                    known[model, version] = Signature.of(described)
+                except NotFound:
+                    known[model, version] = None
+            return known[model, version]
+
+        return signature
+
+
+def _facts(deployment: Deployment) -> dict[str, Any]:
+    weights = {str(route.version): route.weight for route in deployment.versions}
+    return {"model": deployment.model, "weights": weights, "wanted": str(deployment.wanted)}

@@ -1,0 +1,137 @@
+"""One process that holds one model version and answers the gateway over its unix socket.
+
+Started by `python -m mlops_tui.domains.serving.worker`, or forked in a fifth of a second from the zygote (`zygote.py`).
+It reads whatever has arrived and predicts it in one call (no timer), and ends when its gateway does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import threading
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+# Before any library that starts threads: on busy cores they cost a single row twenty times the CPU.
+THREAD_LIMITS = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "BLIS_NUM_THREADS"), "1"
+)
+_CHUNK = 1 << 20
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one worker until its gateway goes."""
+    parser = argparse.ArgumentParser(prog="worker", description="Serve one model version to the gateway.")
+    parser.add_argument("--workspace", required=True, type=Path)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--version", required=True, type=int)
+    parser.add_argument("--package", required=True, help="manifest hash of the model package")
+    parser.add_argument("--socket", required=True, type=Path, help="the gateway's unix socket")
+    parser.add_argument("--key", required=True, help="the word by which the gateway knows this worker")
+    parser.add_argument("--gateway", type=int, default=os.getppid(), help="process to live and die with")
+    given = parser.parse_args(arguments)
+    limit_threads(os.environ)
+    return run(given.workspace, given.package, given.socket, given.key, given.gateway)
+
+
+def run(root: Path, package_sha: str, socket_path: Path, key: str, gateway: int) -> int:
+    """Dial the gateway, load the package and answer until the gateway hangs up; 0, or 1 when the model failed to load."""
+    from mlops_tui.domains.serving.wire import Failed, Hello, Ready, pack
+
+    end_with(gateway)
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C in a terminal reaches the whole group; the gateway drains first
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(socket_path))
+        connection.sendall(pack(Hello(key, os.getpid())))
+        try:
+            predictor, sample, note = _load(root, package_sha)
+        except Exception as error:
+            from mlops_tui.domains.serving.predictor import one_line
+
+            connection.sendall(pack(Failed(one_line(error))))
+            return 1
+        connection.sendall(pack(Ready(sample, note)))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            _answer(connection, predictor)
+    return 0
+
+
+def limit_threads(environment: Mapping[str, str] | os._Environ[str]) -> None:
+    """Ask numeric libraries for one thread each, unless someone set their own number."""
+    for name, value in THREAD_LIMITS.items():
+        if name not in environment:
+            os.environ[name] = value
+
+
+def end_with(pid: int) -> None:
+    """End this process when that one does, even in the middle of a prediction."""
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        os._exit(0)
+
+    def wait() -> None:
+        select.select([watched], [], [])
+        os._exit(0)
+
+    threading.Thread(target=wait, name="end-with-gateway", daemon=True).start()
+
+
+def _load(root: Path, package_sha: str):  # type: ignore[no-untyped-def]
+    from mlops_tui.core.artifacts import Artifacts
+    from mlops_tui.core.workspace import Workspace
+    from mlops_tui.domains.registry import package
+    from mlops_tui.domains.serving.predictor import Predictor, golden_request
+
+    workspace = Workspace(root)
+    folder = workspace.tmp / f"worker-{os.getpid()}-{package_sha[:12]}"
+    if str(workspace.project) not in sys.path:
+        sys.path.append(str(workspace.project))  # code of the project's own steps
+    try:
+        Artifacts(workspace.artifacts).checkout(
+            package_sha, folder
+        )  # every hash is checked before anything is unpickled
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", package.EnvironmentMismatch)
+            estimator = package.load(folder)
+        sample = package.sample(folder)
+        predictor = Predictor(estimator, package.signature(folder), sample, package.prepare)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    notes = [str(item.message) for item in said if issubclass(item.category, package.EnvironmentMismatch)]
+    return predictor, golden_request(sample), "; ".join(notes)
+
+
+def _answer(connection: socket.socket, predictor) -> None:  # type: ignore[no-untyped-def]
+    """Answer until the other side hangs up."""
+    from mlops_tui.domains.serving.wire import Ask, Unpacker, pack
+
+    unpacker = Unpacker()
+    while data := connection.recv(_CHUNK):
+        messages = unpacker.feed(data)
+        while data := _arrived(connection):
+            messages += unpacker.feed(data)
+        asks = [message for message in messages if isinstance(message, Ask)]
+        if asks:
+            connection.sendall(b"".join(map(pack, predictor.answer(asks))))
+
+
+def _arrived(connection: socket.socket) -> bytes:
+    """Return what lies ready, nothing when there is nothing yet."""
+    try:
+        return connection.recv(_CHUNK, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return b""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

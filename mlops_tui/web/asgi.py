@@ -1,0 +1,145 @@
+"""The little ASGI that our doors need: a request, a response, the checks every request meets. No framework."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, Unavailable, WorkbenchError
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+STATUS: dict[type[WorkbenchError], int] = {
+    NotFound: 404,
+    AlreadyExists: 409,
+    InvalidInput: 400,
+    NotAllowed: 403,
+    Unavailable: 503,
+}
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+encode = msgspec.json.Encoder().encode
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a fault
+    """An HTTP answer that no error kind of ours stands for (405, 413, 415, 421)."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+class Gone(Exception):  # noqa: N818
+    """The client left before its request was whole."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Response:
+    """What goes back: a status, a body and its type, more headers."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    async def send(self, send: Send) -> None:
+        """Send it. What the client still sends of a body that was refused is dropped by the server."""
+        headers = [
+            (b"content-type", self.content_type.encode()),
+            (b"content-length", str(len(self.body)).encode()),
+            *((name.encode(), value.encode("latin-1", "replace")) for name, value in self.headers.items()),
+        ]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+@dataclasses.dataclass(slots=True)
+class Request:
+    """One HTTP request; the body is read on demand."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    _receive: Receive
+
+    @classmethod
+    def of(cls, scope: Scope, receive: Receive) -> Request:
+        """Read the scope; header names become lower case, of repeated ones the last counts."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        return cls(scope["method"], scope["path"], headers, receive)
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters, in lower case; empty when none is given."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def body(self, limit: int) -> bytes:
+        """Return the whole body; raises Refusal 413 as soon as it is known to be longer than `limit` bytes."""
+        told = self.headers.get("content-length", "")
+        if told.isdigit() and int(told) > limit:
+            raise _too_large(limit)
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON response; NaN becomes null."""
+    return Response(status, encode(value), headers=headers or {})
+
+
+def error_response(error: WorkbenchError | Refusal) -> Response:
+    """Return `{"error": sentence}` with the status of the error's kind, and the hint where there is one."""
+    if isinstance(error, Refusal):
+        return json_response({"error": error.message}, error.status, error.headers)
+    body = {"error": error.message, "hint": error.hint} if error.hint else {"error": error.message}
+    return json_response(
+        body, STATUS.get(type(error), 500), {"retry-after": "1"} if isinstance(error, Unavailable) else {}
+    )
+
+
+def check_host(request: Request, allowed: Iterable[str]) -> None:
+    """Refuse requests that a web page in someone's browser sent to us (DNS rebinding, cross-site posts).
+
+    Raises Refusal 421 for a foreign Host and 403 for a foreign Origin.
+    """
+    names = _LOCAL.union(allowed)
+    host = request.headers.get("host", "")
+    if host and host_name(host) not in names:
+        raise Refusal(421, f"This server does not answer for the host {host[:80]!r}.")
+    origin = request.headers.get("origin", "")
+    if origin and host_name(urlsplit(origin).netloc) not in names:
+        raise Refusal(403, f"Requests from the page {origin[:80]!r} are not answered.")
+
+
+def host_name(host: str) -> str:
+    """Return a Host header without its port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if host.count(":") == 1 else host
+
+
+def segments(path: str) -> list[str]:
+    """Return the parts of a path, decoded; a slash at the end is ignored."""
+    return [unquote(part) for part in path.strip("/").split("/")]
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(413, f"The body is larger than {limit / 1_000_000:g} MB, the limit of this server.")

@@ -1,0 +1,109 @@
+"""The gateway's side of one worker's socket: many requests under way at once, each answer to its own waiter."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any, cast
+
+from mlops_tui.domains.serving.wire import Answer, Ask, Failed, Hello, Ready, Unpacker, pack
+
+
+class WorkerLost(Exception):  # noqa: N818
+    """The worker's process ended before it answered."""
+
+
+class LoadFailed(Exception):  # noqa: N818
+    """The model could not be loaded; trying again would not help."""
+
+
+class Link(asyncio.Protocol):
+    """One worker that dialled in. `claim` is called with the link once it has said which key it was started with."""
+
+    def __init__(self, claim: Callable[[Link], bool]) -> None:
+        loop = asyncio.get_running_loop()
+        self.key = ""
+        self.pid: int | None = None
+        self.ready: asyncio.Future[Ready] = loop.create_future()
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self._claim = claim
+        self._transport: asyncio.Transport | None = None
+        self._unpacker = Unpacker()
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._ids = itertools.count(1)
+        self._heard = loop.time()
+        # Nobody may be waiting for these when they fail.
+        self.ready.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that wait for their answer."""
+        return len(self._waiting)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds for which requests have been waiting without any answer."""
+        return asyncio.get_running_loop().time() - self._heard if self._waiting else 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the socket is open."""
+        return not self.lost.done()
+
+    def ask(self, columns: dict[str, list[Any]], rows: int, *, alone: bool = False) -> asyncio.Future[Answer]:
+        """Send a request; the future holds its answer, or WorkerLost."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        if not self.alive or self._transport is None:
+            future.set_exception(WorkerLost())
+            return future
+        if not self._waiting:
+            self._heard = loop.time()
+        number = next(self._ids)
+        self._waiting[number] = future
+        self._transport.write(pack(Ask(number, rows, columns, alone)))
+        return future
+
+    def close(self) -> None:
+        """Hang up; the worker ends by itself."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            messages = self._unpacker.feed(data)
+        except ValueError:  # a stranger at our socket, or a broken worker (msgspec's errors are ValueErrors too)
+            self.close()
+            return
+        self._heard = asyncio.get_running_loop().time()
+        for message in messages:
+            if isinstance(message, Answer):
+                future = self._waiting.pop(message.id, None)
+                if future is not None and not future.done():
+                    future.set_result(message)
+            else:
+                self._told(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.lost.done():
+            self.lost.set_result(None)
+        if not self.ready.done():
+            self.ready.set_exception(WorkerLost())
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(WorkerLost())
+        self._waiting.clear()
+
+    def _told(self, message: Hello | Ready | Failed | Ask) -> None:
+        if isinstance(message, Hello):
+            self.key, self.pid = message.key, message.pid
+            if not self._claim(self):
+                self.close()
+        elif isinstance(message, Ready) and not self.ready.done():
+            self.ready.set_result(message)
+        elif isinstance(message, Failed) and not self.ready.done():
+            self.ready.set_exception(LoadFailed(message.reason))

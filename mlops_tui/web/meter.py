@@ -1,0 +1,117 @@
+"""Counts requests: as intervals for the workbench, as Prometheus text for anyone else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from mlops_tui.domains.serving.records import BOUNDS_MS, Interval, State, WorkerState, bucket_of
+
+# Every fourth bound (half a decade) keeps the exposition short.
+_SHOWN = range(0, len(BOUNDS_MS), 4)
+
+
+@dataclasses.dataclass(slots=True)
+class Counts:
+    """Totals of one deployment's version since the gateway started."""
+
+    codes: dict[int, int] = dataclasses.field(default_factory=dict)
+    rows: int = 0
+    latency_sum_ms: float = 0.0
+    histogram: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
+
+    def copy(self) -> Counts:
+        return Counts(dict(self.codes), self.rows, self.latency_sum_ms, list(self.histogram))
+
+    def errors(self, kind: int) -> int:
+        """Requests answered with 4xx (kind 4) or 5xx (kind 5)."""
+        return sum(count for code, count in self.codes.items() if code // 100 == kind)
+
+
+class Meter:
+    """Counts per deployment and version; `refused` counts what never reached one, by status."""
+
+    def __init__(self, now: int) -> None:
+        self.refused: dict[int, int] = {}
+        self._started_at = now
+        self._taken_at = now
+        self._counts: dict[tuple[str, int], Counts] = {}
+        self._taken: dict[tuple[str, int], Counts] = {}
+
+    def count(self, deployment: str, version: int, status: int, rows: int, latency_ms: float) -> None:
+        """Count one answered request; its latency runs from the first byte of the request to the answer."""
+        counts = self._counts.get((deployment, version))
+        if counts is None:
+            counts = self._counts[deployment, version] = Counts()
+        counts.codes[status] = counts.codes.get(status, 0) + 1
+        counts.rows += rows
+        counts.latency_sum_ms += latency_ms
+        counts.histogram[bucket_of(latency_ms)] += 1
+
+    def refuse(self, status: int) -> None:
+        """Count a request that no deployment saw."""
+        self.refused[status] = self.refused.get(status, 0) + 1
+
+    def take(self, now: int) -> list[Interval]:
+        """Return what was counted since the last call, quiet versions left out."""
+        begun, self._taken_at = self._taken_at, now
+        found = []
+        for key, counts in self._counts.items():
+            before = self._taken.get(key) or Counts()
+            requests = sum(counts.codes.values()) - sum(before.codes.values())
+            if requests:
+                found.append(_interval(key, counts, before, requests, begun, now))
+                self._taken[key] = counts.copy()
+        return found
+
+    def exposition(self, workers: Iterable[WorkerState], unlogged: int) -> str:
+        """Return all counts in the Prometheus text format."""
+        lines = ["# HELP mlops_requests_total Answered requests.", "# TYPE mlops_requests_total counter"]
+        for (name, version), counts in self._counts.items():
+            labels = f'deployment="{name}",version="{version}"'
+            lines += [f'mlops_requests_total{{{labels},code="{code}"}} {n}' for code, n in sorted(counts.codes.items())]
+        lines += ["# HELP mlops_rows_total Rows asked for.", "# TYPE mlops_rows_total counter"]
+        for (name, version), counts in self._counts.items():
+            lines.append(f'mlops_rows_total{{deployment="{name}",version="{version}"}} {counts.rows}')
+        lines += [
+            "# HELP mlops_request_duration_seconds From request to answer.",
+            "# TYPE mlops_request_duration_seconds histogram",
+        ]
+        for (name, version), counts in self._counts.items():
+            lines += _buckets(f'deployment="{name}",version="{version}"', counts)
+        lines += ["# HELP mlops_worker_up Whether a version's worker answers.", "# TYPE mlops_worker_up gauge"]
+        for worker in workers:
+            labels = f'model="{worker.model}",version="{worker.version}"'
+            lines.append(f"mlops_worker_up{{{labels}}} {int(worker.state is State.READY)}")
+            lines.append(f"mlops_worker_restarts_total{{{labels}}} {worker.restarts}")
+        lines += ["# HELP mlops_refused_total Requests no deployment saw.", "# TYPE mlops_refused_total counter"]
+        lines += [f'mlops_refused_total{{code="{code}"}} {count}' for code, count in sorted(self.refused.items())]
+        lines += ["# TYPE mlops_unlogged_total counter", f"mlops_unlogged_total {unlogged}"]
+        lines += ["# TYPE process_start_time_seconds gauge", f"process_start_time_seconds {self._started_at / 1000}"]
+        return "\n".join(lines) + "\n"
+
+
+def _interval(key: tuple[str, int], counts: Counts, before: Counts, requests: int, begun: int, now: int) -> Interval:
+    return Interval(
+        deployment=key[0],
+        version=key[1],
+        at=begun,
+        span_ms=now - begun,
+        requests=requests,
+        rows=counts.rows - before.rows,
+        client_errors=counts.errors(4) - before.errors(4),
+        server_errors=counts.errors(5) - before.errors(5),
+        latency_sum_ms=counts.latency_sum_ms - before.latency_sum_ms,
+        histogram=tuple(a - b for a, b in zip(counts.histogram, before.histogram, strict=True)),
+    )
+
+
+def _buckets(labels: str, counts: Counts) -> list[str]:
+    name = "mlops_request_duration_seconds"
+    lines = [
+        f'{name}_bucket{{{labels},le="{BOUNDS_MS[place] / 1000:g}"}} {sum(counts.histogram[: place + 1])}'
+        for place in _SHOWN
+    ]
+    total = sum(counts.histogram)
+    lines.append(f'{name}_bucket{{{labels},le="+Inf"}} {total}')
+    return [*lines, f"{name}_sum{{{labels}}} {counts.latency_sum_ms / 1000:.6f}", f"{name}_count{{{labels}}} {total}"]

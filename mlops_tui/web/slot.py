@@ -1,0 +1,185 @@
+"""One model version in service: keeps a worker running for it and asks that worker, across crashes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from mlops_tui.core.errors import Unavailable, WorkbenchError
+from mlops_tui.domains.serving.records import State, Target, WorkerState
+from mlops_tui.domains.serving.wire import Answer
+from mlops_tui.web.link import Link, LoadFailed, WorkerLost
+from mlops_tui.web.nursery import Nursery
+
+logger = logging.getLogger("mlops.inference")
+
+# A request whose worker dies is asked again; from the second time on by itself, so that one that kills workers is found out.
+ATTEMPTS = 3
+# Deaths in a row without one answered request, after which a version is given up until someone deploys or starts it again.
+STRIKES = 5
+MAX_WAITING = 4096
+
+
+class ModelBroke(WorkbenchError):  # noqa: N818
+    """The model failed on rows that look right: HTTP 500, and not the client's fault."""
+
+
+class Slot:
+    """Serves `target`; `changed` is called after each change of state."""
+
+    def __init__(self, target: Target, nursery: Nursery, timeout_s: float, changed: Callable[[], None]) -> None:
+        self.target = target
+        self.state = State.STARTING
+        self.detail = ""
+        self.restarts = 0
+        self.users = 0
+        self._nursery = nursery
+        self._timeout_s = timeout_s
+        self._changed = changed
+        self._link: Link | None = None
+        self._settled = asyncio.Event()
+        self._one_by_one = asyncio.Lock()
+        self._closing = False
+        self._answered = False
+        self._task = asyncio.create_task(self._keep())
+
+    def report(self) -> WorkerState:
+        """Say how it does."""
+        pid = self._link.pid if self._link is not None and self._link.alive else None
+        return WorkerState(self.target.model, self.target.version, self.state, pid, self.detail, self.restarts)
+
+    async def predict(self, columns: dict[str, list[Any]], rows: int) -> Answer:
+        """Return the model's answer, asking again when the worker dies meanwhile.
+
+        Raises Unavailable (failed, overloaded, not up in time) or ModelBroke (this request ends every worker it meets).
+        """
+        if self.users >= MAX_WAITING:
+            raise Unavailable(f"{MAX_WAITING} requests are waiting for this model already.", hint="Send fewer at once.")
+        self.users += 1
+        try:
+            answer = await self._ask(columns, rows)
+        finally:
+            self.users -= 1
+        self._answered = True
+        return answer
+
+    async def _ask(self, columns: dict[str, list[Any]], rows: int) -> Answer:
+        with contextlib.suppress(WorkerLost):
+            return await (await self._live()).ask(columns, rows)
+        for _ in range(ATTEMPTS - 1):
+            async with self._one_by_one:
+                with contextlib.suppress(WorkerLost):
+                    return await (await self._live()).ask(columns, rows, alone=True)
+        raise ModelBroke(f"The model's process ended {ATTEMPTS} times while it answered this request.")
+
+    async def drain(self) -> None:
+        """Let what is under way finish, then end the worker."""
+        self._closing = True
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
+        while self.users and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.02)
+        await self.close()
+
+    async def close(self) -> None:
+        """End the worker now."""
+        self._closing = True
+        if self._link is not None:
+            self._link.close()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._settle(State.STOPPED, "")
+
+    async def _live(self) -> Link:
+        """Return a link that can be asked, waiting for one while the worker starts."""
+        if self.state is not State.READY:
+            try:
+                await asyncio.wait_for(self._settled.wait(), self._timeout_s)
+            except TimeoutError:
+                raise Unavailable(f"{self._name} did not start in {self._timeout_s:g} s.", hint="Try again.") from None
+        if self.state is not State.READY or self._link is None:
+            raise Unavailable(f"{self._name} is not in service: {self.detail or self.state}.", hint=self._hint)
+        return self._link
+
+    async def _keep(self) -> None:
+        """Start the worker, and again whenever it ends."""
+        strikes = 0
+        while not self._closing or self.users:
+            try:
+                link = await self._start()
+            except LoadFailed as error:
+                self._settle(State.FAILED, str(error))
+                return
+            except (WorkerLost, TimeoutError, OSError) as error:
+                strikes += 1
+                self.detail = (
+                    "it did not start in time" if isinstance(error, TimeoutError) else "it ended while starting"
+                )
+            else:
+                self._link, self._answered = link, False
+                self._settle(State.READY, link.ready.result().note)
+                await self._watch(link)
+                strikes = 0 if self._answered else strikes + 1
+            if self._closing and not self.users:
+                return
+            self.restarts += 1
+            if strikes >= STRIKES:
+                self._settle(State.FAILED, f"{self.detail}, {strikes} times in a row")
+                return
+            self._settle(State.STARTING, self.detail)
+            await asyncio.sleep(min(10.0, 0.1 * 4 ** (strikes - 1)) if strikes else 0.0)
+
+    async def _start(self) -> Link:
+        link = await self._nursery.bear(self.target.package, self._timeout_s + 90)
+        try:
+            ready = await asyncio.wait_for(asyncio.shield(link.ready), self._timeout_s + 90)
+            golden = await asyncio.wait_for(link.ask(ready.sample, 1), self._timeout_s)
+            if golden.error:
+                raise LoadFailed(f"it cannot answer its own sample: {golden.error}")
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    async def _watch(self, link: Link) -> None:
+        """Return when the worker has ended; end one that does not answer any more."""
+        while link.alive:
+            await asyncio.wait({link.lost}, timeout=1.0)
+            if link.alive and link.silent_s > self._timeout_s and link.pid is not None:
+                logger.error("%s has not answered for %g s; ending its worker", self._name, self._timeout_s)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(link.pid, signal.SIGKILL)
+        self._settled.clear()
+        self.state = State.STARTING
+        if not self._closing:
+            code = await self._nursery.farewell(link.pid) if link.pid else None
+            self.detail = f"its worker (pid {link.pid}) ended{_how(code)}"
+            logger.warning("%s: %s", self._name, self.detail)
+
+    def _settle(self, state: State, detail: str) -> None:
+        self.state, self.detail = state, detail
+        if state is State.STARTING:
+            self._settled.clear()
+        else:
+            self._settled.set()
+        self._changed()
+
+    @property
+    def _name(self) -> str:
+        return f"{self.target.model}/{self.target.version}"
+
+    @property
+    def _hint(self) -> str:
+        return (
+            "Deploy another version, or try again: mlops deployments start NAME" if self.state is State.FAILED else ""
+        )
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return ""
+    return f" with exit code {code}" if code >= 0 else f" by {signal.Signals(-code).name}"
