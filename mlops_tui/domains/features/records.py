@@ -1,0 +1,266 @@
+"""What this room keeps: tables, snapshots, files, rows set aside, checks; and the rules that need no file and no database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from mlops_tui.core.errors import InvalidInput
+
+# The column types a table can have, widest last; every source type is brought to one of them.
+BOOLEAN, BIGINT, DOUBLE, VARCHAR, TIMESTAMP = "BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR", "TIMESTAMPTZ"
+TYPES = (BOOLEAN, BIGINT, DOUBLE, VARCHAR, TIMESTAMP)
+# Arrival order of rows, unique in a table: decides between rows of one key at one time.
+SEQUENCE = "_seq"
+
+
+class Mode(StrEnum):
+    """How an ingest treats what is there."""
+
+    APPEND = "append"
+    REPLACE = "replace"
+
+
+class JoinMode(StrEnum):
+    """Which clock a join obeys."""
+
+    EVENT = "event"  # what had happened by then
+    KNOWN = "known"  # what had happened and had already been recorded by then
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A named feature table and the size of its newest snapshot (version 0: nothing ingested yet)."""
+
+    name: str
+    keys: tuple[str, ...]
+    time: str | None
+    created: str | None
+    description: str
+    ttl: int | None  # ms
+    latest_version: int
+    rows: int
+    bytes: int
+    columns: dict[str, str]
+    created_at: int
+    updated_at: int
+    id: int = 0
+
+    @property
+    def special(self) -> tuple[str, ...]:
+        """Columns that say which row it is, not what is known about it: keys, event time, created time."""
+        return tuple(name for name in (*self.keys, self.time, self.created) if name)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The other columns of the newest snapshot."""
+        return tuple(name for name in self.columns if name not in self.special)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One immutable version of a table. `changes` names what an ingest did to the schema."""
+
+    table: str
+    version: int
+    kind: str  # append | replace | restore
+    rows: int
+    added_rows: int
+    bytes: int
+    columns: dict[str, str]
+    quarantined: int
+    duplicates: int
+    author: str
+    message: str
+    created_at: int
+    min_time: int | None
+    max_time: int | None
+    schema_hash: str
+    batch_id: str = ""
+    changes: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> str:
+        return f"{self.table}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One Parquet file of a table, live from version `added` until version `removed`."""
+
+    path: str  # relative to the lake
+    rows: int
+    bytes: int
+    min_time: int | None
+    max_time: int | None
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that was not taken in: where it stood, what was wrong, and its text."""
+
+    line: int
+    column: str
+    reason: str
+    content: str
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One expectation about a table.
+
+    kind: not_null, unique, range, in_set, type, freshness or row_count. `columns` is empty for row_count. `low`/`high` bound
+    a range or a row count, both ends included; `max_age` is in ms. `tolerate` is the share of rows (0..1) that may fail.
+    """
+
+    kind: str
+    columns: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    values: tuple[Any, ...] = ()
+    type: str = ""
+    max_age: int | None = None
+    severity: Severity = Severity.ERROR
+    tolerate: float = 0.0
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Check:
+        """A check written as a mapping (TOML, JSON); `column` may stand for `columns`. Raises InvalidInput."""
+        given = dict(raw)
+        if "column" in given:
+            given["columns"] = (given.pop("column"),)
+        unknown = set(given) - set(cls.__slots__)
+        if unknown or "kind" not in given:
+            odd = ", ".join(sorted(unknown)) or "no kind"
+            raise InvalidInput(f"A check cannot be read: {odd}.", hint=f"It has: {', '.join(cls.__slots__)}.")
+        for name in ("columns", "values"):
+            value = given.get(name, ())
+            given[name] = (value,) if isinstance(value, str) else tuple(value)
+        try:
+            given["severity"] = Severity(given.get("severity", "error"))
+        except ValueError:
+            raise InvalidInput(f"{given['severity']!r} is no severity.", hint="Use error or warn.") from None
+        return cls(**given)
+
+    @property
+    def label(self) -> str:
+        """How the check reads in a list: `range(temp) -30..50`."""
+        head = f"{self.kind}({', '.join(self.columns)})" if self.columns else self.kind
+        if self.kind in ("range", "row_count"):
+            low, high = ("" if bound is None else f"{bound:g}" for bound in (self.low, self.high))
+            return f"{head} {low}..{high}"
+        return f"{head} {self.type}" if self.type else head
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """How one check went: `bad` of `total` rows fail it."""
+
+    check: str
+    severity: str
+    ok: bool
+    bad: int
+    total: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """All checks of one snapshot. verdict: pass, warn (only warnings failed) or fail."""
+
+    table: str
+    version: int
+    at: int
+    rows: int
+    verdict: str
+    results: tuple[CheckResult, ...]
+
+    @property
+    def failed(self) -> tuple[CheckResult, ...]:
+        return tuple(result for result in self.results if not result.ok)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinReport:
+    """What a join found in one table, counted in spine rows; the four counts add up to `rows`."""
+
+    table: str
+    version: int
+    rows: int
+    matched: int
+    expired: int  # the newest row by then was older than the ttl
+    future_only: int  # the key exists, but only later
+    missing: int  # the key does not exist, or the spine row has no key or no time
+    max_age: int | None  # ms between the spine row and the matched row, at most
+    columns: tuple[str, ...] = field(default=())
+
+
+def schema_hash(columns: Mapping[str, str]) -> str:
+    """16 hex digits that two equal column lists share, whatever their order."""
+    text = "\n".join(f"{name}\t{columns[name]}" for name in sorted(columns))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def merge_columns(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The columns after a batch with `new` columns meets a table with `old` ones, and what changed, in words.
+
+    Added columns and BIGINT -> DOUBLE are accepted. Removed columns and any other change of type raise InvalidInput with
+    all of them named.
+    """
+    wrong, changes = [], []
+    merged = dict(old)
+    for name, kind in new.items():
+        before = old.get(name)
+        if before is None:
+            merged[name] = kind
+            changes.append(f"added {name} ({kind})")
+        elif (before, kind) == (BIGINT, DOUBLE):
+            merged[name] = DOUBLE
+            changes.append(f"widened {name} (BIGINT -> DOUBLE)")
+        elif before != kind and (before, kind) != (DOUBLE, BIGINT):
+            wrong.append(f"column '{name}' is {before} in the table but {kind} here")
+    missing = [name for name in old if name not in new]
+    if missing:
+        wrong.append(f"the batch lacks {_listed(missing)}")
+    if wrong:
+        raise InvalidInput(
+            f"The batch does not fit the table: {'; '.join(wrong)}.",
+            hint="Bring the columns into the table's types, or start a new schema with --mode replace.",
+        )
+    return merged, tuple(changes)
+
+
+def describe_replacement(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
+    """What a replace did to the columns, in words."""
+    changes = [f"removed {name}" for name in old if name not in new]
+    for name, kind in new.items():
+        if name not in old:
+            changes.append(f"added {name} ({kind})")
+        elif old[name] != kind:
+            changes.append(f"changed {name} ({old[name]} -> {kind})")
+    return tuple(changes) if old else ()
+
+
+def quote(name: str) -> str:
+    """A SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """A SQL string literal, for the places where DuckDB takes no parameter."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _listed(names: Sequence[str]) -> str:
+    quoted = [f"'{name}'" for name in names]
+    return ("column " if len(quoted) == 1 else "columns ") + ", ".join(quoted)

@@ -1,0 +1,254 @@
+"""Where tables, versions, files and check reports are kept: the catalog side of this room. The rows themselves are Parquet."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.core.context import Context
+from mlops_tui.domains.features.records import CheckReport, CheckResult, File, Snapshot, Table
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+
+def m001_features(db: sqlite_utils.Database) -> None:
+    """Tables, their versions, and files that are live from `added` until `removed`."""
+    # AUTOINCREMENT: the id names the folder of a table, so a table made again under an old name must not meet old files.
+    db.execute(
+        "CREATE TABLE feature_table (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, keys TEXT NOT NULL,"
+        " time TEXT, created TEXT, description TEXT NOT NULL, ttl INTEGER, head INTEGER NOT NULL DEFAULT 0,"
+        " batches INTEGER NOT NULL DEFAULT 0, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT"
+    )
+    db.execute(
+        "CREATE TABLE feature_version (table_id INTEGER NOT NULL REFERENCES feature_table(id) ON DELETE CASCADE,"
+        " version INTEGER NOT NULL, kind TEXT NOT NULL, rows INTEGER NOT NULL, added_rows INTEGER NOT NULL,"
+        " bytes INTEGER NOT NULL, columns TEXT NOT NULL, quarantined INTEGER NOT NULL, quarantine_path TEXT,"
+        " duplicates INTEGER NOT NULL, author TEXT NOT NULL, message TEXT NOT NULL, created_at INTEGER NOT NULL,"
+        " min_time INTEGER, max_time INTEGER, schema_hash TEXT NOT NULL, batch_id TEXT, changes TEXT NOT NULL,"
+        " PRIMARY KEY (table_id, version), UNIQUE (table_id, batch_id)) STRICT, WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE feature_file (id INTEGER PRIMARY KEY, table_id INTEGER NOT NULL REFERENCES feature_table(id)"
+        " ON DELETE CASCADE, path TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER, rows INTEGER NOT NULL,"
+        " bytes INTEGER NOT NULL, min_time INTEGER, max_time INTEGER, sha256 TEXT NOT NULL) STRICT"
+    )
+    db.execute("CREATE INDEX feature_file_live ON feature_file (table_id, added, removed)")
+    db.execute(
+        "CREATE TABLE feature_check (table_id INTEGER NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL,"
+        " report TEXT NOT NULL, PRIMARY KEY (table_id, version),"
+        " FOREIGN KEY (table_id, version) REFERENCES feature_version(table_id, version) ON DELETE CASCADE)"
+        " STRICT, WITHOUT ROWID"
+    )
+
+
+_TABLE = (
+    "SELECT t.*, v.rows, v.bytes, v.columns FROM feature_table t"
+    " LEFT JOIN feature_version v ON v.table_id = t.id AND v.version = t.head"
+)
+_VERSION = "SELECT v.*, t.name FROM feature_version v JOIN feature_table t ON t.id = v.table_id"
+
+
+class FeatureStore:
+    """Rows of the catalog as records. Methods that take `tx` run inside the caller's `write()`."""
+
+    def __init__(self, context: Context) -> None:
+        self._db = context.catalog
+        self._db.migrate("features", [m001_features])
+
+    # -- tables ------------------------------------------------------------------------------------------------------
+
+    def add(self, tx: sqlite3.Connection, table: Table) -> int:
+        """Insert an empty table; its id."""
+        cursor = tx.execute(
+            "INSERT INTO feature_table (name, keys, time, created, description, ttl, created_at, updated_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                table.name,
+                json.dumps(table.keys),
+                table.time,
+                table.created,
+                table.description,
+                table.ttl,
+                table.created_at,
+                table.updated_at,
+            ),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def get(self, name: str) -> Table | None:
+        row = self._db.one(f"{_TABLE} WHERE t.name = ?", (name,))
+        return _table(row) if row else None
+
+    def find(self) -> list[Table]:
+        """All tables by name."""
+        return [_table(row) for row in self._db.read(f"{_TABLE} ORDER BY t.name")]
+
+    def names(self) -> list[str]:
+        return [row[0] for row in self._db.read("SELECT name FROM feature_table ORDER BY name")]
+
+    def remove(self, tx: sqlite3.Connection, table: Table) -> None:
+        tx.execute("DELETE FROM feature_table WHERE id = ?", (table.id,))
+
+    def next_batch(self, tx: sqlite3.Connection, table: Table) -> int:
+        """A number that no other ingest of this table gets: it orders rows by arrival."""
+        row = tx.execute("UPDATE feature_table SET batches = batches + 1 WHERE id = ? RETURNING batches", (table.id,))
+        found = row.fetchone()
+        return int(found[0]) if found else 0
+
+    # -- versions ----------------------------------------------------------------------------------------------------
+
+    def add_version(
+        self, tx: sqlite3.Connection, table: Table, snapshot: Snapshot, quarantine_path: str | None = None
+    ) -> None:
+        """Insert the version and make it the head."""
+        tx.execute(
+            "INSERT INTO feature_version VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                table.id,
+                snapshot.version,
+                snapshot.kind,
+                snapshot.rows,
+                snapshot.added_rows,
+                snapshot.bytes,
+                json.dumps(snapshot.columns),
+                snapshot.quarantined,
+                quarantine_path,
+                snapshot.duplicates,
+                snapshot.author,
+                snapshot.message,
+                snapshot.created_at,
+                snapshot.min_time,
+                snapshot.max_time,
+                snapshot.schema_hash,
+                snapshot.batch_id or None,
+                json.dumps(snapshot.changes),
+            ),
+        )
+        tx.execute(
+            "UPDATE feature_table SET head = ?, updated_at = ? WHERE id = ?",
+            (snapshot.version, snapshot.created_at, table.id),
+        )
+
+    def version(self, table: Table, version: int) -> Snapshot | None:
+        row = self._db.one(f"{_VERSION} WHERE v.table_id = ? AND v.version = ?", (table.id, version))
+        return _snapshot(row) if row else None
+
+    def version_of_batch(self, table: Table, batch_id: str) -> Snapshot | None:
+        row = self._db.one(f"{_VERSION} WHERE v.table_id = ? AND v.batch_id = ?", (table.id, batch_id))
+        return _snapshot(row) if row else None
+
+    def versions(self, table: Table) -> list[Snapshot]:
+        """Newest first."""
+        rows = self._db.read(f"{_VERSION} WHERE v.table_id = ? ORDER BY v.version DESC", (table.id,))
+        return [_snapshot(row) for row in rows]
+
+    def quarantine_paths(self, table: Table, version: int | None) -> list[tuple[int, str]]:
+        """(version, path below the lake) of the quarantine files of one version, or of all."""
+        sql = "SELECT version, quarantine_path FROM feature_version WHERE table_id = ? AND quarantine_path IS NOT NULL"
+        if version is None:
+            rows = self._db.read(f"{sql} ORDER BY version", (table.id,))
+        else:
+            rows = self._db.read(f"{sql} AND version = ?", (table.id, version))
+        return [(row[0], row[1]) for row in rows]
+
+    # -- files -------------------------------------------------------------------------------------------------------
+
+    def add_file(self, tx: sqlite3.Connection, table: Table, version: int, file: File) -> None:
+        tx.execute(
+            "INSERT INTO feature_file (table_id, path, added, rows, bytes, min_time, max_time, sha256)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (table.id, file.path, version, file.rows, file.bytes, file.min_time, file.max_time, file.sha256),
+        )
+
+    def drop_live_files(self, tx: sqlite3.Connection, table: Table, version: int) -> None:
+        """From `version` on none of the files that are live now is part of the table; older versions keep them."""
+        tx.execute("UPDATE feature_file SET removed = ? WHERE table_id = ? AND removed IS NULL", (version, table.id))
+
+    def files(self, table: Table, version: int) -> list[File]:
+        """The files of one version, in the order they came."""
+        rows = self._db.read(
+            "SELECT path, rows, bytes, min_time, max_time, sha256 FROM feature_file"
+            " WHERE table_id = ? AND added <= ? AND (removed IS NULL OR removed > ?) ORDER BY id",
+            (table.id, version, version),
+        )
+        return [File(**dict(row)) for row in rows]
+
+    # -- checks ------------------------------------------------------------------------------------------------------
+
+    def put_check(self, tx: sqlite3.Connection, table: Table, report: CheckReport) -> None:
+        """Keep the newest report of a version."""
+        results = [
+            {name: getattr(result, name) for name in ("check", "severity", "ok", "bad", "total", "detail")}
+            for result in report.results
+        ]
+        body = json.dumps({"rows": report.rows, "verdict": report.verdict, "results": results})
+        tx.execute(
+            "INSERT INTO feature_check VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (table_id, version) DO UPDATE SET at = excluded.at, report = excluded.report",
+            (table.id, report.version, report.at, body),
+        )
+
+    def last_check(self, table: Table, version: int) -> CheckReport | None:
+        row = self._db.one(
+            "SELECT at, report FROM feature_check WHERE table_id = ? AND version = ?", (table.id, version)
+        )
+        if row is None:
+            return None
+        body = json.loads(row["report"])
+        results = tuple(CheckResult(**result) for result in body["results"])
+        return CheckReport(table.name, version, row["at"], body["rows"], body["verdict"], results)
+
+
+def _table(row: sqlite3.Row) -> Table:
+    return Table(
+        name=row["name"],
+        keys=tuple(json.loads(row["keys"])),
+        time=row["time"],
+        created=row["created"],
+        description=row["description"],
+        ttl=row["ttl"],
+        latest_version=row["head"],
+        rows=row["rows"] or 0,
+        bytes=row["bytes"] or 0,
+        columns=json.loads(row["columns"]) if row["columns"] else {},
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        id=row["id"],
+    )
+
+
+def _snapshot(row: sqlite3.Row) -> Snapshot:
+    return Snapshot(
+        table=row["name"],
+        version=row["version"],
+        kind=row["kind"],
+        rows=row["rows"],
+        added_rows=row["added_rows"],
+        bytes=row["bytes"],
+        columns=json.loads(row["columns"]),
+        quarantined=row["quarantined"],
+        duplicates=row["duplicates"],
+        author=row["author"],
+        message=row["message"],
+        created_at=row["created_at"],
+        min_time=row["min_time"],
+        max_time=row["max_time"],
+        schema_hash=row["schema_hash"],
+        batch_id=row["batch_id"] or "",
+        changes=tuple(json.loads(row["changes"])),
+    )
+
+
+def totals(files: Sequence[File]) -> Mapping[str, Any]:
+    """Rows, bytes and time range of a live set."""
+    starts = [file.min_time for file in files if file.min_time is not None]
+    ends = [file.max_time for file in files if file.max_time is not None]
+    return {
+        "rows": sum(file.rows for file in files),
+        "bytes": sum(file.bytes for file in files),
+        "min_time": min(starts, default=None),
+        "max_time": max(ends, default=None),
+    }
