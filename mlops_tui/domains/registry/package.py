@@ -58,6 +58,7 @@ def save(
     reference: pd.DataFrame | None = None,
     predictions: Any = None,
     truth: Any = None,
+    held_out: tuple[pd.DataFrame, Any] | None = None,
     modules: Sequence[ModuleType] = (),
 ) -> None:
     """Write a model package to `folder`, which must be absent or empty; nothing is left there on an error.
@@ -83,7 +84,7 @@ def save(
         _write_json(staged / ENVIRONMENT, current_environment(estimator))
         frame.to_parquet(staged / SAMPLE, index=False)
         if reference is not None:
-            _write_json(staged / PROFILE, _profile(estimator, described, reference, predictions, truth))
+            _write_json(staged / PROFILE, _profile(estimator, described, reference, predictions, truth, held_out))
         staged.replace(folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -209,23 +210,28 @@ def mismatches(saved: dict[str, Any]) -> list[str]:
 
 
 def _profile(
-    estimator: Any, described: dict[str, Any], reference: pd.DataFrame, predictions: Any, truth: Any
+    estimator: Any,
+    described: dict[str, Any],
+    reference: pd.DataFrame,
+    predictions: Any,
+    truth: Any,
+    held_out: tuple[pd.DataFrame, Any] | None,
 ) -> dict[str, Any]:
     from mlops_tui.domains.registry.profile import build_profile
 
     frame = reference[[item["name"] for item in described["inputs"]]]
     inputs = prepare(described, frame)
-    if predictions is None:
-        predictions = estimator.predict(inputs)
+    judged = inputs if held_out is None else prepare(described, held_out[0])
     classes = getattr(estimator, "classes_", None)
     has_probabilities = len(described["outputs"]) > 1 and classes is not None
     return build_profile(
         frame,
-        predictions,
+        estimator.predict(inputs) if predictions is None else predictions,
         truth,
         task=str(described["task"]),
-        probabilities=estimator.predict_proba(inputs) if has_probabilities else None,
+        probabilities=estimator.predict_proba(judged) if has_probabilities else None,
         labels=None if classes is None else list(classes),
+        held_out=None if held_out is None else (estimator.predict(judged), held_out[1]),
     )
 
 

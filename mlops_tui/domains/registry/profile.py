@@ -47,18 +47,21 @@ def build_profile(
     task: str | None = None,
     probabilities: Any = None,
     labels: Sequence[Any] | None = None,
+    held_out: tuple[Any, Any] | None = None,
 ) -> dict[str, Any]:
     """Profile `frame` (rows x model inputs) with the model's `predictions` and the true values of the same rows.
 
-    `task` is guessed from the truth when left out. `probabilities` (rows x len(labels)) adds the log-loss.
+    `task` is guessed from the truth when left out. `probabilities` (rows x len(labels)) adds the log-loss. `held_out`:
+    (predictions, truth) of rows the model did not learn from; baseline and errors are theirs, as are `probabilities`.
     """
     predicted = None if predictions is None else pd.Series(np.asarray(predictions).reshape(len(frame)))
     actual = None if truth is None else pd.Series(np.asarray(truth).reshape(len(frame)))
     kind = task or _guess_task(actual if actual is not None else predicted)
+    judged = (predicted, actual) if held_out is None else tuple(pd.Series(np.asarray(part)) for part in held_out)
     baseline: dict[str, Any] | None = None
     errors: list[float] = []
-    if predicted is not None and actual is not None and len(frame):
-        baseline, errors = _baseline(predicted, actual, kind, probabilities, labels)
+    if judged[0] is not None and judged[1] is not None and len(judged[0]):
+        baseline, errors = _baseline(judged[0], judged[1], kind, probabilities, labels)
     return {
         "version": 1,
         "rows": len(frame),

@@ -1,0 +1,163 @@
+"""What pipelines keep: definitions as listed, runs with their steps, and the gate's verdict with every number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+STEPS = ("load", "check", "split", "preprocess", "train", "evaluate", "gate", "register", "deploy")
+
+# Whether more is better; also the metrics a definition may name.
+REGRESSION_METRICS = {"rmse": False, "mae": False, "rmsle": False, "r2": True}
+CLASSIFICATION_METRICS = {
+    "roc_auc": True,
+    "f1": True,
+    "accuracy": True,
+    "precision": True,
+    "recall": True,
+    "brier": False,
+    "log_loss": False,
+}
+# Asked of the saved model in a fresh process, not of its predictions: single-row latency in ms, file size in MB.
+PROBE_METRICS = {"latency_p95_ms": False, "size_mb": False}
+HIGHER_IS_BETTER = {**REGRESSION_METRICS, **CLASSIFICATION_METRICS, **PROBE_METRICS}
+
+
+def metrics_of(task: str) -> dict[str, bool]:
+    """Return the metrics of a task and whether more is better."""
+    return REGRESSION_METRICS if task == "regression" else CLASSIFICATION_METRICS
+
+
+class RunState(StrEnum):
+    """`blocked`: everything worked and the gate said no. `waiting`: it worked and a person has to decide."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    BLOCKED = "blocked"
+    WAITING = "waiting"
+    FAILED = "failed"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES = (RunState.QUEUED, RunState.RUNNING)
+
+
+class StepState(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Outcome(StrEnum):
+    BLESSED = "blessed"
+    BLOCKED = "blocked"
+    NEEDS_PERSON = "needs_person"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A pipeline file as listed. A file with mistakes is listed too, with them in `problems`."""
+
+    name: str
+    path: str
+    description: str = ""
+    owner: str = ""
+    task: str = ""
+    estimator: str = ""
+    spine: str = ""
+    features: list[str] = field(default_factory=list)
+    target: str = ""
+    model: str = ""
+    deploy_to: str = ""
+    deployment: str = ""
+    triggers: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a definition file."""
+
+    file: str
+    line: int
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.where}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """One step of one run. `log` is the path of its log file, `detail` one line on what it did or why it failed."""
+
+    name: str
+    state: StepState
+    started_at: int | None = None
+    ended_at: int | None = None
+    detail: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateCheck:
+    """One condition of the gate. `passed` None: not decided, for the reason in `detail`. `low`..`high` is an interval."""
+
+    name: str
+    passed: bool | None
+    value: float | None = None
+    limit: str = ""
+    low: float | None = None
+    high: float | None = None
+    rows: int | None = None
+    rows_needed: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """What the gate decided and every number it looked at. `champion` is the version compared with, or empty."""
+
+    outcome: Outcome
+    checks: list[GateCheck]
+    champion: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRun:
+    """One run of a pipeline. `version` is the registered version (`model/3`), `run_id` its experiment run."""
+
+    id: str
+    pipeline: str
+    state: RunState
+    steps: list[StepRun]
+    verdict: GateVerdict | None
+    version: str
+    run_id: str
+    job_id: int | None
+    cause: dict[str, Any]
+    actor: str
+    created_at: int
+    started_at: int | None
+    ended_at: int | None
+    error: str
+
+
+def decide(checks: list[GateCheck]) -> tuple[Outcome, str]:
+    """Combine checks: one failure blocks, one undecided needs a person, else blessed; with the reason in a sentence.
+
+    A check that is only informative has `passed` None and no `rows_needed`, and starts with "charter".
+    """
+    failed = [check for check in checks if check.passed is False]
+    if failed:
+        return Outcome.BLOCKED, "; ".join(check.detail or f"{check.name} {check.limit}" for check in failed)
+    open_ = [check for check in checks if check.passed is None and not check.name.startswith("charter")]
+    if open_:
+        return Outcome.NEEDS_PERSON, "; ".join(check.detail for check in open_)
+    return Outcome.BLESSED, f"all {sum(check.passed is True for check in checks)} checks passed"

@@ -1,0 +1,325 @@
+"""What pipelines do: read definitions, start runs as jobs, execute them, and answer for each run and its gate."""
+
+from __future__ import annotations
+
+import builtins
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlops_tui.core import clock, ids
+from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, Unavailable, WorkbenchError
+from mlops_tui.domains.pipelines import definition as definitions
+from mlops_tui.domains.pipelines import templates
+from mlops_tui.domains.pipelines.records import (
+    OPEN_STATES,
+    STEPS,
+    Definition,
+    PipelineRun,
+    RunState,
+    StepRun,
+    StepState,
+)
+from mlops_tui.domains.pipelines.runner import Runner
+from mlops_tui.domains.pipelines.store import PipelinesStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlops_tui.core.context import Context
+    from mlops_tui.domains.audit.service import Audit
+    from mlops_tui.domains.experiments.service import Experiments
+    from mlops_tui.domains.features.service import Features
+    from mlops_tui.domains.jobs.records import Job
+    from mlops_tui.domains.jobs.service import Jobs
+    from mlops_tui.domains.pipelines.recipe import Recipe
+    from mlops_tui.domains.registry.service import Registry
+    from mlops_tui.domains.serving.service import Serving
+
+# What a job that ended without a word from the run says about the run.
+_BY_JOB = {"lost": RunState.LOST, "cancelled": RunState.CANCELLED, "failed": RunState.FAILED}
+_UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
+
+
+class Pipelines:
+    """Definitions in the project's `pipelines/` folder, and their runs."""
+
+    def __init__(
+        self,
+        context: Context,
+        audit: Audit,
+        features: Features,
+        experiments: Experiments,
+        registry: Registry,
+        serving: Serving,
+        jobs: Jobs,
+    ) -> None:
+        self._context = context
+        self._audit = audit
+        self._features = features
+        self._jobs = jobs
+        self._store = PipelinesStore(context)
+        self._runner = Runner(context, self._store, audit, features, experiments, registry, serving)
+
+    # -- definitions
+
+    def new(self, name: str, template: str = "regression", *, spine: str = "labels", target: str = "target") -> Path:
+        """Write `pipelines/<name>.toml` from a template. Raises AlreadyExists, or NotFound for an unknown template."""
+        ids.check_name("pipeline", name)
+        if template not in templates.TEMPLATES:
+            hint = ids.did_you_mean(template, templates.TEMPLATES, f"Templates: {', '.join(templates.TEMPLATES)}.")
+            raise NotFound(f"There is no template {template!r}.", hint=hint)
+        path = self._context.workspace.pipelines / f"{name}.toml"
+        text = templates.render(name, template, spine, target)
+        definitions.parse(text, path.name)
+        self._write(path, text)
+        return path
+
+    def add(self, source: Path) -> Definition:
+        """Copy a checked definition file into the project. Raises InvalidInput with its mistakes, or AlreadyExists."""
+        recipe = definitions.read(source)
+        path = self._context.workspace.pipelines / f"{recipe.pipeline.name}.toml"
+        self._write(path, source.read_text(encoding="utf-8"))
+        return self.get(recipe.pipeline.name)
+
+    def list(self) -> builtins.list[Definition]:
+        """All definitions by name; one with mistakes is listed with them."""
+        return sorted((_definition(path) for path in self._files()), key=lambda found: found.name)
+
+    def get(self, name: str) -> Definition:
+        """One definition by its name; NotFound with the nearest."""
+        found = {definition.name: definition for definition in self.list()}
+        if name not in found:
+            hint = ids.did_you_mean(name, found, "See: mlops pipelines list, or make one: mlops pipelines new NAME")
+            raise NotFound(f"There is no pipeline {name!r}.", hint=hint)
+        return found[name]
+
+    def recipe(self, name: str) -> Recipe:
+        """A definition in full; InvalidInput with all its mistakes."""
+        return definitions.read(Path(self.get(name).path))
+
+    def validate(self, path: Path) -> builtins.list[str]:
+        """Every mistake of a file as `file:line: where: what`; empty when it is right."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise NotFound(f"{path} cannot be read: {error}.") from error
+        return [str(problem) for problem in definitions.examine(text, path.name)[1]]
+
+    def triggers(self, name: str) -> builtins.list[dict[str, Any]]:
+        """The triggers of a definition as dicts with every field of [[triggers]]; spans stay text, "" is not set."""
+        return self.get(name).triggers
+
+    # -- runs
+
+    def run(self, name: str, cause: dict[str, Any] | None = None, key: str | None = None, wait: bool = False) -> Job:
+        """Check the definition, keep a copy of it with a new run, and queue the job that executes it.
+
+        The same `key` gives the same job again. `wait` executes it now in a child of this machine and returns when it has
+        ended. Raises InvalidInput (mistakes, unknown column) or NotFound (no such pipeline, no such feature table).
+        """
+        recipe = self.recipe(name)
+        self._check_tables(recipe)
+        text = Path(self.get(name).path).read_text(encoding="utf-8")
+        run_id = ids.new_id()
+        resources = recipe.resources
+        with self._context.catalog.write() as tx:
+            known = self._store.find_by_key(key) if key else None
+            if known is not None and known.job_id is not None:
+                return self._jobs.get(known.job_id)
+            steps = [StepRun(step, StepState.PENDING) for step in STEPS]
+            run = PipelineRun(
+                id=run_id,
+                pipeline=name,
+                state=RunState.QUEUED,
+                steps=steps,
+                verdict=None,
+                version="",
+                run_id="",
+                job_id=None,
+                cause=cause or {"kind": "manual"},
+                actor=self._context.actor,
+                created_at=self._context.now(),
+                started_at=None,
+                ended_at=None,
+                error="",
+            )
+            self._store.add(tx, run, key, text)
+            job = self._jobs.submit(
+                "pipeline",
+                f"pipeline {name}",
+                {"run_id": run_id},
+                key=key,
+                cause=run.cause,
+                timeout_s=clock.parse_span(resources.timeout) / 1000 if resources.timeout else None,
+                memory_bytes=_bytes(resources.memory),
+                retries=resources.retries,
+                name=name,
+            )
+            self._store.update(tx, run_id, job_id=job.id)
+            self._audit.note(tx, "run", "pipeline", name, after={"run": run_id, "job": job.id}, cause=run.cause)
+        if wait:
+            self._jobs.run_here(job)
+            return self._jobs.wait(job.id, None)
+        return job
+
+    def execute(self, run_id: str, report: Callable[[int, int | None, str], None]) -> dict[str, Any]:
+        """Do a run's steps, in the job child; a run that has ended well is left as it is.
+
+        Returns state, version, verdict and reason. Raises InvalidInput with the step that failed.
+        """
+        run = self._get(run_id)
+        if run.state in (RunState.SUCCEEDED, RunState.BLOCKED, RunState.WAITING):
+            return _summary(run)
+        try:
+            return _summary(self._runner.execute(run, self.folder(run_id), report))
+        except WorkbenchError as error:
+            self.mark_lost(run_id, error.message, RunState.FAILED)  # where the runner had not closed it itself
+            raise
+        except OSError as error:
+            reason = f"The disk refused: {error.strerror or error}."
+            self.mark_lost(run_id, reason, RunState.FAILED)
+            raise Unavailable(reason, hint="Free some space and run it again.") from error
+
+    def mark_lost(self, run_id: str, reason: str, state: RunState = RunState.LOST) -> bool:
+        """Close a run whose process is gone; False when it had ended already. What it registered stays, whole."""
+        with self._context.catalog.write() as tx:
+            run = self._get(run_id)
+            if run.state not in OPEN_STATES:
+                return False
+            now = self._context.now()
+            self._store.end_running(tx, run_id, now, reason)
+            self._store.skip_pending(tx, run_id, reason)
+            self._store.update(tx, run_id, state=state, ended_at=now, error=reason)
+            self._audit.note(tx, state, "pipeline_run", run_id, why=reason)
+        return True
+
+    def settle(self) -> builtins.list[PipelineRun]:
+        """Close every open run whose job has ended without it; the runs changed. Safe in any number of processes."""
+        return [self._get(run.id) for run in self._store.open_runs() if self._settle(run)]
+
+    def runs(self, name: str | None = None, limit: int = 50) -> builtins.list[PipelineRun]:
+        """Runs of one pipeline or of all, newest first."""
+        self.settle()
+        return self._store.runs(name, limit)
+
+    def get_run(self, run_id: str) -> PipelineRun:
+        """A run by its id or a unique beginning. Raises NotFound, or InvalidInput when several begin so."""
+        run = self._get(run_id)
+        return self._get(run.id) if self._settle(run) else run
+
+    def run_of_job(self, job: Job) -> PipelineRun:
+        """The run that a job executes."""
+        return self.get_run(str(job.spec["run_id"]))
+
+    def definition_of(self, run_id: str) -> str:
+        """The definition as it was when the run was asked for."""
+        return self._store.definition(self._get(run_id).id)
+
+    def step_log(self, run_id: str, step: str) -> str:
+        """What a step wrote so far; empty when it has not begun."""
+        if step not in STEPS:
+            raise NotFound(
+                f"There is no step {step!r}.", hint=ids.did_you_mean(step, STEPS, f"Steps: {', '.join(STEPS)}.")
+            )
+        path = self.folder(self._get(run_id).id) / f"{step}.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def folder(self, run_id: str) -> Path:
+        """Where the files of a run lie: its definition, logs and reports."""
+        return self._context.workspace.root / "pipeline_runs" / run_id
+
+    def _settle(self, run: PipelineRun) -> bool:
+        if run.state not in OPEN_STATES or run.job_id is None:
+            return False
+        try:
+            job = self._jobs.get(run.job_id)
+        except NotFound:
+            return self.mark_lost(run.id, "its job was removed")
+        state = _BY_JOB.get(str(job.state))
+        return state is not None and self.mark_lost(run.id, job.error or f"the job was {job.state}", state)
+
+    def _get(self, run_id: str) -> PipelineRun:
+        run = self._store.get(run_id)
+        if run is not None:
+            return run
+        found = self._store.starting_with(run_id) if run_id and set(run_id) <= set("0123456789abcdef") else []
+        if len(found) > 1:
+            raise InvalidInput(f"{len(found)} pipeline runs begin with {run_id}.", hint="Give more of the id.")
+        run = self._store.get(found[0]) if found else None
+        if run is None:
+            raise NotFound(f"There is no pipeline run {run_id!r}.", hint="See: mlops pipelines show NAME")
+        return run
+
+    def _check_tables(self, recipe: Recipe) -> None:
+        """Find a wrong table or column now rather than in the job."""
+        spine = self._features.snapshot(recipe.data.spine)
+        if recipe.data.target not in spine.columns:
+            hint = ids.did_you_mean(recipe.data.target, spine.columns, f"Columns: {', '.join(spine.columns)}.")
+            raise InvalidInput(f"{spine.reference} has no column {recipe.data.target!r} for the target.", hint=hint)
+        for reference in recipe.data.features:
+            self._features.snapshot(reference.partition(":")[0])
+
+    def _files(self) -> builtins.list[Path]:
+        folder = self._context.workspace.pipelines
+        return sorted(folder.glob("*.toml")) if folder.is_dir() else []
+
+    def _write(self, path: Path, text: str) -> None:
+        if path.exists():
+            raise AlreadyExists(f"{path} is there already.", hint="Edit it, or choose another name.")
+        staged = path.with_name(f".{path.name}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staged.write_text(text, encoding="utf-8")
+            os.link(staged, path)  # fails where a rename would silently replace a file that appeared meanwhile
+        except FileExistsError:
+            raise AlreadyExists(f"{path} is there already.", hint="Edit it, or choose another name.") from None
+        except PermissionError as error:
+            raise NotAllowed(
+                f"{path} cannot be written: {error.strerror}.", hint="Check the folder's owner."
+            ) from error
+        finally:
+            staged.unlink(missing_ok=True)
+
+
+def _definition(path: Path) -> Definition:
+    try:
+        recipe, problems = definitions.examine(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        return Definition(path.stem, str(path), problems=[f"{path.name} cannot be read: {error}"])
+    if recipe is None or problems:
+        return Definition(path.stem, str(path), problems=[str(problem) for problem in problems])
+    return Definition(
+        name=recipe.pipeline.name,
+        path=str(path),
+        description=recipe.pipeline.description,
+        owner=recipe.pipeline.owner,
+        task=recipe.model.task,
+        estimator=recipe.model.estimator,
+        spine=recipe.data.spine,
+        features=recipe.data.features,
+        target=recipe.data.target,
+        model=recipe.model_name,
+        deploy_to=recipe.deploy.to,
+        deployment=recipe.deployment_name if recipe.deploy.to != "none" else "",
+        triggers=[msgspec.to_builtins(trigger) for trigger in recipe.triggers],
+    )
+
+
+def _summary(run: PipelineRun) -> dict[str, Any]:
+    return {
+        "state": str(run.state),
+        "version": run.version,
+        "run_id": run.run_id,
+        "verdict": str(run.verdict.outcome) if run.verdict else "",
+        "reason": run.verdict.reason if run.verdict else run.error,
+    }
+
+
+def _bytes(text: str) -> int | None:
+    if not text:
+        return None
+    unit = next(unit for unit in sorted(_UNITS, key=len, reverse=True) if text.endswith(unit))
+    return round(float(text.removesuffix(unit)) * _UNITS[unit])

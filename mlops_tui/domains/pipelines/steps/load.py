@@ -1,0 +1,101 @@
+"""Join the spine with its features, point in time, from snapshots that are pinned here and recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.core import clock, ids
+from mlops_tui.core.errors import InvalidInput
+from mlops_tui.domains.pipelines import estimators
+from mlops_tui.domains.pipelines.work import Work, function_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def run(work: Work) -> dict[str, Any]:
+    """Write `frame`: one row per labelled spine row, oldest first where the spine has a time."""
+    data = work.recipe.data
+    estimators.build(work.recipe)  # a wrong estimator or setting should cost seconds, not a join
+    snapshot = work.features.snapshot(data.spine)
+    table = work.features.get(snapshot.table)
+    spine = work.features.frame(snapshot.reference)
+    _need_column(data.target, list(spine.columns), snapshot.reference)
+    spine, outside = _inside_window(spine, table.time, data.window)
+    labelled = spine[spine[data.target].notna()]
+    if table.time:
+        labelled = labelled.sort_values(table.time, kind="stable")
+    references = [_pinned(work, reference) for reference in data.features]
+    frame = labelled.reset_index(drop=True)
+    if references:
+        ttl = clock.parse_span(data.ttl) if data.ttl else None
+        frame = work.features.join(frame, references, mode=data.mode, ttl=ttl)
+    frame = _extra_steps(work, frame, "load")
+    if frame.empty:
+        raise InvalidInput(
+            f"{snapshot.reference} has no labelled rows to learn from.", hint="Ingest labels, or widen the window."
+        )
+    inputs = _inputs(work, frame, {*table.special, data.target})
+    work.write_frame("frame", frame)
+    work.say(f"{len(frame):,} rows, {len(inputs)} inputs: {', '.join(inputs)}")
+    return {
+        "rows": len(frame),
+        "unlabelled": len(spine) - len(labelled),
+        "outside_window": outside,
+        "inputs": inputs,
+        "time": table.time,
+        "snapshots": [snapshot.reference, *(reference.partition(":")[0] for reference in references)],
+        "detail": f"{len(frame):,} rows x {len(inputs)} inputs",
+    }
+
+
+def _pinned(work: Work, reference: str) -> str:
+    """`orders:total` -> `orders@12:total`, so that what was read can be read again."""
+    name, colon, columns = reference.partition(":")
+    return f"{work.features.snapshot(name).reference}{colon}{columns}"
+
+
+def _inside_window(spine: pd.DataFrame, time: str | None, window: str) -> tuple[pd.DataFrame, int]:
+    if not window:
+        return spine, 0
+    if time is None:
+        raise InvalidInput("A window needs a spine with an event time.", hint="Leave out [data] window.")
+    import pandas as pd
+
+    newest = spine[time].max()
+    kept = spine[spine[time] > newest - pd.Timedelta(milliseconds=clock.parse_span(window))]
+    return kept, len(spine) - len(kept)
+
+
+def _inputs(work: Work, frame: pd.DataFrame, special: set[str]) -> list[str]:
+    data = work.recipe.data
+    columns = [str(name) for name in frame.columns]
+    for name in (*data.drop, *data.keep):
+        _need_column(name, columns, "the joined rows")
+    inputs = [name for name in columns if (name not in special or name in data.keep) and name not in data.drop]
+    inputs = [name for name in inputs if name != data.target]
+    if not inputs:
+        raise InvalidInput(
+            "No column is left for the model to learn from.", hint="Name feature tables in [data] features."
+        )
+    return inputs
+
+
+def _extra_steps(work: Work, frame: pd.DataFrame, after: str) -> pd.DataFrame:
+    import pandas as pd
+
+    for extra in work.recipe.steps:
+        if extra.after != after:
+            continue
+        changed = function_of(extra.uses, work.project)(frame)
+        if not isinstance(changed, pd.DataFrame):
+            raise InvalidInput(f"Step {extra.name} returned {type(changed).__name__}.", hint="Return a DataFrame.")
+        work.say(f"{extra.name}: {len(frame):,} rows in, {len(changed):,} out")
+        frame = changed.reset_index(drop=True)
+    return frame
+
+
+def _need_column(name: str, columns: list[str], place: str) -> None:
+    if name not in columns:
+        hint = ids.did_you_mean(name, columns, f"Columns: {', '.join(columns)}.")
+        raise InvalidInput(f"There is no column {name!r} in {place}.", hint=hint)
