@@ -1,0 +1,222 @@
+"""The daemon's loop: a few tasks, each with its pace, none of which can stop the others."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlops_tui.core.errors import WorkbenchError
+from mlops_tui.core.workspace import Workspace
+from mlops_tui.daemon.gateway import Gateway
+from mlops_tui.domains.jobs.records import JobState
+from mlops_tui.domains.schedules.ticker import Ticker
+from mlops_tui.workbench import Workbench
+
+INTERNAL_LANE = 2  # compaction and monitoring side by side, whatever the users' jobs do
+REPEAT_S = 60.0  # the same complaint of the same task is logged at most this often
+
+
+@dataclass
+class Task:
+    """`on_change`: also run as soon as anybody changed the catalog or an alarm rang."""
+
+    name: str
+    every_s: float
+    call: Callable[[], None]
+    on_change: bool = False
+    due: float = 0.0
+
+
+class Daemon:
+    """Everything in one thread over one workbench; APScheduler's thread only wakes it."""
+
+    def __init__(self, workspace: Workspace, log: logging.Logger) -> None:
+        self._workspace = workspace
+        self._log = log
+        self._bench = Workbench(workspace, actor="daemon")
+        self._settings = self._bench.context.settings
+        self._wake = threading.Event()
+        self._rang = False
+        self._stopping = ""
+        self._seen: object = None
+        self._complaints: dict[tuple[str, str], float] = {}
+        self._began = self._bench.context.now()
+        self._judged: dict[int, int] = {}  # job id -> the end that was looked at
+        self._ticker = Ticker(self._ring)
+        self._gateway = Gateway(workspace, log, self._serving_wanted, self._serving_elsewhere)
+        pace = self._settings.daemon
+        self._tasks = [
+            Task("jobs", 1.0, self._jobs, on_change=True),
+            Task("schedules", 5.0, self._schedules, on_change=True),
+            Task("gateway", 1.0, self._gateway.step, on_change=True),
+            Task("hardware", self._settings.hardware.interval_s, self._hardware),
+            Task("experiments", 2.0, self._experiments),
+            Task("compaction", max(1.0, pace.compact_s / 2), self._compaction),
+            Task("monitoring", pace.monitor_s, self._monitoring),
+            Task("failures", 5.0, self._failures, on_change=True),
+            Task("sync", min(5.0, pace.sweep_s), self._sync),
+            Task("sweep", pace.sweep_s, self._sweep),
+        ]
+
+    # -- the loop ----------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT, or until the workspace is gone."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._ticker.start()
+        self._log.info("daemon started (pid %d) on %s", os.getpid(), self._workspace.root)
+        notify("READY=1")
+        try:
+            while not self._stopping:
+                self._pass(self._changed())
+                pause = min(task.due for task in self._tasks) - time.monotonic()
+                self._wake.wait(max(0.01, min(pause, self._settings.daemon.poll_ms / 1000)))
+                self._wake.clear()
+        finally:
+            self._close()
+
+    def once(self) -> None:
+        """Every task one time, whatever its pace."""
+        self._pass(True)
+        self._bench.close()
+
+    def _pass(self, changed: bool) -> None:
+        for task in self._tasks:
+            if self._stopping:
+                return
+            if time.monotonic() >= task.due or (changed and task.on_change):
+                self._guarded(task.name, task.call)
+                task.due = time.monotonic() + task.every_s
+
+    def _changed(self) -> bool:
+        rang, self._rang = self._rang, False
+        try:
+            seen = self._bench.changed()[0]  # the catalog: metrics and telemetry ask nothing of us
+        except WorkbenchError:
+            return rang
+        changed = seen != self._seen
+        self._seen = seen
+        return changed or rang
+
+    def _guarded(self, name: str, call: Callable[[], None]) -> None:
+        """One room in trouble is a line in the log, not the end of the others."""
+        try:
+            call()
+        except Exception as error:
+            words = f"{type(error).__name__}: {error}"
+            now = time.monotonic()
+            last = self._complaints.get((name, words))
+            if last is None or now - last >= REPEAT_S:
+                self._complaints = {key: at for key, at in self._complaints.items() if now - at < REPEAT_S}
+                self._complaints[name, words] = now
+                trace = not isinstance(error, (WorkbenchError, ImportError))
+                self._log.error("%s: %s", name, words, exc_info=trace)
+
+    def _ring(self) -> None:
+        self._rang = True
+        self._wake.set()
+
+    def _stop(self, number: int, frame: object) -> None:
+        self._stopping = signal.Signals(number).name
+        self._wake.set()
+
+    def _close(self) -> None:
+        notify("STOPPING=1")
+        self._log.info("stopping: %s", self._stopping or "an error")
+        self._ticker.stop()
+        self._guarded("gateway", self._gateway.stop)
+        self._guarded("hardware", lambda: _ignore(self._bench.hardware.flush()))
+        self._bench.close()
+        self._log.info("daemon stopped")
+
+    # -- the tasks -----------------------------------------------------------------------------------------------------------
+
+    def _jobs(self) -> None:
+        jobs = self._bench.jobs
+        for job in jobs.recover():
+            self._log.info("job %d (%s): %s %s", job.id, job.title, job.state, job.error)
+        lanes = ((True, INTERNAL_LANE), (False, self._settings.daemon.max_jobs))
+        for internal, room in lanes:
+            for job in jobs.claim(room - jobs.active(internal), internal=internal):
+                jobs.launch(job)
+                level = logging.DEBUG if internal else logging.INFO
+                self._log.log(level, "job %d (%s): started, attempt %d", job.id, job.title, job.attempt)
+
+    def _schedules(self) -> None:
+        schedules = self._bench.schedules
+        for fire in (*schedules.tick(), *schedules.evaluate()):
+            self._log.info("schedule %s slot %s: %s %s", fire.schedule, fire.slot, fire.state, fire.reason)
+        self._ticker.set(schedules.due_times())
+
+    def _sync(self) -> None:
+        self._bench.schedules.sync()
+
+    def _hardware(self) -> None:
+        self._bench.hardware.record(self._bench.hardware.read())
+
+    def _experiments(self) -> None:
+        self._bench.experiments.take_in(wait=False)
+
+    def _compaction(self) -> None:
+        if self._bench.serving.compact_due():
+            self._bench.jobs.submit("compact", "Move predictions to Parquet", {}, key="compact", internal=True)
+
+    def _monitoring(self) -> None:
+        if self._bench.monitoring.due():
+            self._bench.jobs.submit("monitor", "Compare traffic with training", {}, key="monitor", internal=True)
+
+    def _failures(self) -> None:
+        """An alert for work that failed for good, whoever ran it; the next success of its kind ends the alert."""
+        ended = {job.id: job for job in self._bench.jobs.list(internal=None, limit=50) if job.ended_at is not None}
+        for job in sorted(ended.values(), key=lambda job: job.ended_at or 0):
+            if (job.ended_at or 0) < self._began or self._judged.get(job.id) == job.ended_at:
+                continue
+            subject = job.name or job.kind
+            if job.state in (JobState.FAILED, JobState.LOST):
+                facts = {"job": job.id, "kind": job.kind}
+                self._bench.alerts.raise_alert(
+                    "job_failed", subject, title=f"Job {job.id} failed: {job.title}", detail=job.error, facts=facts
+                )
+            elif job.state is JobState.SUCCEEDED:
+                self._bench.alerts.resolve_by("job_failed", subject, f"job {job.id} succeeded")
+        self._judged = {job.id: job.ended_at or 0 for job in ended.values()}
+
+    def _sweep(self) -> None:
+        if not self._workspace.settings_file.exists():
+            self._stopping = "the workspace is gone"
+            return
+        self._bench.jobs.prune()
+        for run in self._bench.experiments.sweep():
+            self._log.info("run %s of %s crashed", run.id, run.experiment)
+
+    def _serving_wanted(self) -> bool:
+        if not self._settings.serving.enabled:
+            return False
+        return any(deployment.wanted == "running" for deployment in self._bench.serving.wanted())
+
+    def _serving_elsewhere(self) -> bool:
+        return self._bench.serving.gateway() is not None
+
+
+def notify(message: str) -> None:
+    """Tell systemd, when it started us with Type=notify."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        try:
+            channel.sendto(message.encode(), "\0" + address[1:] if address.startswith("@") else address)
+        except OSError:  # nobody listens: that must not stop us
+            pass
+
+
+def _ignore(value: object) -> None:
+    """For calls whose answer nobody needs."""
