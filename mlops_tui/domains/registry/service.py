@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tui.core import ids
 from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailable
 from mlops_tui.domains.registry import package
+from mlops_tui.domains.registry.lineage import trace
 from mlops_tui.domains.registry.records import (
     CHAMPION,
     LineageItem,
@@ -104,6 +105,32 @@ class Registry:
             after = {"sha": sha, "run_id": run_id, "snapshots": version.snapshots, "pipeline_run": pipeline_run}
             self._audit.note(tx, "register", "model", version.ref, why=description, after=after)
         return version
+
+    def register_run(self, model: str, run_id: str, *, artifact: str = "model", description: str = "") -> Version:
+        """Register the model package that an experiment run logged under `artifact`, with the run's metrics and commit.
+
+        Raises NotFound when there is no such run, or it logged no package there.
+        """
+        run = self._experiments.run(run_id)
+        folder = self._context.workspace.tmp / f"package-{uuid.uuid4().hex}"
+        found = {item.path: item.sha for item in self._experiments.artifacts(run.id)}
+        files = {
+            path.removeprefix(f"{artifact}/"): sha for path, sha in found.items() if path.startswith(f"{artifact}/")
+        }
+        if package.MODEL not in files:
+            models = sorted({path.rpartition("/")[0] for path in found if path.endswith(f"/{package.MODEL}")})
+            hint = f"It has: {', '.join(models)}." if models else "Log one in the script: run.log_model(...)."
+            raise NotFound(f"Run {run.id} logged no model under {artifact!r}.", hint=hint)
+        try:
+            for name, sha in files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(self._context.artifacts.path(sha), folder / name)
+            metrics = {name: metric.value for name, metric in self._experiments.metrics(run.id).items()}
+            return self.register(
+                model, folder, run_id=run.id, git_commit=run.git_commit, metrics=metrics, description=description
+            )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     # -- finding
 
@@ -281,28 +308,7 @@ class Registry:
 
     def lineage(self, ref: str) -> list[LineageItem]:
         """List what a version was made from: run, snapshots, pipeline run, commit. What is gone is said to be gone."""
-        version = self.version(ref)
-        items = [self._run_item(version.run_id)] if version.run_id else []
-        items += [self._snapshot_item(snapshot) for snapshot in version.snapshots]
-        if version.pipeline_run:
-            items.append(LineageItem("pipeline_run", version.pipeline_run, f"pipeline {version.pipeline}"))
-        if version.git_commit:
-            items.append(LineageItem("commit", version.git_commit))
-        return items
-
-    def _run_item(self, run_id: str) -> LineageItem:
-        try:
-            run = self._experiments.run(run_id)
-        except NotFound:
-            return LineageItem("run", run_id, "removed since", found=False)
-        return LineageItem("run", run_id, f"experiment {run.experiment}, {run.name or run.state}", run.started_at)
-
-    def _snapshot_item(self, ref: str) -> LineageItem:
-        try:
-            snapshot = self._features.snapshot(ref)
-        except NotFound:
-            return LineageItem("snapshot", ref, "removed since", found=False)
-        return LineageItem("snapshot", ref, f"{snapshot.rows:,} rows by {snapshot.author}", snapshot.created_at)
+        return trace(self.version(ref), self._features, self._experiments)
 
     def _number(self, parsed: Reference) -> int:
         if parsed.version is not None:

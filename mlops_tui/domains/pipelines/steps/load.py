@@ -29,7 +29,7 @@ def run(work: Work) -> dict[str, Any]:
     frame = labelled.reset_index(drop=True)
     if references:
         ttl = clock.parse_span(data.ttl) if data.ttl else None
-        frame = work.features.join(frame, references, mode=data.mode, ttl=ttl)
+        frame = work.features.join(frame, references, mode=data.mode, ttl=ttl, time=table.time)
     frame = _extra_steps(work, frame, "load")
     if frame.empty:
         raise InvalidInput(

@@ -1,0 +1,194 @@
+"""`mlops pipelines`: write, check and run training pipelines, and see what the gate said."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlops_tui.cli.output import emit, emit_one, follow, json_option, pass_workbench, progress_bar, say
+from mlops_tui.core import clock
+from mlops_tui.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.jobs.records import Job
+    from mlops_tui.domains.pipelines.records import PipelineRun
+    from mlops_tui.workbench import Workbench
+
+POLL_S = 0.2
+
+
+@click.group()
+def pipelines() -> None:
+    """Training pipelines: check, run, gate.
+
+    \b
+    Example: mlops pipelines run churn --follow
+    """
+
+
+@pipelines.command()
+@click.argument("name")
+@click.option("--template", default="regression", show_default=True, help="regression or classification.")
+@click.option("--spine", default="labels", show_default=True, metavar="TABLE", help="Feature table with the target.")
+@click.option("--target", default="target", show_default=True, metavar="COLUMN", help="The column to predict.")
+@pass_workbench
+def new(workbench: Workbench, name: str, template: str, spine: str, target: str) -> None:
+    """Write pipelines/NAME.toml from a template.
+
+    \b
+    Example: mlops pipelines new churn --template classification --spine labels --target left
+    """
+    path = workbench.pipelines.new(name, template, spine=spine, target=target)
+    click.echo(str(path))
+    say(f"Look through it, then: mlops pipelines run {name} --follow")
+
+
+@pipelines.command("list")
+@json_option
+@pass_workbench
+def list_(workbench: Workbench, as_json: bool) -> None:
+    """List pipelines with their last run.
+
+    \b
+    Example: mlops pipelines list
+    """
+    rows = []
+    for definition in workbench.pipelines.list():
+        last = next(iter(workbench.pipelines.runs(definition.name, 1)), None)
+        rows.append({**_fields(definition), "last_run": last.state if last else None, "last_at": _at(last)})
+    shown = rows if as_json else [{**row, "problems": len(row["problems"]) or None} for row in rows]
+    columns = [("name", "Name"), ("task", "Task"), ("spine", "Spine"), ("model", "Model"), ("last_run", "Last run")]
+    columns += [("last_at", "At"), ("problems", "Mistakes")]
+    emit(shown, columns, as_json=as_json, empty="No pipelines yet. Make one: mlops pipelines new NAME")
+
+
+@pipelines.command()
+@click.argument("name")
+@json_option
+@pass_workbench
+def show(workbench: Workbench, name: str, as_json: bool) -> None:
+    """Show a pipeline and its runs, or one run (by its id) with its steps and the gate's verdict.
+
+    \b
+    Example: mlops pipelines show churn
+    """
+    known = {definition.name for definition in workbench.pipelines.list()}
+    if name not in known and set(name) <= set("0123456789abcdef"):
+        try:
+            run = workbench.pipelines.get_run(name)
+        except NotFound:
+            run = None
+        if run is not None:
+            _show_run(run, as_json)
+            return
+    definition = workbench.pipelines.get(name)
+    runs = workbench.pipelines.runs(name, 10)
+    if as_json:
+        emit_one({**_fields(definition), "runs": runs}, as_json)
+        return
+    shown = {key: value for key, value in _fields(definition).items() if key != "problems"}
+    emit_one(shown, title=name)
+    for problem in definition.problems:
+        say(problem)
+    click.echo()
+    columns = [("id", "Run"), ("state", "State"), ("version", "Version"), ("created_at", "Asked"), ("actor", "By")]
+    emit(runs, columns, empty=f"No runs yet. Start one: mlops pipelines run {name} --follow")
+    if runs:
+        click.echo()
+        _show_run(runs[0], as_json=False)
+
+
+@pipelines.command()
+@click.argument("name")
+@click.option("--follow", "-f", "following", is_flag=True, help="Print the log until it has ended.")
+@click.option("--wait", is_flag=True, help="Return when it has ended. Exit code 1 when the gate said no.")
+@click.option("--key", default=None, metavar="TEXT", help="The same key starts it only once.")
+@json_option
+@pass_workbench
+def run(workbench: Workbench, name: str, following: bool, wait: bool, key: str | None, as_json: bool) -> None:
+    """Run a pipeline now, in the daemon when it lives, else in a process of its own.
+
+    \b
+    Example: mlops pipelines run churn --follow
+    """
+    job = workbench.pipelines.run(name, cause={"kind": "manual", "by": workbench.actor}, key=key)
+    if not workbench.daemon_alive():
+        job = workbench.jobs.run_here(job)
+    if following and not as_json:
+        follow(workbench.jobs.log_path(job.id), lambda: _over(workbench, job))
+    elif wait or following:
+        with progress_bar(name) as bar:
+            while not _over(workbench, job):
+                progress = workbench.jobs.get(job.id).progress
+                if progress is not None:
+                    bar(progress.done, progress.total, progress.note)
+                time.sleep(POLL_S)
+    result = workbench.pipelines.run_of_job(job)
+    if not (wait or following):
+        emit_one(result, as_json) if as_json else click.echo(f"{result.id}  job {job.id} {job.state}")
+        say(f"Follow it: mlops jobs logs {job.id}; the verdict: mlops pipelines show {result.id[:8]}")
+        return
+    _show_run(result, as_json)
+    if result.state != "succeeded":
+        raise click.exceptions.Exit(1)
+
+
+@pipelines.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@pass_workbench
+def test(workbench: Workbench, file: Path) -> None:
+    """Check a pipeline file and list all its mistakes; exit code 1 when there are some.
+
+    \b
+    Example: mlops pipelines test pipelines/churn.toml
+    """
+    problems = workbench.pipelines.validate(file)
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        raise click.exceptions.Exit(1)
+    say(f"{file} is right.")
+
+
+def _show_run(run: PipelineRun, as_json: bool) -> None:
+    if as_json:
+        emit_one(run, as_json)
+        return
+    took = clock.duration(run.ended_at - run.started_at) if run.ended_at and run.started_at else None
+    facts = {"state": run.state, "version": run.version, "experiment_run": run.run_id, "job": run.job_id, "took": took}
+    emit_one({**facts, "cause": run.cause, "error": run.error}, title=f"run {run.id}")
+    click.echo()
+    rows = [{**_fields(step), "took": _took(step)} for step in run.steps]
+    emit(rows, [("name", "Step"), ("state", "State"), ("took", "Took"), ("detail", "Detail")])
+    if run.verdict is not None:
+        click.echo()
+        click.echo(click.style(f"gate: {run.verdict.outcome}", bold=True) + f" - {run.verdict.reason}")
+        columns = [
+            ("name", "Check"),
+            ("passed", "Passed"),
+            ("value", "Value"),
+            ("limit", "Limit"),
+            ("detail", "Detail"),
+        ]
+        emit(run.verdict.checks, columns)
+
+
+def _over(workbench: Workbench, job: Job) -> bool:
+    workbench.jobs.settle(job.id)
+    return not workbench.jobs.get(job.id).state.pending
+
+
+def _took(step: Any) -> str | None:
+    return clock.duration(step.ended_at - step.started_at) if step.ended_at and step.started_at else None
+
+
+def _at(run: PipelineRun | None) -> int | None:
+    return run.ended_at or run.started_at or run.created_at if run else None
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}

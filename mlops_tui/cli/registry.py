@@ -1,0 +1,255 @@
+"""`mlops models`: versions, aliases, stages, promotion and rollback."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.registry.records import Version
+    from mlops_tui.workbench import Workbench
+
+VERSION_COLUMNS = [
+    ("version", "Version"),
+    ("stage", "Stage"),
+    ("aliases", "Aliases"),
+    ("metrics", "Metrics"),
+    ("created_at", "Created"),
+    ("created_by", "By"),
+]
+
+
+@click.group()
+def models() -> None:
+    """Model versions, aliases, stages, promotion and rollback.
+
+    \b
+    Example: mlops models list
+    """
+
+
+@models.command("list")
+@json_option
+@pass_workbench
+def list_(workbench: Workbench, as_json: bool) -> None:
+    """List models with their newest and their production version.
+
+    \b
+    Example: mlops models list --json
+    """
+    columns = [
+        ("name", "Name"),
+        ("versions", "Versions"),
+        ("latest_version", "Newest"),
+        ("production", "Production"),
+        ("aliases", "Aliases"),
+        ("updated_at", "Updated"),
+    ]
+    empty = (
+        "No models yet. A pipeline makes one: mlops pipelines new NAME, or a script: run.log_model(..., register=NAME)"
+    )
+    emit(workbench.registry.models(), columns, as_json=as_json, empty=empty)
+
+
+@models.command()
+@click.argument("ref")
+@json_option
+@pass_workbench
+def show(workbench: Workbench, ref: str, as_json: bool) -> None:
+    """Show a model with its versions (NAME), or one version with its lineage (NAME/3, NAME@champion).
+
+    \b
+    Example: mlops models show churn@champion
+    """
+    if "/" in ref or "@" in ref:
+        _show_version(workbench, ref, as_json)
+    else:
+        _show_model(workbench, ref, as_json)
+
+
+def _show_model(workbench: Workbench, name: str, as_json: bool) -> None:
+    model, versions = workbench.registry.model(name), workbench.registry.versions(name)
+    moves = workbench.registry.promotions(name)
+    if as_json:
+        emit_one({**_fields(model), "all_versions": versions, "promotions": moves}, as_json)
+        return
+    emit_one(model, title=name)
+    click.echo()
+    emit(versions, VERSION_COLUMNS, empty="No versions.")
+    if moves:
+        click.echo()
+        columns = [("at", "At"), ("verb", "What"), ("alias", "Alias"), ("from_version", "From"), ("to_version", "To")]
+        emit(moves[:10], [*columns, ("by", "By"), ("why", "Why")])
+
+
+def _show_version(workbench: Workbench, ref: str, as_json: bool) -> None:
+    version = workbench.registry.version(ref)
+    lineage = workbench.registry.lineage(version.ref)
+    if as_json:
+        emit_one({**_fields(version), "lineage": lineage}, as_json)
+        return
+    emit_one(_summary(version), title=version.ref)
+    click.echo()
+    emit(version.signature.get("inputs", []), [("name", "Input"), ("type", "Type")], empty="No inputs.")
+    click.echo()
+    columns = [("kind", "Came from"), ("name", "Name"), ("detail", "Detail"), ("at", "At")]
+    emit(lineage, columns, empty="Where it came from was not recorded.")
+
+
+@models.command()
+@click.argument("model")
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--run", "run_id", default="", metavar="RUN", help="Register what this experiment run logged.")
+@click.option("--artifact", default="model", show_default=True, help="The name it was logged under.")
+@click.option("--snapshot", "snapshots", multiple=True, metavar="TABLE@N", help="A feature snapshot behind it.")
+@click.option("--description", default="", help="What is special about this version.")
+@json_option
+@pass_workbench
+def register(
+    workbench: Workbench,
+    model: str,
+    folder: Path | None,
+    run_id: str,
+    artifact: str,
+    snapshots: tuple[str, ...],
+    description: str,
+    as_json: bool,
+) -> None:
+    """Register a model package, from a run or from a folder, as the next version of MODEL.
+
+    \b
+    Example: mlops models register churn --run 3fa9
+    """
+    if (folder is None) == (not run_id):
+        raise click.UsageError("Give either a package FOLDER or --run RUN.")
+    if folder is None:
+        workbench.experiments.take_in()
+        version = workbench.registry.register_run(model, run_id, artifact=artifact, description=description)
+    else:
+        version = workbench.registry.register(model, folder, snapshots=snapshots, description=description)
+    _said(version, as_json, f"Registered {version.ref}.")
+
+
+@models.command()
+@click.argument("model")
+@click.argument("alias")
+@click.argument("version", type=int, required=False)
+@click.option("--remove", is_flag=True, help="Take the alias away.")
+@why_option
+@json_option
+@pass_workbench
+def alias(
+    workbench: Workbench, model: str, alias: str, version: int | None, remove: bool, why: str, as_json: bool
+) -> None:
+    """Point an alias of MODEL at a version.
+
+    \b
+    Example: mlops models alias churn challenger 4
+    """
+    if remove == (version is not None):
+        raise click.UsageError("Give either a VERSION or --remove.")
+    if remove:
+        workbench.registry.remove_alias(model, alias, why)
+        say(f"Removed {model}@{alias}.")
+        return
+    assert version is not None
+    _said(workbench.registry.set_alias(model, alias, version, why), as_json, f"{model}@{alias} is version {version}.")
+
+
+@models.command()
+@click.argument("ref")
+@click.option("--to", default="production", show_default=True, help="production, staging, archived, or an alias.")
+@why_option
+@json_option
+@pass_workbench
+def promote(workbench: Workbench, ref: str, to: str, why: str, as_json: bool) -> None:
+    """Promote a version; production moves the alias champion and archives the version before it.
+
+    \b
+    Example: mlops models promote churn/4 --why "better on new customers"
+    """
+    version = workbench.registry.promote(ref, to, why)
+    _said(
+        version,
+        as_json,
+        f"{version.ref} is {version.stage}" + (f" ({', '.join(version.aliases)})." if version.aliases else "."),
+    )
+
+
+@models.command()
+@click.argument("model")
+@click.option("--alias", default="champion", show_default=True, help="The alias to take back.")
+@why_option
+@json_option
+@pass_workbench
+def rollback(workbench: Workbench, model: str, alias: str, why: str, as_json: bool) -> None:
+    """Return an alias to the version it named before.
+
+    \b
+    Example: mlops models rollback churn --why "errors doubled"
+    """
+    version = workbench.registry.rollback(model, alias, why)
+    _said(version, as_json, f"{model}@{alias} is version {version.version} again.")
+
+
+@models.command()
+@click.argument("left")
+@click.argument("right")
+@json_option
+@pass_workbench
+def diff(workbench: Workbench, left: str, right: str, as_json: bool) -> None:
+    """Show what differs between two versions: metrics, inputs, data, origin, environment.
+
+    \b
+    Example: mlops models diff churn/3 churn@champion
+    """
+    found = workbench.registry.diff(left, right)
+    if as_json:
+        emit_one(found, as_json)
+        return
+    columns = [("section", "What"), ("key", "Name"), ("left", found.left), ("right", found.right), ("delta", "Change")]
+    emit(found.items, columns, empty=f"{found.left} and {found.right} do not differ.")
+
+
+@models.command()
+@click.argument("ref")
+@yes_option
+@why_option
+@json_option
+@pass_workbench
+def retire(workbench: Workbench, ref: str, yes: bool, why: str, as_json: bool) -> None:
+    """Archive a version that is not in production; it stays loadable.
+
+    \b
+    Example: mlops models retire churn/2 --yes
+    """
+    version = workbench.registry.version(ref)
+    confirm(f"Archive {version.ref}?", yes=yes)
+    _said(workbench.registry.promote(version.ref, "archived", why), as_json, f"{version.ref} is archived.")
+
+
+def _said(version: Version, as_json: bool, sentence: str) -> None:
+    if as_json:
+        emit_one(version, as_json)
+    else:
+        click.echo(sentence)
+
+
+def _summary(version: Version) -> dict[str, Any]:
+    names = ("stage", "aliases", "task", "metrics", "run_id", "snapshots", "pipeline", "pipeline_run", "git_commit")
+    more = ("description", "tags", "sha", "size", "created_at", "created_by")
+    python = version.environment.get("python", "")
+    libraries = version.environment.get("libraries", {})
+    return {
+        **{name: getattr(version, name) for name in names + more},
+        "environment": {"python": python, **libraries},
+    }
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
