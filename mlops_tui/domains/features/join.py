@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from mlops_tui.core.errors import InvalidInput
+from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.features.offline import fetch
 from mlops_tui.domains.features.records import (
@@ -267,3 +268,18 @@ def spine_time(frame: pd.DataFrame, tables: Sequence[Table], named: str | None) 
     if times:
         raise InvalidInput("The spine has several time columns.", hint=f"Name one (time=...) of: {', '.join(times)}.")
     raise InvalidInput("The spine has no time column.", hint=f"Name one (time=...), or call it '{wanted[0]}'.")
+
+
+def read_spine(path: Path) -> pd.DataFrame:
+    """A spine from a CSV or Parquet file. Raises NotFound, InvalidInput."""
+    import pandas as pd
+
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}.", hint="Name a feature table, or a CSV or Parquet file.")
+    try:
+        return pd.read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else pd.read_csv(path)
+    except (ValueError, OSError) as error:  # pandas' and Arrow's own errors are ValueErrors
+        why = str(error).split("\n", 1)[0].rstrip(".")
+        raise InvalidInput(
+            f"{path.name} cannot be read: {why}.", hint="Give a CSV with a header, or Parquet."
+        ) from error

@@ -255,7 +255,7 @@ class Features:
 
     def join(
         self,
-        spine: pd.DataFrame | str,
+        spine: pd.DataFrame | Path | str,
         refs: Sequence[str],
         *,
         mode: JoinMode | str = JoinMode.EVENT,
@@ -264,6 +264,7 @@ class Features:
     ) -> pd.DataFrame:
         """What the tables said at the moment of each spine row: one output row per spine row, in spine order.
 
+        `spine` is a DataFrame, a table reference or the path of a CSV or Parquet file.
         `refs` name tables, versions and columns: `orders`, `orders@12`, `orders@12:total_30d,x`. `mode` "event" takes what had
         happened by then, "known" only what had also been recorded by then. `ttl` (ms or a span) overrides the tables' own;
         a row exactly `ttl` old still counts. `time` names the spine's time column. Raises NotFound, InvalidInput.
@@ -272,7 +273,7 @@ class Features:
 
     def join_with_report(
         self,
-        spine: pd.DataFrame | str,
+        spine: pd.DataFrame | Path | str,
         refs: Sequence[str],
         *,
         mode: JoinMode | str = JoinMode.EVENT,
@@ -288,7 +289,9 @@ class Features:
                 "No feature table is named for the join.", hint="Name one or more: orders customers@3:age"
             )
         asked = [self._asked(ref) for ref in refs]
-        if isinstance(spine, str):
+        if isinstance(spine, Path):
+            spine = engine.read_spine(spine)
+        elif isinstance(spine, str):
             time = time or self._resolve(spine)[0].time
             spine = self.frame(spine)
         time = engine.spine_time(spine, [table for table, _, _ in asked], time)

@@ -1,0 +1,385 @@
+"""`mlops features`: tables, snapshots, checks and joins."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlops_tui.cli.output import (
+    confirm,
+    emit,
+    emit_one,
+    json_option,
+    pass_workbench,
+    progress_bar,
+    say,
+    why_option,
+    yes_option,
+)
+from mlops_tui.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_tui.workbench import Workbench
+
+NO_TABLES = "No feature tables yet. Make one: mlops features create orders --key customer_id --time at"
+
+
+@click.group()
+def features() -> None:
+    """Feature tables: versioned snapshots and point-in-time joins.
+
+    \b
+    Example: mlops features list
+    """
+
+
+@features.command("list")
+@json_option
+@pass_workbench
+def list_tables(workbench: Workbench, as_json: bool) -> None:
+    """List feature tables with the size of their newest snapshot.
+
+    \b
+    Example: mlops features list --json
+    """
+    columns = [("name", "Name"), ("keys", "Keys"), ("time", "Time"), ("latest_version", "Version"), ("rows", "Rows")]
+    columns += [("bytes", "Size"), ("updated_at", "Updated"), ("description", "Description")]
+    emit(workbench.features.list(), columns, as_json=as_json, empty=NO_TABLES)
+
+
+@features.command("create")
+@click.argument("name")
+@click.option(
+    "--key", "-k", "keys", multiple=True, required=True, metavar="COLUMN", help="A key column; repeat for more."
+)
+@click.option("--time", "-t", metavar="COLUMN", help="The column of the event time.")
+@click.option("--created", metavar="COLUMN", help="The column that says when a row became known.")
+@click.option("--ttl", metavar="SPAN", help="How old a row may be for a join, as in 7d.")
+@click.option("--description", "-d", default="", metavar="TEXT", help="What the table holds.")
+@json_option
+@pass_workbench
+def create(
+    workbench: Workbench,
+    name: str,
+    keys: tuple[str, ...],
+    time: str | None,
+    created: str | None,
+    ttl: str | None,
+    description: str,
+    as_json: bool,
+) -> None:
+    """Make an empty feature table.
+
+    \b
+    Example: mlops features create orders --key customer_id --time ordered_at --ttl 90d
+    """
+    table = workbench.features.create(name, keys, time=time, created=created, ttl=ttl, description=description)
+    if as_json:
+        emit_one(table, as_json)
+    else:
+        say(f"{name} is made. Take data in: mlops features ingest {name} FILE")
+
+
+@features.command("ingest")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--mode", type=click.Choice(["append", "replace"]), default="append", help="Add to the table, or start it anew."
+)
+@click.option("--message", "-m", default="", metavar="TEXT", help="What this batch is.")
+@click.option("--batch", metavar="ID", help="A batch id: a batch taken in before is not taken in again.")
+@click.option("--type", "types", multiple=True, metavar="COLUMN=TYPE", help="Fix a column's type, as in zip=VARCHAR.")
+@json_option
+@pass_workbench
+def ingest(
+    workbench: Workbench,
+    name: str,
+    file: Path,
+    mode: str,
+    message: str,
+    batch: str | None,
+    types: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Take a CSV or Parquet file in as a new snapshot; rows that cannot be read are set aside and counted.
+
+    \b
+    Example: mlops features ingest orders orders.csv -m "October"
+    """
+    wanted = dict(_pair(text) for text in types)
+    with progress_bar(f"ingest {name}") as report:
+        snapshot = workbench.features.ingest(
+            name, file, mode=mode, message=message, batch_id=batch, types=wanted, progress=report
+        )
+    if as_json:
+        emit_one(snapshot, as_json)
+        return
+    click.echo(f"{snapshot.reference}  {snapshot.added_rows} rows added, {snapshot.rows} in all")
+    for change in snapshot.changes:
+        say(f"Column {change}.")
+    if snapshot.duplicates:
+        say(f"{snapshot.duplicates} rows repeat a key at one time; the last of them wins in joins.")
+    if snapshot.quarantined:
+        say(f"{snapshot.quarantined} rows were set aside. See why: mlops features quarantine {snapshot.reference}")
+
+
+@features.command("show")
+@click.argument("ref")
+@click.option("--rows", "limit", default=5, show_default=True, help="How many rows to show.")
+@click.option("--offset", default=0, help="How many rows to skip.")
+@click.option("--where", metavar="SQL", help="One condition over the columns, as in: temp > 20 AND hr = 8")
+@click.option("--order", metavar="COLUMNS", help="Columns to sort by, - before a name for descending.")
+@json_option
+@pass_workbench
+def show(
+    workbench: Workbench, ref: str, limit: int, offset: int, where: str | None, order: str | None, as_json: bool
+) -> None:
+    """Show a table or one of its snapshots (orders@3): columns, size, checks, and some rows.
+
+    \b
+    Example: mlops features show orders@3 --where "total > 100" --order -total
+    """
+    table = workbench.features.get(ref.partition("@")[0])
+    if not table.latest_version:
+        emit_one(table, as_json, title=table.name)
+        return
+    snapshot = workbench.features.snapshot(ref)
+    rows = workbench.features.rows(ref, where=where, order=order, limit=limit, offset=offset)
+    report = workbench.features.last_check(ref)
+    record = {**_fields(table), **_fields(snapshot), "check": report.verdict if report else None}
+    if as_json:
+        emit_one({**record, "sample": rows}, as_json)
+        return
+    emit_one(record, title=snapshot.reference)
+    click.echo()
+    emit(rows, [(name, name) for name in snapshot.columns], empty="No rows.")
+
+
+@features.command("history")
+@click.argument("name")
+@json_option
+@pass_workbench
+def history(workbench: Workbench, name: str, as_json: bool) -> None:
+    """List the snapshots of a table, newest first.
+
+    \b
+    Example: mlops features history orders
+    """
+    columns = [("version", "Version"), ("kind", "Kind"), ("rows", "Rows"), ("added_rows", "Added"), ("bytes", "Size")]
+    columns += [("quarantined", "Set aside"), ("author", "By"), ("created_at", "At"), ("message", "Message")]
+    empty = f"No snapshot yet. Take data in: mlops features ingest {name} FILE"
+    emit(workbench.features.history(name), columns, as_json=as_json, empty=empty)
+
+
+@features.command("restore")
+@click.argument("ref")
+@click.option("--message", "-m", default="", metavar="TEXT", help="Why.")
+@json_option
+@pass_workbench
+def restore(workbench: Workbench, ref: str, message: str, as_json: bool) -> None:
+    """Make an older snapshot the newest again, as a new version.
+
+    \b
+    Example: mlops features restore orders@3 -m "October was wrong"
+    """
+    snapshot = workbench.features.restore(ref, message=message)
+    if as_json:
+        emit_one(snapshot, as_json)
+    else:
+        say(f"{snapshot.reference} holds the {snapshot.rows} rows of {ref}.")
+
+
+@features.command("quarantine")
+@click.argument("ref")
+@click.option("--limit", default=50, show_default=True, help="How many rows to show.")
+@json_option
+@pass_workbench
+def quarantine(workbench: Workbench, ref: str, limit: int, as_json: bool) -> None:
+    """Show rows that were set aside: their line, column and what was wrong.
+
+    \b
+    Example: mlops features quarantine orders@3
+    """
+    bad = workbench.features.quarantine(ref)
+    columns = [("version", "Version"), ("line", "Line"), ("column", "Column"), ("reason", "Reason"), ("content", "Row")]
+    emit(bad if as_json else bad[:limit], columns, as_json=as_json, empty="No row was set aside.")
+    if len(bad) > limit and not as_json:
+        say(f"{len(bad) - limit} more: --limit {len(bad)}")
+
+
+@features.command("check")
+@click.argument("ref")
+@click.option(
+    "--file", "file", type=click.Path(path_type=Path), help="A TOML file with [[checks]] instead of the default ones."
+)
+@json_option
+@pass_workbench
+def check(workbench: Workbench, ref: str, file: Path | None, as_json: bool) -> None:
+    """Run data checks on a snapshot; exit code 1 when one of severity error fails.
+
+    \b
+    Example: mlops features check orders --file checks.toml
+    """
+    report = workbench.features.check(ref, _read_checks(file) if file else None)
+    if as_json:
+        emit_one(report, as_json)
+    else:
+        columns = [("check", "Check"), ("severity", "Severity"), ("ok", "Holds"), ("detail", "Found")]
+        emit(report.results, columns, empty="No checks.")
+        say(f"{report.table}@{report.version}: {report.verdict}")
+    if report.verdict == "fail":
+        raise click.exceptions.Exit(1)
+
+
+@features.command("join")
+@click.argument("spine")
+@click.argument("refs", nargs=-1, required=True)
+@click.option(
+    "--mode",
+    type=click.Choice(["event", "known"]),
+    default="event",
+    help="What had happened by then, or was recorded too.",
+)
+@click.option("--ttl", metavar="SPAN", help="How old a row may be, instead of the tables' own limit.")
+@click.option("--time", metavar="COLUMN", help="The spine's time column.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Write to this CSV or Parquet file.")
+@click.option("--rows", "limit", default=10, show_default=True, help="How many rows to show without --output.")
+@json_option
+@pass_workbench
+def join(
+    workbench: Workbench,
+    spine: str,
+    refs: tuple[str, ...],
+    mode: str,
+    ttl: str | None,
+    time: str | None,
+    output: Path | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Join tables to a spine (a table or a CSV or Parquet file) as they were at each row's time.
+
+    \b
+    Example: mlops features join labels customers orders@12:total_30d -o training.parquet
+    """
+    with progress_bar("join") as report:
+        report(0, None, f"{spine} with {', '.join(refs)}")
+        source = Path(spine) if Path(spine).is_file() else spine
+        frame, found = workbench.features.join_with_report(source, refs, mode=mode, ttl=ttl, time=time)
+    if output is not None:
+        _write(frame, output)
+    if as_json:
+        rows = [] if output else _rows(frame)
+        emit_one({"rows": len(frame), "columns": list(frame.columns), "tables": found, "data": rows}, as_json)
+        return
+    if output is None:
+        emit(
+            _rows(frame.head(limit)), [(str(name), str(name)) for name in frame.columns], empty="The spine has no rows."
+        )
+    for part in found:
+        share = part.matched / part.rows if part.rows else 0.0
+        say(
+            f"{part.table}@{part.version}: {part.matched} of {part.rows} matched ({share:.1%}), {part.missing} missing,"
+            f" {part.expired} too old, {part.future_only} only later"
+        )
+    if output is not None:
+        say(f"{len(frame)} rows written to {output}.")
+
+
+@features.command("sql")
+@click.argument("query")
+@click.option("--limit", default=1000, show_default=True, help="How many rows at most.")
+@json_option
+@pass_workbench
+def sql(workbench: Workbench, query: str, limit: int, as_json: bool) -> None:
+    """Run one read-only SELECT over the tables; an older snapshot is written in double quotes.
+
+    \b
+    Example: mlops features sql 'SELECT city, avg(cnt) FROM "hourly_hire@1" GROUP BY city'
+    """
+    frame = workbench.features.sql(query, limit=limit)
+    emit(_rows(frame), [(str(name), str(name)) for name in frame.columns], as_json=as_json, empty="No rows.")
+
+
+@features.command("remove")
+@click.argument("name")
+@why_option
+@yes_option
+@pass_workbench
+def remove(workbench: Workbench, name: str, why: str, yes: bool) -> None:
+    """Remove a table with all its snapshots.
+
+    \b
+    Example: mlops features remove orders --why "moved to sales"
+    """
+    table = workbench.features.get(name)
+    confirm(f"Remove {name} with {table.latest_version} snapshots and {table.rows} rows?", yes=yes, typed=name)
+    workbench.features.remove(name, why=why)
+    say(f"{name} is removed.")
+
+
+# -- words in and out --------------------------------------------------------------------------------------------------
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, kind = text.partition("=")
+    if not sign or not name:
+        raise InvalidInput(f"'{text}' fixes no type.", hint="Write COLUMN=TYPE, as in zip=VARCHAR.")
+    return name, kind.upper()
+
+
+def _read_checks(file: Path) -> list[dict[str, Any]]:
+    """The [[checks]] of a TOML file. Raises InvalidInput."""
+    import tomllib
+
+    example = 'Write [[checks]] with kind = "range", column = "temp", low = -30, high = 50'
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8")).get("checks")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidInput(f"{file} cannot be read: {error}.", hint=example) from error
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise InvalidInput(f"{file} has no [[checks]].", hint=example)
+    return found
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame as plain values: missing ones None, times as ISO 8601 UTC."""
+    records = frame.to_dict("records")
+    return [{str(name): _plain(value) for name, value in record.items()} for record in records]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value != value:  # NaN and NaT are not equal to themselves
+        return None
+    if hasattr(value, "isoformat"):
+        return value.isoformat().replace("+00:00", "Z")
+    return value.item() if hasattr(value, "item") else value
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame whole or not at all. Raises InvalidInput for an unknown ending or a folder that cannot be written."""
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".parquet"):
+        raise InvalidInput(f"'{path.name}' is neither CSV nor Parquet.", hint="End the name in .csv or .parquet.")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        if kind == ".csv":
+            frame.to_csv(part, index=False)
+        else:
+            frame.to_parquet(part, index=False)
+        part.replace(path)
+    except OSError as error:
+        raise InvalidInput(
+            f"{path} cannot be written: {error.strerror or error}.", hint="Check the folder and the space left."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
