@@ -13,14 +13,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 from mlops_tui.core import segments
 from mlops_tui.core.context import Context
 from mlops_tui.domains.audit.service import Audit
-from mlops_tui.domains.experiments import spool
+from mlops_tui.domains.experiments import lifecycle, spool
 from mlops_tui.domains.experiments.records import RunStart, RunState
 from mlops_tui.domains.experiments.store import ExperimentsStore
 
@@ -80,8 +80,6 @@ class Intake:
 
     def take_in(self, *, wait: bool = True) -> int:
         """Move what lies in the spool; the number of records. Without `wait`, 0 at once while another process does it."""
-        if not any(self._folder.glob("*" + segments.SUFFIX)):
-            return 0
         with _turn(self._context.workspace.run / "intake.lock", wait) as mine:
             return self._take_all() if mine else 0
 
@@ -89,7 +87,7 @@ class Intake:
         paths = segments.segments(self._folder)
         offsets = self._store.numbers.offsets()
         taken, complete = 0, []
-        for path, following in zip(paths, [*paths[1:], None], strict=True):
+        for path, following in zip_longest(paths, paths[1:]):
             # Asked before reading, so that nothing can be written after the last look at a segment that is called complete.
             ended = not segments.is_live(path) or (following is not None and _writer(following) == _writer(path))
             records, offset, closed = self._take(path, offsets.pop(path.name, 0), ended=ended)
@@ -134,9 +132,9 @@ class Intake:
         with self._context.catalog.write() as tx:
             for event in batch.events:
                 if isinstance(event, RunStart):
-                    begin(tx, self._store, self._audit, event)
+                    lifecycle.begin(tx, self._store, self._audit, event)
                 else:
-                    end(tx, self._store, self._audit, run_id, *event)
+                    lifecycle.end(tx, self._store, self._audit, run_id, *event)
             number = self._store.number(run_id)
             if number is not None and batch.tags:
                 self._store.set_tags(tx, number, batch.tags)
@@ -164,25 +162,6 @@ class Intake:
         if complete or stale:
             with self._context.metrics.write() as tx:
                 self._store.numbers.forget_segments(tx, [*stale, *(path.name for path, _ in complete)])
-
-
-def begin(tx: Any, store: ExperimentsStore, audit: Audit, start: RunStart) -> None:
-    """Add a run, its experiment with it, or resume it; inside a `write()` of the catalog. Repeating it changes nothing."""
-    if store.add_experiment(tx, start.experiment, start.started_at, start.user) is not None:
-        audit.note(tx, "create", "experiment", start.experiment)
-    facts = {"experiment": start.experiment, "name": start.name, "user": start.user}
-    if store.add_run(tx, start) is not None:
-        audit.note(tx, "start", "run", start.id, after=facts)
-    elif start.resumed and store.resume_run(tx, start):
-        audit.note(tx, "resume", "run", start.id, after=facts)
-
-
-def end(tx: Any, store: ExperimentsStore, audit: Audit, run_id: str, state: RunState, at: int, error: str) -> bool:
-    """Record a run's own end; inside a `write()` of the catalog. Whether it changed anything."""
-    changed = store.end_run(tx, run_id, state, at, error)
-    if changed:
-        audit.note(tx, "end", "run", run_id, after={"state": state.value})
-    return changed
 
 
 def _fold(chunk: list[tuple[Any, int]], path: Path) -> Batch:

@@ -11,6 +11,7 @@ MAX_PARAM = 6000
 MAX_TAG = 8000
 MAX_ERROR = 20_000
 NOTE_TAG = "note"
+SPOOL = "runs"  # the part of the workspace's spool that holds the segments of runs
 
 
 class RunState(StrEnum):

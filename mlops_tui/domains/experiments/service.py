@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlops_tui.core import identity, ids
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
 from mlops_tui.domains.audit.service import Audit
-from mlops_tui.domains.experiments import environment, intake
+from mlops_tui.domains.experiments import lifecycle
 from mlops_tui.domains.experiments.records import (
     MAX_TAG,
     NOTE_TAG,
+    SPOOL,
     Comparison,
     Experiment,
     LatestMetric,
@@ -25,12 +27,15 @@ from mlops_tui.domains.experiments.records import (
 )
 from mlops_tui.domains.experiments.store import ExperimentsStore
 
+if TYPE_CHECKING:
+    from mlops_tui.domains.experiments.intake import Intake
+
 ORDERS = ("started_at", "ended_at", "name", "state")
 Runs = list[Run]
 Points = list[Point]
 Files = list[RunArtifact]
 Names = list[str]
-_HEX = re.compile(r"[0-9a-f]{1,16}")
+_HEX = frozenset("0123456789abcdef")
 
 
 class Experiments:
@@ -40,7 +45,12 @@ class Experiments:
         self._context = context
         self._audit = audit
         self._store = ExperimentsStore(context)
-        self._intake = intake.Intake(context, self._store, audit)
+
+    @cached_property
+    def _intake(self) -> Intake:
+        from mlops_tui.domains.experiments.intake import Intake  # with logging 10 ms that most lists need not pay
+
+        return Intake(self._context, self._store, self._audit)
 
     # -- what was logged ----------------------------------------------------------------------------------------------
 
@@ -50,23 +60,37 @@ class Experiments:
         Safe in any thread or process at the same time: one does it, the others wait, or go on at once without `wait`.
         Never call it inside a `write()`.
         """
-        return self._intake.take_in(wait=wait)
+        spooled = self._context.workspace.spool / SPOOL
+        return self._intake.take_in(wait=wait) if any(spooled.glob("*.seg")) else 0
 
     def sweep(self) -> Runs:
         """Take in everything, then mark runs crashed whose process is gone without a last word; those runs.
 
         A crashed run ends at its last sign of life.
         """
-        # Who is dead is asked first: what a dead process wrote is all there when it is taken in.
-        dead = [item for item in self._store.running() if not identity.is_alive(identity.Identity(*item[2]))]
+        # Who is dead is asked before taking in: what a dead process wrote is all there then.
+        dead = self._dead()
         self.take_in()
+        late = self._dead() - dead
+        if (
+            late
+        ):  # runs that came to light just now: their last words may have been written after the look into the spool
+            self.take_in()
         crashed = []
-        for run_id, _, process in dead:
+        for run_id, process in sorted(dead | late):
             if self._mark_crashed(run_id, process):
                 crashed.append(self.run(run_id))
         for number in self._store.numbers.removed_with_numbers():
             self._forget(number)
         return crashed
+
+    def _dead(self) -> set[tuple[str, tuple[int, int, str]]]:
+        """Runs said to run whose process is gone, with that process."""
+        return {
+            (run_id, process)
+            for run_id, process in self._store.running()
+            if not identity.is_alive(identity.Identity(*process))
+        }
 
     def _mark_crashed(self, run_id: str, process: tuple[int, int, str]) -> bool:
         run = self._store.run(run_id)
@@ -97,7 +121,7 @@ class Experiments:
         """
         start = self.describe(experiment, name=name, parent=parent or "", source=source)
         with self._context.catalog.write() as tx:
-            intake.begin(tx, self._store, self._audit, start)
+            lifecycle.begin(tx, self._store, self._audit, start)
             number = self._store.number(start.id)
             assert number is not None
             self._store.set_tags(tx, number, dict(tags or {}))
@@ -107,6 +131,10 @@ class Experiments:
         self, experiment: str, *, name: str = "", parent: str = "", source: str | None = None, resume: Run | None = None
     ) -> RunStart:
         """The facts of a run of this process that starts (or resumes) now; nothing is written."""
+        from mlops_tui.domains.experiments import (
+            environment,  # with subprocess and socket 10 ms that lists need not pay
+        )
+
         ids.check_name("experiment", experiment)
         found = environment.capture(Path.cwd())
         me = identity.identity()
@@ -141,7 +169,7 @@ class Experiments:
             raise InvalidInput(f"A run cannot end as {state!s}.", hint="Use finished, failed or crashed.")
         run_id = self._resolve(run_id)
         with self._context.catalog.write() as tx:
-            intake.end(tx, self._store, self._audit, run_id, final, self._context.now(), error)
+            lifecycle.end(tx, self._store, self._audit, run_id, final, self._context.now(), error)
         return self.run(run_id)
 
     def runs(
@@ -164,14 +192,20 @@ class Experiments:
         if state is not None and state not in set(RunState):
             raise InvalidInput(f"'{state}' is no state of a run.", hint="States: " + ", ".join(RunState))
         where = {"experiment": experiment, "state": state, "parent": parent}
-        key = order.removeprefix("-").removeprefix("metric:")
-        if key in ORDERS and "metric:" not in order:
+        key = self.metric_of(order)
+        if key is None:
             return self._store.runs(where, order, limit, offset)
         keys = self._store.numbers.metric_keys()
         if key not in keys:
             hint = ids.did_you_mean(key, [*ORDERS, *keys], "Sort by " + ", ".join(ORDERS) + " or a metric.")
             raise InvalidInput(f"Runs cannot be sorted by '{key}'.", hint=hint)
         return self._store.runs_by_metric(where, ("-" if order.startswith("-") else "") + key, limit, offset)
+
+    @staticmethod
+    def metric_of(order: str) -> str | None:
+        """The metric that an order of `runs` means, or None when it is a field; `metric:name` is always a metric."""
+        key = order.removeprefix("-")
+        return None if key in ORDERS else key.removeprefix("metric:")
 
     def run(self, run_id: str) -> Run:
         """A run by its id or a unique beginning. Raises NotFound, or InvalidInput when several begin so."""
@@ -321,7 +355,7 @@ class Experiments:
     # -- helpers ------------------------------------------------------------------------------------------------------
 
     def _resolve(self, prefix: str) -> str:
-        if not _HEX.fullmatch(prefix):
+        if not 0 < len(prefix) <= 16 or not _HEX.issuperset(prefix):
             raise InvalidInput(
                 f"'{prefix[:40]}' is not the id of a run.",
                 hint="An id has up to 16 digits 0-9 and a-f: mlops runs list",

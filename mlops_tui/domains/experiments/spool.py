@@ -33,7 +33,7 @@ from typing import Any
 from mlops_tui.core import clock
 from mlops_tui.core.segments import SegmentWriter
 from mlops_tui.core.workspace import Workspace
-from mlops_tui.domains.experiments.records import MAX_ERROR, MAX_KEY, MAX_PARAM, MAX_TAG, RunStart, RunState
+from mlops_tui.domains.experiments.records import MAX_ERROR, MAX_KEY, MAX_PARAM, MAX_TAG, SPOOL, RunStart, RunState
 
 RUN_ID_LENGTH = 16
 WRITER_LENGTH = RUN_ID_LENGTH + 1 + 11 + 6
@@ -43,7 +43,7 @@ _INT64 = 2**63
 
 def folder(workspace: Workspace) -> Path:
     """Where the segments of runs lie."""
-    return workspace.spool / "runs"
+    return workspace.spool / SPOOL
 
 
 class RunWriter:

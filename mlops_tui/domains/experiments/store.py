@@ -136,10 +136,10 @@ class ExperimentsStore:
         )
         return [row["id"] for row in rows]
 
-    def running(self) -> list[tuple[str, int, tuple[int, int, str]]]:
-        """(id, number, process) of every run that is said to run."""
-        rows = self._context.catalog.read(f"SELECT id, number, {_PROCESS} FROM run WHERE state = 'running'")
-        return [(row["id"], row["number"], (row["pid"], row["process_started"], row["boot"])) for row in rows]
+    def running(self) -> list[tuple[str, tuple[int, int, str]]]:
+        """(id, process) of every run that is said to run."""
+        rows = self._context.catalog.read(f"SELECT id, {_PROCESS} FROM run WHERE state = 'running'")
+        return [(row["id"], (row["pid"], row["process_started"], row["boot"])) for row in rows]
 
     def runs(self, where: Mapping[str, Any], order: str, limit: int, offset: int) -> list[Run]:
         """Runs by a column of `run`; `where` maps experiment, state or parent to a value."""

@@ -13,7 +13,12 @@ from mlops_tui.domains.experiments import environment
 @pytest.fixture
 def repository(tmp_path):
     def git(*arguments):
-        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments], cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
 
     git("init", "-q", "-b", "trunk")
     (tmp_path / "train.py").write_text("rate = 0.1\n")

@@ -37,6 +37,11 @@ def test_nothing_in_the_spool_is_nothing_to_do(workbench):
     assert workbench.experiments.take_in() == 0
 
 
+def test_a_spool_that_another_reader_has_just_emptied_is_nothing_to_do(workbench):
+    spool.folder(workbench.workspace).mkdir()
+    assert workbench.experiments._intake.take_in() == 0
+
+
 def test_records_are_taken_in_once(workbench, run, writer):
     writer.metrics([("loss", 0, 1.0)])
     writer.metrics([("loss", 1, 2.0)])
@@ -109,7 +114,13 @@ def test_a_torn_tail_is_cut_and_what_cannot_be_read_is_kept_aside(workbench, run
 
 def test_one_record_that_makes_no_sense_does_not_keep_the_others_out(workbench, run, caplog):
     segment = SegmentWriter(spool.folder(workbench.workspace), f"{run.id}-0")
-    for record in ("text", ["metric", 1], ["metric", 1, [["loss", 0]]], ["finish", 1, "exploded", ""], ["future", 1, {}]):
+    for record in (
+        "text",
+        ["metric", 1],
+        ["metric", 1, [["loss", 0]]],
+        ["finish", 1, "exploded", ""],
+        ["future", 1, {}],
+    ):
         segment.append(record)
     segment.append(["metric", 5, [["loss", 0, 1.0]]])
     segment.close()
@@ -198,4 +209,7 @@ def test_the_start_of_a_run_makes_its_experiment_and_is_audited_once(workbench):
     workbench.experiments.take_in()
     run = workbench.experiments.run(facts.id)
     assert (run.experiment, run.name, run.state) == ("fresh", "one", RunState.RUNNING)
-    assert [(entry.verb, entry.kind) for entry in workbench.audit.list()] == [("start", "run"), ("create", "experiment")]
+    assert [(entry.verb, entry.kind) for entry in workbench.audit.list()] == [
+        ("start", "run"),
+        ("create", "experiment"),
+    ]

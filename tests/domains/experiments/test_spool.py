@@ -40,7 +40,14 @@ def test_a_metric_is_in_the_file_when_the_call_returns(workspace, writer):
 def test_numpy_scalars_become_plain_numbers(workspace, writer):
     values = [np.float32(0.5), np.int64(3), np.array(2.0), np.bool_(True), True, 7]
     writer.metrics([("m", np.int64(step), value) for step, value in enumerate(values)])
-    assert points(workspace) == [("m", 0, 0.5), ("m", 1, 3.0), ("m", 2, 2.0), ("m", 3, 1.0), ("m", 4, 1.0), ("m", 5, 7.0)]
+    assert points(workspace) == [
+        ("m", 0, 0.5),
+        ("m", 1, 3.0),
+        ("m", 2, 2.0),
+        ("m", 3, 1.0),
+        ("m", 4, 1.0),
+        ("m", 5, 7.0),
+    ]
     assert all(type(value) is float for _, _, value in points(workspace))
 
 
@@ -60,7 +67,14 @@ def test_steps_count_on_from_the_highest(workspace, writer):
     writer.metrics([("loss", None, 1.0), ("auc", None, 1.0)])
     writer.metrics([("loss", 2, 1.0)])
     writer.metrics([("loss", None, 1.0)])
-    assert [(key, step) for key, step, _ in points(workspace)] == [("loss", 0), ("loss", 10), ("loss", 11), ("auc", 0), ("loss", 2), ("loss", 12)]
+    assert [(key, step) for key, step, _ in points(workspace)] == [
+        ("loss", 0),
+        ("loss", 10),
+        ("loss", 11),
+        ("auc", 0),
+        ("loss", 2),
+        ("loss", 12),
+    ]
 
 
 def test_threads_share_a_writer_and_lose_nothing(workspace, writer):
@@ -77,7 +91,9 @@ def test_threads_share_a_writer_and_lose_nothing(workspace, writer):
 
 
 def test_parameters_and_tags_are_text_of_limited_length(workspace, writer, capsys):
-    writer.params({"rate": np.float64(0.1), "layers": (1, 2), "none": None, "odd": "a\udc80b", "long": "x" * 6001, 3: "no name"})
+    writer.params(
+        {"rate": np.float64(0.1), "layers": (1, 2), "none": None, "odd": "a\udc80b", "long": "x" * 6001, 3: "no name"}
+    )
     (record,) = records(workspace, "params")
     assert record[2] == {"rate": "0.1", "layers": "[1, 2]", "none": "None", "odd": "a?b", "long": "x" * 6000}
     said = capsys.readouterr().err
@@ -123,5 +139,12 @@ def test_a_late_call_after_the_end_is_kept_in_a_new_segment(workspace, writer):
 
 
 def test_text_of_values():
-    assert [as_text(value) for value in ("a", 1, 0.1, None, np.int64(3), {"a": 1})] == ["a", "1", "0.1", "None", "3", '{"a": 1}']
+    assert [as_text(value) for value in ("a", 1, 0.1, None, np.int64(3), {"a": 1})] == [
+        "a",
+        "1",
+        "0.1",
+        "None",
+        "3",
+        '{"a": 1}',
+    ]
     assert as_text([math]).startswith("[<module")
