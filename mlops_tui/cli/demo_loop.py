@@ -54,9 +54,9 @@ test = 0.15
 task = "regression"
 estimator = "sklearn.ensemble.HistGradientBoostingRegressor"
 preprocess = "auto"
+target_transform = "log1p"
 [model.params]
-loss = "poisson"
-max_iter = 150
+max_iter = 200
 learning_rate = 0.08
 random_state = 7
 

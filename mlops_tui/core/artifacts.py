@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import uuid
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import msgspec
 
@@ -37,7 +35,7 @@ class Artifacts:
 
     def put_bytes(self, data: bytes) -> str:
         """Store bytes; their SHA-256."""
-        digest = hashlib.sha256(data).hexdigest()
+        digest = _sha256(data)
         if self._place(digest).exists():
             return digest
         try:
@@ -68,26 +66,28 @@ class Artifacts:
 
     def checkout(self, sha: str, dest: Path) -> Path:
         """Copy a stored folder to `dest` (made if needed), every hash checked; `dest`."""
+        from shutil import copyfile
+
         for name, file_sha in self.manifest(sha).items():
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                 raise InvalidInput(f"The manifest {sha[:12]} names a file outside its folder: {name}.")
             target = dest / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.path(file_sha), target)
+            copyfile(self.path(file_sha), target)
         return dest
 
     def path(self, sha: str) -> Path:
         """Where the file lies, after its content was checked. Raises NotFound, or InvalidInput when it was altered."""
         place = self._find(sha)
         with place.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sha:
+            if _file_sha256(file) != sha:
                 raise _altered(sha)
         return place
 
     def read(self, sha: str) -> bytes:
         """The bytes, checked."""
         data = self._find(sha).read_bytes()
-        if hashlib.sha256(data).hexdigest() != sha:
+        if _sha256(data) != sha:
             raise _altered(sha)
         return data
 
@@ -118,7 +118,7 @@ class Artifacts:
 
     def _stage(self) -> Path:
         self.root.mkdir(parents=True, exist_ok=True)
-        return self.root / f".{os.getpid()}-{uuid.uuid4().hex}"
+        return self.root / f".{os.getpid()}-{os.urandom(8).hex()}"
 
     def _keep(self, staged: Path, digest: str) -> None:
         place = self._place(digest)
@@ -131,8 +131,22 @@ class Artifacts:
         sync_folder(place.parent)
 
 
+def _sha256(data: bytes) -> str:
+    import hashlib  # OpenSSL takes 4 ms to load, and most commands hash nothing
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _file_sha256(file: BinaryIO) -> str:
+    import hashlib
+
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _copy_hashed(source: Path, dest: Path) -> str:
     """Copy and hash in one pass, so that the hash is of what was stored even if the source changes meanwhile."""
+    import hashlib
+
     digest = hashlib.sha256()
     with source.open("rb") as reader, dest.open("wb") as writer:
         while chunk := reader.read(1 << 20):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
+import os
 import re
-import secrets
 from collections.abc import Iterable
 
 from mlops_tui.core.errors import InvalidInput
@@ -14,7 +13,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 def new_id() -> str:
     """A run id: 16 random lowercase hex digits, so that the first few are enough to name it."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def new_prediction_id(at: int) -> str:
@@ -22,7 +21,7 @@ def new_prediction_id(at: int) -> str:
 
     Time comes first so that finding one by id opens only the files of that time.
     """
-    return f"p{at:011x}{secrets.token_hex(6)}"
+    return f"p{at:011x}{os.urandom(6).hex()}"
 
 
 def prediction_time(prediction_id: str) -> int | None:
@@ -57,6 +56,8 @@ def split_reference(reference: str, separator: str = "@") -> tuple[str, str]:
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that a person most likely meant by `name`, or None when none is near."""
+    import difflib  # only on the way to an error
+
     found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return found[0] if found else None
 

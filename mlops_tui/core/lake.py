@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,7 +78,7 @@ class Lake:
         """A path to write to that no one reads; its name says which process owns it, so that debris can be told apart."""
         self._tmp.mkdir(parents=True, exist_ok=True)
         me = identity()
-        return self._tmp / f"{me.pid}-{me.started}-{uuid.uuid4().hex}{suffix}"
+        return self._tmp / f"{me.pid}-{me.started}-{os.urandom(8).hex()}{suffix}"
 
     def publish(self, staged: Path, dest: Path) -> None:
         """Make `staged` durable and let it appear as `dest` at once.

@@ -74,10 +74,19 @@ class SegmentWriter:
             self._open()
         assert self._file is not None
         written = os.write(self._file, data)
-        if written != len(data):  # a full disk can cut a write short: take the torn frame back before reporting it
-            os.ftruncate(self._file, self._size)
-            written += os.write(self._file, data)  # raises ENOSPC with the real reason
+        if written != len(data):
+            self._write_rest(data, written)
         self._size += len(data)
+
+    def _write_rest(self, data: bytes, written: int) -> None:
+        """Finish a write that a filling disk cut short, or take the torn frame back: behind it nothing could be read."""
+        assert self._file is not None
+        try:
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+        except OSError:
+            os.ftruncate(self._file, self._size)
+            raise
 
     def _open(self) -> None:
         if self._owner == os.getpid():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +99,9 @@ class Workspace:
         inside = self.run / f"{name}.sock"
         if len(os.fsencode(inside)) < 100:
             return inside
+        import hashlib
+        import tempfile  # both only on this rare path, and every list command pays for imports above
+
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         folder = Path(tempfile.gettempdir()) / f"mlops-{os.getuid()}-{digest}"
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -40,5 +39,7 @@ def chain_hash(
     previous: str, at: int, actor: str, verb: str, kind: str, name: str, why: str, before: str, after: str, cause: str
 ) -> str:
     """SHA-256 over the entry's stored text and the hash before it."""
+    import hashlib  # reading the trail needs none
+
     text = json.dumps([previous, at, actor, verb, kind, name, why, before, after, cause], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
