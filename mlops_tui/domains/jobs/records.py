@@ -49,7 +49,8 @@ class Job:
     """One piece of work. Times are ms since the epoch.
 
     `key` names the reason for the job: a second submit with the same key gives this job again. `retries` is how many
-    more attempts a failure gets, `not_before` when the next may begin. `pid`, `pid_started` and `boot` tell the process.
+    more attempts a failure gets, `not_before` when the next may begin. `pid`, `pid_started` and `boot` tell
+    the process that does it, or while it is claimed, the one that took it.
     """
 
     id: int

@@ -143,9 +143,9 @@ class Jobs:
         if limit <= 0 or not self._store.due(self._context.now(), 1, internal):
             return []
         with self._context.catalog.write() as tx:
-            lease = self._context.now() + LEASE_MS
+            lease, me = self._context.now() + LEASE_MS, processes.identity()
             due = self._store.due(self._context.now(), limit, internal)
-            taken = [job.id for job in due if self._store.claim(tx, job.id, lease)]
+            taken = [job.id for job in due if self._store.claim(tx, job.id, me, lease)]
         return [self.get(job_id) for job_id in taken]
 
     def active(self, internal: bool) -> int:
@@ -174,7 +174,7 @@ class Jobs:
     def run_here(self, job: Job) -> Job:
         """Start a waiting job without a daemon; the child is as detached as under one. Follow it with `wait`."""
         with self._context.catalog.write() as tx:
-            taken = self._store.claim(tx, job.id, self._context.now() + LEASE_MS)
+            taken = self._store.claim(tx, job.id, processes.identity(), self._context.now() + LEASE_MS)
         job = self.get(job.id)
         if taken:
             self.launch(job)
@@ -276,9 +276,7 @@ class Jobs:
         folder = self.folder(job)
         record = processes.exit_record(folder)
         if record is None:
-            if processes.shim_identity(folder) is not None or self._context.now() <= (job.lease_until or 0):
-                return False
-            if job.state is JobState.RUNNING and job.pid and processes.is_alive(_identity(job)):
+            if processes.shim_identity(folder) is not None or not self._abandoned(job):
                 return False
             record = processes.ExitRecord(None, None, None, None, "lost")
         if record.reason == "lost":
@@ -299,6 +297,15 @@ class Jobs:
             else:
                 self._end(tx, job, JobState.FAILED, None, error, final=record.reason in ("timeout", "memory"))
         return True
+
+    def _abandoned(self, job: Job) -> bool:
+        """Whether nobody works on a job that has no shim: who claimed it is gone or overdue, or who ran it is gone.
+
+        A child that was on its way all the same is refused by begin(), because the attempt has ended.
+        """
+        if not processes.is_alive(_identity(job)):
+            return True
+        return job.state is JobState.CLAIMED and self._context.now() > (job.lease_until or 0)
 
     def prune(self) -> int:
         """Forget ended jobs and their folders: upkeep after six hours, others after `retention.jobs_days`."""

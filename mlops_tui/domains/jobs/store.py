@@ -114,11 +114,11 @@ class JobsStore:
         )
         return self._jobs(rows)
 
-    def claim(self, tx: sqlite3.Connection, job_id: int, lease_until: int) -> bool:
+    def claim(self, tx: sqlite3.Connection, job_id: int, who: Identity, lease_until: int) -> bool:
         cursor = tx.execute(
             "UPDATE job SET state = 'claimed', attempt = attempt + 1, lease_until = ?, started_at = NULL, ended_at = NULL, "
-            "pid = NULL, pid_started = NULL, boot = NULL, error = '', result = NULL WHERE id = ? AND state = 'queued'",
-            (lease_until, job_id),
+            "pid = ?, pid_started = ?, boot = ?, error = '', result = NULL WHERE id = ? AND state = 'queued'",
+            (lease_until, who.pid, who.started, who.boot, job_id),
         )
         return cursor.rowcount == 1
 

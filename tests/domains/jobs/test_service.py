@@ -163,6 +163,17 @@ def test_a_claim_that_never_became_a_process_goes_back_when_its_lease_is_over(jo
     assert jobs.claim() == []
 
 
+def test_a_claim_whose_owner_died_goes_back_at_once(jobs: Jobs, monkeypatch) -> None:
+    job = submit(jobs)
+    with monkeypatch.context() as patch:
+        patch.setattr(processes, "identity", lambda: processes.Identity(2**22 + 1, 1, "gone"))
+        jobs.claim()
+    assert [job.id for job in jobs.recover()] == [job.id]
+    assert not jobs.begin(job.id, 1, processes.identity())
+    (again,) = jobs.claim()
+    assert (again.id, again.attempt) == (job.id, 2)
+
+
 def test_waiting_and_starting_jobs_are_cancelled_at_once(jobs: Jobs) -> None:
     waiting = submit(jobs)
     assert jobs.cancel(waiting.id, "a mistake").error == "Cancelled: a mistake"
