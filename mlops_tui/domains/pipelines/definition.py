@@ -26,6 +26,7 @@ from mlops_tui.domains.pipelines.recipe import (
     Split,
     Trigger,
     Tune,
+    margin_of,
 )
 from mlops_tui.domains.pipelines.records import PROBE_METRICS, Problem, metrics_of
 from mlops_tui.domains.serving.records import STRATEGIES
@@ -123,6 +124,9 @@ def _section(kind: type[Struct], raw: Any, where: tuple[str | int, ...]) -> Gene
     found: dict[str, Any] = {}
     clean = True
     for key, value in raw.items():
+        if kind is Tune and key == "space" and isinstance(value, dict):
+            found[key] = yield from _searched(value, (*where, key))
+            continue
         message = _field(fields, key, value, found)
         if message:
             clean = False
@@ -132,6 +136,19 @@ def _section(kind: type[Struct], raw: Any, where: tuple[str | int, ...]) -> Gene
             clean = False
             yield where, f"'{field.name}' is missing"
     return kind(**found) if clean else None
+
+
+def _searched(raw: dict[str, Any], where: tuple[str | int, ...]) -> Generator[Mistake, None, dict[str, Any]]:
+    """[tune.space]: a list of values, or a table that is a range; each of its mistakes at its own line."""
+    found: dict[str, Any] = {}
+    for key, value in raw.items():
+        if isinstance(value, list):
+            found[key] = value
+        elif isinstance(value, dict):
+            found[key] = yield from _section(Range, value, (*where, key))
+        else:
+            yield (*where, key), "write a list of values, or { low = ..., high = ... }"
+    return found
 
 
 def _field(fields: dict[str, Any], key: str, value: Any, found: dict[str, Any]) -> str:
@@ -169,6 +186,8 @@ def _rules(recipe: Recipe) -> Iterator[Mistake]:
         yield ("model", "target_transform"), "only a regression target can be transformed"
     if recipe.tune.method != "none" and not recipe.tune.space:
         yield ("tune", "method"), "a search needs a [tune.space]"
+    if margin_of(recipe.gate.margin, 1.0) is None:
+        yield ("gate", "margin"), f'{recipe.gate.margin!r} is no margin; write a number or a share such as "2%"'
     for key, span in recipe.tune.space.items():
         yield from _space(key, span, recipe.tune.method)
     for place, trigger in enumerate(recipe.triggers):

@@ -49,7 +49,8 @@ def paired_interval(
         for rows in _resamples(len(truth), resamples, seed)
     ]
     low, high = _percentiles(draws, confidence)
-    return sign * (score(name, truth, new) - score(name, truth, old)), low, high
+    difference = sign * (score(name, truth, new) - score(name, truth, old))
+    return difference + 0.0, low + 0.0, high + 0.0  # + 0.0: no minus zero on a screen
 
 
 def against_champion(
@@ -70,16 +71,17 @@ def against_champion(
     it would take (the interval narrows with the root of the rows).
     """
     difference, low, high = paired_interval(name, truth, new, old, confidence=confidence, resamples=resamples)
-    floor = margin if rule == "better" else -margin
-    passed, needed = _judge(difference, low, high, floor, len(truth))
-    limit = f"{rule}: {'gain' if rule == 'better' else 'change'} > {floor:g} at {confidence:.0%}"
+    strict = rule == "better"
+    floor = margin if strict else 0.0 - margin
+    passed, needed = _judge(difference, low, high, floor, len(truth), strict)
+    limit = f"{rule}: {'gain >' if strict else 'change >='} {floor:g} at {confidence:.0%}"
     detail = f"{name} against {champion}: {difference:+.4g} [{low:+.4g}, {high:+.4g}] on {len(truth):,} rows"
     if passed is None:
         detail += f"; too few rows to tell, needs about {needed:,}" if needed else "; it cannot be computed"
     elif not passed:
-        detail += f"; the rule {rule} wants more than {floor:+g}"
+        detail += f"; the rule {rule} wants {'more than' if strict else 'at least'} {floor:+.4g}"
     return GateCheck(
-        name=f"{rule} than {champion}" if rule == "better" else f"not worse than {champion}",
+        name=f"{'better' if strict else 'not worse'} than {champion}",
         passed=passed,
         value=_number(difference),
         limit=limit,
@@ -119,14 +121,18 @@ def _compare(label: str, name: str, sign: str, limit: float, measured: Mapping[s
     )
 
 
-def _judge(difference: float, low: float, high: float, floor: float, rows: int) -> tuple[bool | None, int | None]:
+def _judge(
+    difference: float, low: float, high: float, floor: float, rows: int, strict: bool
+) -> tuple[bool | None, int | None]:
     if not math.isfinite(difference) or not math.isfinite(low):
         return None, None
-    if rows >= MIN_ROWS and low > floor:
+    if rows >= MIN_ROWS and (low > floor if strict else low >= floor):
         return True, None
-    if difference <= floor or high <= floor:
-        # More rows would only make this clearer. Equal models under `better` end here, and rightly.
+    if difference < floor or high < floor or (strict and difference == floor):
+        # More rows would only make this clearer.
         return False, None
+    if difference == floor:
+        return None, None
     half = max(difference - low, 1e-12)
     return None, max(MIN_ROWS, rows + 1, math.ceil(rows * (half / (difference - floor)) ** 2))
 

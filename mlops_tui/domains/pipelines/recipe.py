@@ -90,14 +90,14 @@ class Evaluate(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Gate(Struct, forbid_unknown_fields=True, frozen=True):
-    """[gate] What a model must show before it serves."""
+    """[gate] What a model must show before it serves. `margin` in the metric's unit, or "2%" of the champion's score."""
 
     minimum: dict[str, float] = {}
     maximum: dict[str, float] = {}
     against: Literal["none", "champion"] = "champion"
     metric: str = ""
     rule: Literal["better", "not_worse"] = "not_worse"
-    margin: Annotated[float, Meta(ge=0)] = 0.0
+    margin: Annotated[float, Meta(ge=0)] | str = 0.0
     confidence: Annotated[float, Meta(gt=0.5, lt=1)] = 0.95
     tests: list[str] = []
 
@@ -192,6 +192,17 @@ class Recipe(Struct, frozen=True):
     @property
     def deployment_name(self) -> str:
         return self.deploy.deployment or self.model_name
+
+
+_PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
+
+
+def margin_of(margin: float | str, scored: float) -> float | None:
+    """The margin as a number: `"2%"` is that share of `scored`; None when it cannot be read."""
+    if not isinstance(margin, str):
+        return margin
+    found = _PERCENT.fullmatch(margin)
+    return float(found[1]) / 100 * abs(scored) if found else None
 
 
 _CRITERION = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?)\s*", re.IGNORECASE)

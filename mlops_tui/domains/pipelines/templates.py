@@ -58,7 +58,7 @@ _END = """
 [gate]
 against = "champion"           # none | champion
 rule = "not_worse"             # better | not_worse: by a paired interval on the same rows
-margin = {margin}
+margin = {margin}                  # in the metric's unit, or a share of the champion's score
 confidence = 0.95
 
 [register]
@@ -77,7 +77,7 @@ strategy = "replace"           # replace | blue_green | canary
 TEMPLATES = {
     "regression": (
         _COMMON + _REGRESSION + _END,
-        {"primary": "rmse", "sign": "<=", "bound": "10", "split": "time", "margin": "0.0"},
+        {"primary": "rmse", "sign": "<=", "bound": "10", "split": "time", "margin": '"2%"'},
     ),
     "classification": (
         _COMMON + _CLASSIFICATION + _END,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import processes
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
-from mlops_tui.domains.pipelines import gate
+from mlops_tui.domains.pipelines import gate, metrics
 from mlops_tui.domains.pipelines.answers import answer_of, in_order_of, places_of
+from mlops_tui.domains.pipelines.recipe import margin_of
 from mlops_tui.domains.pipelines.records import GateCheck, GateVerdict, decide
 from mlops_tui.domains.pipelines.work import PACKAGE, Work
 from mlops_tui.domains.registry import package
@@ -93,13 +94,16 @@ def _against(work: Work, champion: Version | None) -> Iterator[GateCheck]:
     except (WorkbenchError, ValueError, TypeError, AttributeError) as error:
         yield _open(champion, f"{champion.ref} cannot be asked: {' '.join(str(error).split())}")
         return
+    truth, old = places_of(target, labels), in_order_of(old, old_labels, labels)
+    margin = margin_of(settings.margin, metrics.score(work.recipe.gate_metric, truth, old))
+    assert margin is not None
     yield gate.against_champion(
         work.recipe.gate_metric,
-        places_of(target, labels),
+        truth,
         new,
-        in_order_of(old, old_labels, labels),
+        old,
         rule=settings.rule,
-        margin=settings.margin,
+        margin=margin,
         confidence=settings.confidence,
         resamples=work.recipe.evaluate.resamples,
         champion=champion.ref,
