@@ -62,26 +62,8 @@ def prepare(
     column is missing, a column has no usable type, or no good row is left.
     """
     _require_columns(raw, table, wanted)
-    types = {name: _target(connection, raw, table, name, known.get(name), wanted.get(name)) for name in raw.columns}
-    casts = {name: _cast(name, kind, raw.columns[name], raw.is_text) for name, kind in types.items()}
-    problems = [
-        f"CASE WHEN {_given(name, types[name], raw.is_text)} AND ({casts[name]}) IS NULL"
-        f" THEN {{'column': {text(name)}, 'reason': {_reason(name, types[name])}}} END"
-        for name in types
-        if types[name] != VARCHAR
-    ]
-    problems += [
-        f"CASE WHEN ({casts[name]}) IS NULL THEN {{'column': {text(name)}, 'reason': {text(what + ' is missing')}}} END"
-        for name, what in [
-            *((key, "the key") for key in table.keys),
-            *([(table.time, "the event time")] if table.time else []),
-        ]
-    ]
-    selected = ", ".join(f"{casts[name]} AS {quote(name)}" for name in types)
-    connection.execute(f"CREATE TEMP TABLE judged AS SELECT {ROW}, coalesce({', '.join(problems)}) AS problem FROM raw")
-    connection.execute(
-        f"CREATE TEMP TABLE batch AS SELECT {selected}, raw.{ROW} FROM raw JOIN judged USING ({ROW}) WHERE problem IS NULL"
-    )
+    types = _targets(connection, raw, table, known, wanted)
+    _judge(connection, raw, table, types)
     bad = sorted([*raw.bad, *_set_aside(connection, raw)], key=lambda row: row.line)
     rows, duplicates, low, high = _measure(connection, table)
     if not rows:
@@ -117,6 +99,30 @@ def write_quarantine(connection: duckdb.DuckDBPyConnection, bad: Sequence[BadRow
     connection.unregister("set_aside")
 
 
+def _judge(connection: duckdb.DuckDBPyConnection, raw: Raw, table: Table, types: Mapping[str, str]) -> None:
+    """Make `judged`: typed columns, `_row` and `problem` (column and reason, or NULL), and `batch`, its rows without one."""
+    typed = {name: quote(f"typed {place}") for place, name in enumerate(types)}
+    problems = [
+        f"CASE WHEN {typed[name]} IS NULL AND {_given(name, kind, raw.is_text)}"
+        f" THEN {{'column': {text(name)}, 'reason': {_reason(name, kind)}}} END"
+        for name, kind in types.items()
+        if kind != VARCHAR
+    ]
+    needed = [*((key, "the key") for key in table.keys), *([(table.time, "the event time")] if table.time else [])]
+    problems += [
+        f"CASE WHEN {typed[name]} IS NULL THEN {{'column': {text(name)}, 'reason': {text(what + ' is missing')}}} END"
+        for name, what in needed
+    ]
+    casts = [f"{_cast(name, kind, raw.columns[name], raw.is_text)} AS {typed[name]}" for name, kind in types.items()]
+    named = [f"{typed[name]} AS {quote(name)}" for name in types]
+    # Two levels, so that each value is cast once.
+    connection.execute(
+        f"CREATE TEMP TABLE judged AS SELECT {', '.join(named)}, {ROW}, coalesce({', '.join(problems)}) AS problem"
+        f" FROM (SELECT *, {', '.join(casts)} FROM raw) AS raw"
+    )
+    connection.execute("CREATE TEMP VIEW batch AS SELECT * EXCLUDE (problem) FROM judged WHERE problem IS NULL")
+
+
 # -- types -------------------------------------------------------------------------------------------------------------
 
 
@@ -133,23 +139,24 @@ def _require_columns(raw: Raw, table: Table, wanted: Mapping[str, str]) -> None:
             raise InvalidInput(f"'{kind}' is no type for column '{name}'.", hint=f"Use one of {', '.join(TYPES)}.")
 
 
-def _target(
-    connection: duckdb.DuckDBPyConnection, raw: Raw, table: Table, name: str, known: str | None, wanted: str | None
-) -> str:
-    if name in (table.time, table.created):
-        return TIMESTAMP
-    if wanted:
-        return wanted
-    if not raw.is_text:
-        return _typed_target(connection, name, raw.columns[name], known, is_key=name in table.keys)
-    found, share = _inferred(connection, name, known)
-    if known is None:
-        return found or DOUBLE  # nothing but missing values: most features are numbers
-    if found is None or known == VARCHAR or (known, found) == (DOUBLE, BIGINT):
-        return known
-    if (known, found) == (BIGINT, DOUBLE):
-        return DOUBLE
-    return known if share >= 0.5 else found
+def _targets(
+    connection: duckdb.DuckDBPyConnection,
+    raw: Raw,
+    table: Table,
+    known: Mapping[str, str],
+    wanted: Mapping[str, str],
+) -> dict[str, str]:
+    """The type of every column: times, what the caller asked for, else what the data and the table so far allow."""
+    fixed = {**wanted, **{name: TIMESTAMP for name in (table.time, table.created) if name}}
+    free = [name for name in raw.columns if name not in fixed]
+    if raw.is_text:
+        found = _text_targets(connection, free, known)
+    else:
+        found = {
+            name: _typed_target(connection, name, raw.columns[name], known.get(name), is_key=name in table.keys)
+            for name in free
+        }
+    return {name: fixed.get(name) or found[name] for name in raw.columns}
 
 
 def _typed_target(
@@ -190,26 +197,55 @@ def _canonical(name: str, source: str) -> str | None:
     )
 
 
-def _inferred(connection: duckdb.DuckDBPyConnection, name: str, known: str | None) -> tuple[str | None, float]:
-    """The type of a text column (None: all missing), and the share of values that the known type can read."""
-    column = quote(name)
-    fits = {kind: f"count(*) FILTER ({_cast(name, kind, 'VARCHAR', is_text=True)} IS NOT NULL)" for kind in TYPES}
-    row = connection.execute(
-        f"SELECT count(*), {fits[BOOLEAN]}, {fits[BIGINT]}, {fits[DOUBLE]}, {fits[TIMESTAMP]},"
-        f" count(*) FILTER (regexp_full_match({column}, '0[0-9]+')) FROM raw WHERE {_given(name, DOUBLE, True)}"
-    ).fetchall()[0]
-    total = row[0]
+def _text_targets(
+    connection: duckdb.DuckDBPyConnection, names: Sequence[str], known: Mapping[str, str]
+) -> dict[str, str]:
+    """Types of text columns from all their values: numbers in one pass, then booleans and times among the others."""
+    numbers = _count(connection, names, (DOUBLE, BIGINT))
+    others = [name for name in names if numbers[name][DOUBLE] < _TYPED_SHARE * numbers[name][VARCHAR]]
+    rest = _count(connection, others, (BOOLEAN, TIMESTAMP))
+    chosen = {}
+    for name in names:
+        counts = {BOOLEAN: 0, TIMESTAMP: 0, **numbers[name], **rest.get(name, {})}
+        chosen[name] = _chosen(counts, known.get(name))
+    return chosen
+
+
+def _chosen(counts: Mapping[str, int], known: str | None) -> str:
+    """The type for a column of which `counts` values can be read as each type; all can be read as VARCHAR."""
+    total = counts[VARCHAR]
     if not total:
-        return None, 1.0
-    booleans, whole, numbers, times, codes = row[1:]
-    readable = {BOOLEAN: booleans, BIGINT: whole, DOUBLE: numbers, TIMESTAMP: times, VARCHAR: total}
-    share = readable[known] / total if known else 1.0
+        return known or DOUBLE  # nothing but missing values: most features are numbers
     enough = _TYPED_SHARE * total
-    if numbers >= enough and not codes:  # 007 is a code, not seven
-        return (BIGINT if whole == numbers else DOUBLE), share
-    if booleans >= enough:
-        return BOOLEAN, share
-    return (TIMESTAMP if times >= enough else VARCHAR), share
+    found = VARCHAR
+    if counts[DOUBLE] >= enough and not counts["codes"]:  # 007 is a code, not seven
+        found = BIGINT if counts[BIGINT] == counts[DOUBLE] else DOUBLE
+    elif counts[BOOLEAN] >= enough:
+        found = BOOLEAN
+    elif counts[TIMESTAMP] >= enough:
+        found = TIMESTAMP
+    if known is None or (known, found) == (BIGINT, DOUBLE):
+        return found
+    # What the table holds stands as long as half the values fit it; the others are set aside.
+    return known if counts[known] >= 0.5 * total else found
+
+
+def _count(
+    connection: duckdb.DuckDBPyConnection, names: Sequence[str], kinds: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """Per column: values that are there (as VARCHAR), values readable as each of `kinds`, and codes with leading zeros."""
+    if not names:
+        return {}
+    counts = []
+    for name in names:
+        column = f"raw.{quote(name)}"
+        counts.append(f"count(*) FILTER ({_given(name, DOUBLE, True)})")
+        counts += [f"count({_cast(name, kind, 'VARCHAR', is_text=True)})" for kind in kinds]
+        counts.append(f"count(*) FILTER ({column} LIKE '0_%' AND translate({column}, '0123456789', '') = '')")
+    row = connection.execute(f"SELECT {', '.join(counts)} FROM raw").fetchall()[0]
+    width = len(kinds) + 2
+    labels = [VARCHAR, *kinds, "codes"]
+    return {name: dict(zip(labels, row[place * width :], strict=False)) for place, name in enumerate(names)}
 
 
 def _cast(name: str, kind: str, source: str, is_text: bool) -> str:
@@ -219,18 +255,20 @@ def _cast(name: str, kind: str, source: str, is_text: bool) -> str:
         return f"CAST({column} AS VARCHAR)"
     if is_text or source == "VARCHAR":
         column = f"trim({column})"
-        if kind == BIGINT:  # TRY_CAST would round 1.5 to 2
-            return f"CASE WHEN regexp_full_match({column}, '[+-]?[0-9]+') THEN TRY_CAST({column} AS BIGINT) END"
+        if kind == BIGINT:  # TRY_CAST would round 1.5 to 2 and 1e-1 to 0
+            whole = f"NOT contains({column}, '.') AND NOT contains({column}, 'e') AND NOT contains({column}, 'E')"
+            return f"CASE WHEN {whole} THEN TRY_CAST({column} AS BIGINT) END"
         if kind == BOOLEAN:
             return f"CASE lower({column}) WHEN 'true' THEN true WHEN 'false' THEN false END"
     if kind == BIGINT and source in _WIDE:
         return f"CASE WHEN {column} = trunc({column}) THEN TRY_CAST({column} AS BIGINT) END"
     if kind == DOUBLE:
-        return f"CASE WHEN NOT isnan(TRY_CAST({column} AS DOUBLE)) THEN TRY_CAST({column} AS DOUBLE) END"
+        return f"nullif(TRY_CAST({column} AS DOUBLE), 'nan'::DOUBLE)"
     if kind == TIMESTAMP:
         if source in _NARROW | _WIDE:
             return "CAST(NULL AS TIMESTAMPTZ)"  # seconds or milliseconds? not for us to guess
-        return f"CASE WHEN isfinite(TRY_CAST({column} AS TIMESTAMPTZ)) THEN TRY_CAST({column} AS TIMESTAMPTZ) END"
+        moment = f"TRY_CAST({column} AS TIMESTAMPTZ)"
+        return f"nullif(nullif({moment}, 'infinity'::TIMESTAMPTZ), '-infinity'::TIMESTAMPTZ)"
     return f"TRY_CAST({column} AS {kind})"
 
 
