@@ -1,0 +1,220 @@
+"""One check: read the window, score each column, judge the labels. Reads only; the service keeps what comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_tui.core.clock import DAY
+from mlops_tui.domains.monitoring import performance, windows
+from mlops_tui.domains.monitoring.compare import compare, family
+from mlops_tui.domains.monitoring.records import (
+    Detector,
+    FeatureDrift,
+    Monitor,
+    Performance,
+    Report,
+    Verdict,
+)
+from mlops_tui.domains.registry.profile import level_text
+from mlops_tui.domains.serving.records import input_column
+
+if TYPE_CHECKING:
+    from mlops_tui.core.context import Context
+    from mlops_tui.domains.monitoring.store import MonitoringStore
+    from mlops_tui.domains.registry.records import Version
+    from mlops_tui.domains.registry.service import Registry
+    from mlops_tui.domains.serving.records import Deployment
+    from mlops_tui.domains.serving.service import Serving
+
+LABEL_HORIZON = 30 * DAY
+CLASSES = {"classification", "semi-supervised"}
+MAX_LABEL_LEVELS = 20
+
+Fed = list[tuple[str, int]]
+
+
+class Check:
+    """What one check needs to read."""
+
+    def __init__(self, context: Context, registry: Registry, serving: Serving, store: MonitoringStore) -> None:
+        self._context = context
+        self._registry = registry
+        self._serving = serving
+        self._store = store
+
+    def run(self, monitor: Monitor, deployment: Deployment, number: int) -> tuple[Report, Detector | None, Fed]:
+        """A report without a number, the detector as it is now, and the predictions whose labels it was fed."""
+        version = self._registry.version(f"{deployment.model}/{number}")
+        profile = self._registry.profile(version.ref)
+        report = self._window(monitor, deployment, number, profile)
+        found, detector, fed = self._labels(monitor, deployment.name, version, profile)
+        report = dataclasses.replace(report, performance=found)
+        return dataclasses.replace(report, verdict=_verdict(report, monitor, profile, bool(fed))), detector, fed
+
+    # -- inputs and predictions ----------------------------------------------------------------------------------------
+
+    def _window(self, monitor: Monitor, deployment: Deployment, number: int, profile: dict[str, Any] | None) -> Report:
+        since = monitor.until if monitor.until is not None else -1
+        files = self._serving.prediction_files(deployment.name, since + 1)
+        lake = self._context.lake
+        traffic = windows.traffic(lake, files, number, since)
+        report = Report(
+            id=0,
+            deployment=deployment.name,
+            model=deployment.model,
+            version=number,
+            at=self._context.now(),
+            since=None,
+            until=monitor.until,
+            rows=0,
+            seen=traffic.seen,
+            verdict=Verdict.WAITING,
+        )
+        if traffic.seen < monitor.min_rows:
+            return dataclasses.replace(report, notes=[f"{traffic.seen} of {monitor.min_rows} new predictions."])
+        columns: dict[str, Any] = profile["columns"] if profile else {}
+        window = windows.newest(lake, files, number, since, list(columns), monitor.max_rows)
+        report = dataclasses.replace(
+            report,
+            since=window.since,
+            until=traffic.until,
+            rows=len(window.frame),
+            error_rate=traffic.error_rate,
+            latency_p95_ms=traffic.latency_p95_ms,
+            notes=_notes(window, profile, traffic),
+        )
+        if profile is None or len(window.frame) < monitor.min_rows:
+            return report
+        return _compared(report, window, profile, monitor.alpha)
+
+    # -- labels --------------------------------------------------------------------------------------------------------
+
+    def _labels(
+        self, monitor: Monitor, name: str, version: Version, profile: dict[str, Any] | None
+    ) -> tuple[Performance | None, Detector | None, Fed]:
+        """How right the newest labelled predictions are; each label goes to the detector once, in order of arrival."""
+        rows = self._serving.labelled(name, self._context.now() - LABEL_HORIZON, None)
+        rows = rows[rows["version"] == version.version].sort_values(["label_at", "id"], ignore_index=True)
+        if not len(rows):
+            return None, None, []
+        classification = version.task in CLASSES
+        baseline = (profile or {}).get("baseline") or {}
+        fed = self._store.fed(name)
+        fresh = rows[~rows["id"].isin(fed)].reset_index(drop=True)
+        detector = self._detector(name, version.version, profile, classification)
+        labels = version.signature.get("labels") or ()
+        if len(fresh):
+            judged = performance.judge(fresh, classification=classification, labels=labels)
+            times = [int(at) for at in fresh["label_at"][judged.usable]]
+            errors = performance.normalised(judged.errors, baseline.get("mae"), classification=classification)
+            detector = performance.watch(detector, errors, times)
+        recent = rows.tail(monitor.max_rows)
+        judged = performance.judge(recent, classification=classification, labels=labels)
+        newest = performance.normalised(judged.errors, baseline.get("mae"), classification=classification)
+        detector = performance.calmed(detector, newest[-monitor.min_labels :], monitor.margin)
+        found = _judgement(monitor, recent, judged, baseline, detector, classification, len(fresh))
+        return found, detector, [(str(each), int(at)) for each, at in zip(fresh["id"], fresh["at"], strict=True)]
+
+    def _detector(self, name: str, number: int, profile: dict[str, Any] | None, classification: bool) -> Detector:
+        """The detector so far; a new version starts from the errors it made on its reference data."""
+        known = self._store.detector(name)
+        if known is not None and known.version == number:
+            return known
+        errors = np.asarray((profile or {}).get("errors") or [], dtype=np.float64)
+        baseline = ((profile or {}).get("baseline") or {}).get("mae")
+        start = performance.normalised(errors, baseline, classification=classification)
+        warmed = performance.watch(Detector(number), start, [0] * len(start))
+        return Detector(number, warmed.errors)  # an alarm inside the reference data is no news
+
+
+def _compared(report: Report, window: windows.Window, profile: dict[str, Any], alpha: float) -> Report:
+    """Score every column; the false-alarm rate is shared out over all statistics of the window (Bonferroni)."""
+    columns: dict[str, Any] = {
+        name: column for name, column in profile["columns"].items() if name not in window.missing
+    }
+    outcome = profile.get("prediction")
+    each = alpha / max(family(columns | ({"": outcome} if outcome else {})), 1)
+    features = [compare(name, column, window.frame[input_column(name)], each) for name, column in columns.items()]
+    gone = [
+        FeatureDrift(name, profile["columns"][name]["kind"], drifted=True, note="It is no longer sent.")
+        for name in window.missing
+    ]
+    predicted = compare("prediction", outcome, window.frame["prediction"], each) if outcome else None
+    return dataclasses.replace(report, features=[*features, *gone], prediction=predicted)
+
+
+def _notes(window: windows.Window, profile: dict[str, Any] | None, traffic: windows.Traffic) -> list[str]:
+    notes = []
+    if profile is None:
+        notes.append("The version has no reference profile, so its inputs cannot be compared.")
+    elif not profile["rows"]:
+        notes.append("The reference profile has no rows.")
+    if traffic.answered > len(window.frame):
+        notes.append(f"The newest {len(window.frame)} of {traffic.answered} new predictions were compared.")
+    if window.unknown:
+        notes.append(f"Inputs the reference does not have: {', '.join(sorted(window.unknown))}.")
+    if window.missing:
+        notes.append(f"Inputs that are no longer sent: {', '.join(sorted(window.missing))}.")
+    return notes
+
+
+def _judgement(
+    monitor: Monitor,
+    rows: pd.DataFrame,
+    judged: performance.Judged,
+    baseline: dict[str, Any],
+    detector: Detector,
+    classification: bool,
+    fresh: int,
+) -> Performance | None:
+    """The metric with its interval against the baseline; None without a single usable label."""
+    if not judged.errors.size:
+        return None
+    low, high = performance.interval(judged.errors, classification=classification)
+    value, known = float(judged.errors.mean()), baseline.get(judged.metric)
+    before = None if known is None else (1 - known if classification else known)
+    limit = None if before is None else performance.limit_of(before, monitor.margin, classification=classification)
+    if classification:
+        value, low, high = 1 - value, 1 - high, 1 - low
+    # The whole interval has to lie on the wrong side: a bad day of few labels is not yet a bad model.
+    worse = limit is not None and ((1 - high) > limit if classification else low > limit)
+    return Performance(
+        metric=judged.metric,
+        value=value,
+        low=low,
+        high=high if np.isfinite(high) else value,
+        baseline=known,
+        labels=int(judged.errors.size),
+        new_labels=fresh,
+        since=int(rows["label_at"].min()),
+        until=int(rows["label_at"].max()),
+        worse=worse and judged.errors.size >= monitor.min_labels,
+        concept_drift=detector.concept_at is not None,
+        concept_at=detector.concept_at,
+        metrics=judged.metrics,
+        baseline_metrics={key: float(number) for key, number in baseline.items() if key != "rows"},
+        label_shares=_shares(rows["label"]) if classification else {},
+    )
+
+
+def _shares(labels: pd.Series[Any]) -> dict[str, float]:
+    counts = labels.dropna().map(level_text).value_counts(normalize=True)
+    return {str(level): round(float(share), 6) for level, share in counts.head(MAX_LABEL_LEVELS).items()}
+
+
+def _verdict(report: Report, monitor: Monitor, profile: dict[str, Any] | None, new_labels: bool) -> Verdict:
+    found = report.performance
+    if not report.rows and report.error_rate is None and not new_labels:
+        return Verdict.WAITING
+    if found is not None and (found.worse or found.concept_drift):
+        return Verdict.PERFORMANCE
+    slow = report.latency_p95_ms is not None and report.latency_p95_ms > monitor.max_latency_ms
+    if slow or (report.error_rate is not None and report.error_rate > monitor.max_error_rate):
+        return Verdict.UNHEALTHY
+    if report.drifted:
+        return Verdict.DRIFT
+    return Verdict.NO_REFERENCE if profile is None or not profile["rows"] else Verdict.OK

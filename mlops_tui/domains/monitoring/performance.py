@@ -1,0 +1,169 @@
+"""How right a model is, from labels that arrive late: metrics with an interval, and an alarm on the stream of errors."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_tui.domains.monitoring.records import Detector
+from mlops_tui.domains.registry.profile import level_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# An error of this many baseline errors is as bad as any: one wild label must not decide.
+CLIP = 5.0
+# What is replayed to rebuild the detector: 0.2 microseconds each. It restarts at every alarm, so few streams get there.
+MAX_STREAM = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Labelled rows as numbers: `errors` |y - p| or 0/1 of the `usable` rows in order, and every metric that can be had."""
+
+    metric: str
+    usable: NDArray[np.bool_]
+    errors: NDArray[np.float64]
+    metrics: dict[str, float]
+
+
+def judge(rows: pd.DataFrame, *, classification: bool, labels: Sequence[Any] = ()) -> Judged:
+    """Score rows with columns prediction, label and score; `labels` are the classes in the model's order, positive last."""
+    if classification:
+        return _classes(rows, [level_text(label) for label in labels])
+    truth = pd.to_numeric(rows["label"], errors="coerce").to_numpy(dtype=float)
+    predicted = pd.to_numeric(rows["prediction"], errors="coerce").to_numpy(dtype=float)
+    known = np.isfinite(truth) & np.isfinite(predicted)
+    truth, predicted = truth[known], predicted[known]
+    return Judged("mae", known, np.abs(truth - predicted), _regression(truth, predicted))
+
+
+def _regression(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
+    if not truth.size:
+        return {}
+    error = truth - predicted
+    metrics = {"mae": float(np.abs(error).mean()), "rmse": float(np.sqrt((error**2).mean()))}
+    if truth.min() >= 0:
+        logs = np.log1p(truth) - np.log1p(np.clip(predicted, 0, None))
+        metrics["rmsle"] = float(np.sqrt((logs**2).mean()))
+    spread = float(((truth - truth.mean()) ** 2).sum())
+    if spread > 0:
+        metrics["r2"] = 1 - float((error**2).sum()) / spread
+    return metrics
+
+
+def _classes(rows: pd.DataFrame, labels: list[str]) -> Judged:
+    known = rows["label"].notna() & rows["prediction"].notna()
+    truth = rows.loc[known, "label"].map(level_text).to_numpy(dtype=object)
+    predicted = rows.loc[known, "prediction"].map(level_text).to_numpy(dtype=object)
+    errors = (truth != predicted).astype(np.float64)
+    metrics: dict[str, float] = {}
+    if truth.size:
+        metrics["accuracy"] = float(1 - errors.mean())
+        metrics["f1"] = _f1(truth, predicted, labels)
+        scores = pd.to_numeric(rows.loc[known, "score"], errors="coerce").to_numpy(dtype=float)
+        if len(labels) == 2 and np.isfinite(scores).all():
+            positive = truth == labels[1]
+            metrics["log_loss"] = _log_loss(positive, scores)
+            if 0 < positive.sum() < positive.size:
+                metrics["roc_auc"] = _auc(positive, scores)
+    return Judged("accuracy", known.to_numpy(), errors, metrics)
+
+
+def _f1(truth: Any, predicted: Any, labels: list[str]) -> float:
+    """F1 of the positive (last of two) class, or the mean over classes."""
+    classes = labels[1:] if len(labels) == 2 else sorted(set(truth) | set(predicted))
+    values = []
+    for each in classes:
+        hit = float(((truth == each) & (predicted == each)).sum())
+        total = float((truth == each).sum() + (predicted == each).sum())
+        values.append(2 * hit / total if total else 0.0)
+    return float(np.mean(values))
+
+
+def _log_loss(positive: Any, scores: NDArray[np.float64]) -> float:
+    clipped = np.clip(scores, 1e-15, 1 - 1e-15)
+    return float(-np.log(np.where(positive, clipped, 1 - clipped)).mean())
+
+
+def _auc(positive: Any, scores: NDArray[np.float64]) -> float:
+    """Area under the ROC curve as the Mann-Whitney statistic; ties count half."""
+    ranks = pd.Series(scores).rank().to_numpy()
+    first, second = int(positive.sum()), int((~positive).sum())
+    return float((ranks[positive].sum() - first * (first + 1) / 2) / (first * second))
+
+
+def interval(errors: NDArray[np.float64], *, classification: bool, confidence: float = 0.99) -> tuple[float, float]:
+    """Bounds of the mean error: Wilson's for shares (1927), normal with the sample's spread for sizes."""
+    n = errors.size
+    if n < 2:
+        return 0.0, math.inf
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    mean = float(errors.mean())
+    if not classification:
+        half = z * float(errors.std(ddof=1)) / math.sqrt(n)
+        return max(0.0, mean - half), mean + half
+    middle, scale = mean + z * z / (2 * n), 1 + z * z / n
+    half = z * math.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def limit_of(baseline: float, margin: float, *, classification: bool) -> float:
+    """The mean error that is too much: `margin` more than the baseline, and one point more at least for shares."""
+    return max(baseline * (1 + margin), baseline + 0.01) if classification else baseline * (1 + margin)
+
+
+def normalised(errors: NDArray[np.float64], baseline: float | None, *, classification: bool) -> list[float]:
+    """Errors between 0 and 1 as ADWIN's bound wants them: 0/1 as they are, sizes in baseline errors, clipped at five."""
+    if classification:
+        return [float(error) for error in errors]
+    unit = CLIP * baseline if baseline else 1.0
+    return [float(value) for value in np.clip(errors / unit, 0, 1)]
+
+
+def watch(detector: Detector, errors: Sequence[float], times: Sequence[int]) -> Detector:
+    """Feed new errors, in the order their labels arrived, to ADWIN (Bifet and Gavalda 2007) as river implements it.
+
+    The detector is rebuilt by replaying the values since its last alarm, which gives the very same state: no pickle in
+    the database. Only a rise is an alarm; when the error falls, ADWIN forgets the past and the stream goes on.
+    """
+    import river.drift  # 2 s to import, so only where a stream is fed
+
+    new_adwin: Callable[[], Any] = river.drift.ADWIN
+    stream = list(struct.unpack(f"<{len(detector.errors) // 4}f", detector.errors))
+    adwin = new_adwin()
+    for value in stream:
+        adwin.update(value)
+    concept_at, before = detector.concept_at, detector.before
+    for value, at in zip(_as_32_bits(errors), times, strict=True):
+        mean = adwin.estimation
+        adwin.update(value)
+        stream.append(value)
+        if adwin.drift_detected:
+            if adwin.estimation > mean and concept_at is None:
+                concept_at, before = at, mean
+            stream = []  # river begins anew after an alarm
+            adwin = new_adwin()
+    stream = stream[-MAX_STREAM:]
+    return Detector(detector.version, struct.pack(f"<{len(stream)}f", *stream), concept_at, before)
+
+
+def calmed(detector: Detector, recent: Sequence[float], margin: float) -> Detector:
+    """The detector without its alarm, when recent errors are back to what they were before it."""
+    if detector.concept_at is None or detector.before is None or not recent:
+        return detector
+    if sum(recent) / len(recent) > limit_of(detector.before, margin, classification=True):
+        return detector
+    return Detector(detector.version, detector.errors)
+
+
+def _as_32_bits(values: Sequence[float]) -> tuple[float, ...]:
+    """Values as they will be read back, so that replaying gives the same state to the last bit."""
+    return struct.unpack(f"<{len(values)}f", struct.pack(f"<{len(values)}f", *values))

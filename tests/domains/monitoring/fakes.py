@@ -1,0 +1,131 @@
+"""In-memory twins of the registry and of serving, over real Parquet files of the shape serving writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_tui.core.errors import NotFound
+from mlops_tui.domains.registry.records import Stage, Version
+from mlops_tui.domains.serving.records import Deployment, Route, ServiceStats, State, Wanted
+
+DAY = 24 * 3_600_000
+
+
+def version(number: int, task: str = "regression", labels: list[Any] | None = None) -> Version:
+    return Version(
+        model="bikes",
+        version=number,
+        sha="",
+        stage=Stage.NONE,
+        aliases=[],
+        task=task,
+        metrics={},
+        run_id="",
+        snapshots=[],
+        pipeline="",
+        pipeline_run="",
+        git_commit="",
+        signature={"labels": labels or []},
+        environment={},
+        tags={},
+        description="",
+        size=0,
+        created_at=0,
+        created_by="",
+    )
+
+
+class FakeRegistry:
+    """Versions of one model with their profiles."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, tuple[Version, dict[str, Any] | None]] = {}
+
+    def put(self, what: Version, profile: dict[str, Any] | None) -> None:
+        self.found[what.version] = (what, profile)
+
+    def version(self, ref: str) -> Version:
+        return self.found[int(ref.partition("/")[2])][0]
+
+    def profile(self, ref: str) -> dict[str, Any] | None:
+        return self.found[int(ref.partition("/")[2])][1]
+
+
+class FakeServing:
+    """One deployment `bikes`; predictions go to Parquet as they are answered."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names = ["bikes"]
+        self.routes: tuple[Route, ...] = (Route(1, 100.0, State.READY),)
+        self.files: list[tuple[Path, int, int]] = []
+        self.rows: list[pd.DataFrame] = []
+        self.labels: list[dict[str, Any]] = []
+        self.feedback_time: int | None = None
+
+    def answer(
+        self, frame: pd.DataFrame, predictions: Any, at: int, *, number: int = 1, failed: int = 0, latency: float = 5.0
+    ) -> list[str]:
+        """Log rows answered one ms apart up to `at`; the last `failed` of them as errors. Their ids."""
+        n = len(frame)
+        times = np.arange(at - n + 1, at + 1)
+        ids = [f"p{time:011x}{place:012x}" for place, time in enumerate(times)]
+        log = pd.DataFrame(
+            {
+                "id": ids,
+                "at": times.astype("int64"),
+                "version": np.full(n, number, dtype="int32"),
+                "latency_ms": np.full(n, latency, dtype="float32"),
+                "status": np.array([200] * (n - failed) + [500] * failed, dtype="int16"),
+                "error": [""] * n,
+                "prediction": predictions,
+                "_score": np.nan,
+                "_model": "bikes",
+                "_request_id": "",
+            }
+        )
+        log = pd.concat([log, frame.reset_index(drop=True)], axis=1)
+        path = self.folder / f"{len(self.files)}.parquet"
+        log.to_parquet(path)
+        self.files.append((path, int(times[0]), int(times[-1])))
+        self.rows.append(log)
+        return ids
+
+    def label(self, ids: list[str], values: Any, at: int) -> None:
+        self.labels += [
+            {"id": each, "label": value, "label_at": at + place}
+            for place, (each, value) in enumerate(zip(ids, values, strict=True))
+        ]
+        self.feedback_time = at
+
+    # -- what the monitoring room calls
+
+    def list(self) -> Any:
+        return [self.get(name) for name in self.names]
+
+    def get(self, name: str) -> Deployment:
+        if name not in self.names:
+            raise NotFound(f"no {name}")
+        return Deployment(name, "bikes", Wanted.RUNNING, self.routes, {}, 1, 0, 0)
+
+    def prediction_files(self, name: str, since: int | None = None, until: int | None = None) -> Any:
+        return [path for path, _, last in self.files if last >= (since or 0)]
+
+    def labelled(self, name: str, since: int | None = None, until: int | None = None) -> pd.DataFrame:
+        columns = ["id", "at", "version", "prediction", "score", "label", "label_at"]
+        if not self.labels:
+            return pd.DataFrame(columns=columns)
+        rows = pd.concat(self.rows).rename(columns={"_score": "score"})
+        joined = rows.merge(pd.DataFrame(self.labels), on="id")
+        return joined.loc[joined["at"] >= (since or 0), columns].sort_values(["at", "id"], ignore_index=True)
+
+    def stats(self, name: str, since: int) -> ServiceStats:
+        rows = sum(int((frame["at"] >= since).sum()) for frame in self.rows)
+        return ServiceStats(rows, 0, 0.0, None, None, None, rows=rows)
+
+    def feedback_at(self) -> int | None:
+        return self.feedback_time
