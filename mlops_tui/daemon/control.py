@@ -67,7 +67,7 @@ def status(workspace: Workspace) -> Status:
 
 
 def start(workspace: Workspace, timeout_s: float = 20.0) -> Status:
-    """Start a daemon that outlives this process and wait until it holds the lock.
+    """Start a daemon that outlives this process and wait until it holds the lock and works.
 
     Raises AlreadyExists when one runs, Unavailable with its own words when it could not start.
     """
@@ -90,9 +90,8 @@ def start(workspace: Workspace, timeout_s: float = 20.0) -> Status:
         if failure.exists():
             words = _facts(failure)
             raise Unavailable(f"The daemon did not start: {words.get('message')}", hint=str(words.get("hint", "")))
-        now = status(workspace)
-        if now.running and now.pid is not None and _identity(workspace) is not None:
-            return now
+        if locks.held(workspace.daemon_lock) and _identity(workspace) and _facts(info_path(workspace)).get("ready"):
+            return status(workspace)
         time.sleep(_POLL_S)
     raise Unavailable(f"The daemon did not start within {timeout_s:.0f} s.", hint="See: mlops daemon logs")
 
@@ -129,16 +128,20 @@ def run(workspace: Workspace, *, quiet: bool = False, once: bool = False) -> Non
         raise AlreadyExists("A daemon has just started on this workspace.", hint="Look at it: mlops daemon status")
     try:
         log = _logger(workspace, quiet)
-        processes.save_identity(
-            info_path(workspace), processes.identity(), started_at=clock.now_ms(), version=__version__
-        )
+        began = clock.now_ms()
+
+        def write(*, ready: bool) -> None:
+            facts = {"started_at": began, "version": __version__, "ready": ready}
+            processes.save_identity(info_path(workspace), processes.identity(), **facts)
+
+        write(ready=False)
         from mlops_tui.daemon.loop import Daemon  # APScheduler: only the process that is the daemon pays for it
 
         daemon = Daemon(workspace, log)
         if once:
             daemon.once()
         else:
-            daemon.run()
+            daemon.run(ready=lambda: write(ready=True))
     finally:
         os.close(lock)
 

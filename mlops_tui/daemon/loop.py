@@ -66,14 +66,15 @@ class Daemon:
 
     # -- the loop ----------------------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Until SIGTERM or SIGINT, or until the workspace is gone."""
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Until SIGTERM or SIGINT, or until the workspace is gone. `ready` is called when both are heeded."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._ticker.start()
         self._log.info("daemon started (pid %d) on %s", os.getpid(), self._workspace.root)
         notify("READY=1")
+        ready()
         try:
             while not self._stopping:
                 self._pass(self._changed())
