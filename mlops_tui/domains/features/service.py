@@ -5,14 +5,13 @@ from __future__ import annotations
 import builtins
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops_tui.core import clock
 from mlops_tui.core.context import Context
-from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
-from mlops_tui.core.ids import check_name, did_you_mean, split_reference
+from mlops_tui.core.errors import AlreadyExists, InvalidInput
+from mlops_tui.core.ids import check_name, split_reference
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.features.records import (
     BadRow,
@@ -24,12 +23,10 @@ from mlops_tui.domains.features.records import (
     Snapshot,
     Table,
 )
+from mlops_tui.domains.features.snapshots import Snapshots
 from mlops_tui.domains.features.store import FeatureStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import duckdb
     import pandas as pd
 
     from mlops_tui.domains.features.ingest import Progress
@@ -45,6 +42,7 @@ class Features:
         self._context = context
         self._audit = audit
         self._store = FeatureStore(context)
+        self._snapshots = Snapshots(context, self._store)
 
     # -- tables ------------------------------------------------------------------------------------------------------
 
@@ -90,11 +88,7 @@ class Features:
 
     def get(self, name: str) -> Table:
         """One table; NotFound with the nearest name otherwise."""
-        table = self._store.get(name)
-        if table is None:
-            hint = did_you_mean(name, self._store.names(), "List them: mlops features list")
-            raise NotFound(f"There is no feature table '{name}'.", hint=hint)
-        return table
+        return self._snapshots.table(name)
 
     def remove(self, name: str, *, why: str = "") -> None:
         """Remove a table with all versions and files. Joins made from it keep their numbers but cannot be repeated."""
@@ -104,7 +98,7 @@ class Features:
             before = {"version": table.latest_version, "rows": table.rows}
             self._audit.note(tx, "remove", "feature table", name, why=why, before=before)
         # Only after the commit: a crash in between leaves files no one needs, never a table without its files.
-        shutil.rmtree(self._folder(table), ignore_errors=True)
+        shutil.rmtree(self._snapshots.folder(table), ignore_errors=True)
 
     # -- taking data in ----------------------------------------------------------------------------------------------
 
@@ -139,7 +133,7 @@ class Features:
         """A new version whose rows are those of `ref`: going back without forgetting. Nothing is copied."""
         from mlops_tui.domains.features.taking import restore
 
-        table, snapshot = self._resolve(ref)
+        table, snapshot = self._snapshots.resolve(ref)
         return restore(self._context, self._audit, self._store, table, snapshot, message)
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -150,12 +144,11 @@ class Features:
 
     def snapshot(self, ref: str) -> Snapshot:
         """The snapshot a reference names. Raises NotFound, InvalidInput."""
-        return self._resolve(ref)[1]
+        return self._snapshots.resolve(ref)[1]
 
     def files(self, ref: str) -> builtins.list[Path]:
         """The Parquet files of a snapshot, in the order they came."""
-        table, snapshot = self._resolve(ref)
-        return [self._context.lake.root / file.path for file in self._store.files(table, snapshot.version)]
+        return self._snapshots.files(*self._snapshots.resolve(ref))
 
     def rows(
         self,
@@ -173,7 +166,7 @@ class Features:
         """
         from mlops_tui.domains.features import offline
 
-        with self._reading(ref) as (connection, source, _, snapshot):
+        with self._snapshots.reading(ref) as (connection, source, _, snapshot):
             arrow = offline.select(
                 connection,
                 source,
@@ -192,7 +185,7 @@ class Features:
             return self.snapshot(ref).rows
         from mlops_tui.domains.features import offline
 
-        with self._reading(ref) as (connection, source, _, snapshot):
+        with self._snapshots.reading(ref) as (connection, source, _, snapshot):
             offline.check_expression(connection, where, snapshot.columns)
             found = offline.fetch(connection, f"SELECT count(*) AS n FROM {source} WHERE ({where}\n)")
             return int(found.to_pylist()[0]["n"])
@@ -212,7 +205,7 @@ class Features:
         from mlops_tui.domains.features import offline
         from mlops_tui.domains.features.records import quote
 
-        with self._reading(ref) as (connection, source, table, snapshot):
+        with self._snapshots.reading(ref) as (connection, source, table, snapshot):
             bounds = []
             for bound, sign in ((since, ">="), (until, "<")):
                 if bound is not None:
@@ -234,7 +227,7 @@ class Features:
 
         name, version = split_reference(ref)
         table = self.get(name)
-        number = self._resolve(ref)[1].version if version else None
+        number = self._snapshots.resolve(ref)[1].version if version else None
         bad = []
         with self._context.lake.connection() as connection:
             for at, path in self._store.quarantine_paths(table, number):
@@ -248,7 +241,9 @@ class Features:
         from mlops_tui.domains.features import offline
 
         with self._context.lake.connection() as connection:
-            arrow = offline.query(connection, query, self._view, self._context.lake.root / "features", limit=limit)
+            arrow = offline.query(
+                connection, query, self._snapshots.view, self._context.lake.root / "features", limit=limit
+            )
             return offline.as_frame(arrow)
 
     # -- joining and checking ----------------------------------------------------------------------------------------
@@ -288,16 +283,18 @@ class Features:
             raise InvalidInput(
                 "No feature table is named for the join.", hint="Name one or more: orders customers@3:age"
             )
-        asked = [self._asked(ref) for ref in refs]
+        asked = [self._snapshots.asked(ref) for ref in refs]
         if isinstance(spine, Path):
             spine = engine.read_spine(spine)
         elif isinstance(spine, str):
-            time = time or self._resolve(spine)[0].time
+            time = time or self._snapshots.resolve(spine)[0].time
             spine = self.frame(spine)
         time = engine.spine_time(spine, [table for table, _, _ in asked], time)
         names = engine.name_columns([str(name) for name in spine.columns], asked)
         parts = [
-            engine.Part(table, snapshot, self._scan(table, snapshot), named, table.ttl if ttl is None else _span(ttl))
+            engine.Part(
+                table, snapshot, self._snapshots.scan(table, snapshot), named, table.ttl if ttl is None else _span(ttl)
+            )
             for (table, snapshot, _), named in zip(asked, names, strict=True)
         ]
         with self._context.lake.connection() as connection:
@@ -310,7 +307,7 @@ class Features:
         """
         from mlops_tui.domains.features import checks as engine
 
-        with self._reading(ref) as (connection, source, table, snapshot):
+        with self._snapshots.reading(ref) as (connection, source, table, snapshot):
             wanted = engine.default_checks(table, snapshot) if checks is None else [_check(check) for check in checks]
             report = engine.run(connection, source, table, snapshot, wanted, self._context.now())
         with self._context.catalog.write() as tx:
@@ -319,53 +316,8 @@ class Features:
 
     def last_check(self, ref: str) -> CheckReport | None:
         """The newest report kept for a snapshot, or None."""
-        table, snapshot = self._resolve(ref)
+        table, snapshot = self._snapshots.resolve(ref)
         return self._store.last_check(table, snapshot.version)
-
-    # -- inside ------------------------------------------------------------------------------------------------------
-
-    def _resolve(self, ref: str) -> tuple[Table, Snapshot]:
-        name, version = split_reference(ref)
-        table = self.get(name)
-        if not table.latest_version:
-            raise NotFound(
-                f"Table '{name}' has no snapshot yet.", hint=f"Take data in: mlops features ingest {name} FILE"
-            )
-        if version and version != "latest" and not version.isdecimal():
-            raise InvalidInput(
-                f"'{ref}' is no snapshot.", hint=f"Write {name}@latest or {name}@{table.latest_version}."
-            )
-        number = table.latest_version if version in ("", "latest") else int(version)
-        snapshot = self._store.version(table, number)
-        if snapshot is None:
-            hint = f"It has versions 1 to {table.latest_version}: mlops features history {name}"
-            raise NotFound(f"Table '{name}' has no version {number}.", hint=hint)
-        return table, snapshot
-
-    def _asked(self, ref: str) -> tuple[Table, Snapshot, Sequence[str] | None]:
-        table_ref, _, columns = ref.partition(":")
-        names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
-        return (*self._resolve(table_ref), names)
-
-    def _scan(self, table: Table, snapshot: Snapshot) -> str:
-        from mlops_tui.domains.features import offline
-
-        files = [self._context.lake.root / file.path for file in self._store.files(table, snapshot.version)]
-        return offline.scan(files, snapshot.columns)
-
-    def _view(self, ref: str) -> str:
-        return self._scan(*self._resolve(ref))
-
-    @contextmanager
-    def _reading(self, ref: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, Table, Snapshot]]:
-        table, snapshot = self._resolve(ref)
-        with self._context.lake.connection() as connection:
-            yield connection, self._scan(table, snapshot), table, snapshot
-
-    def _folder(self, table: Table) -> Path:
-        from mlops_tui.domains.features.taking import folder_of
-
-        return self._context.lake.root / folder_of(table)
 
 
 def _span(ttl: int | str | None) -> int | None:

@@ -23,17 +23,13 @@ from mlops_tui.domains.features.records import (
     merge_columns,
     schema_hash,
 )
+from mlops_tui.domains.features.snapshots import folder_of
 from mlops_tui.domains.features.store import FeatureStore, totals
 
 if TYPE_CHECKING:
     from mlops_tui.domains.features.sources import Source
 
 _STEPS = 4
-
-
-def folder_of(table: Table) -> str:
-    """A table's folder below the lake. The id keeps a table made anew apart from a removed one of that name."""
-    return f"features/{table.name}.{table.id}"
 
 
 @dataclass(frozen=True)
