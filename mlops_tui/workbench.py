@@ -36,7 +36,7 @@ class Workbench:
         self, workspace: Workspace, *, actor: str | None = None, now: Callable[[], int] = clock.now_ms
     ) -> None:
         self.workspace = workspace
-        self.context = Context.open(workspace, actor=actor or default_actor(), now=now)
+        self.context = Context(workspace, actor=actor or default_actor(), now=now)
 
     @property
     def actor(self) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 import msgspec
 
@@ -137,7 +137,7 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _file_sha256(file: BinaryIO) -> str:
+def _file_sha256(file: BufferedReader) -> str:
     import hashlib
 
     return hashlib.file_digest(file, "sha256").hexdigest()

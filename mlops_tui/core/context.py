@@ -1,57 +1,57 @@
-"""What a room is given: the workspace, its settings, the three databases, the lake, the artifacts, an actor and a clock."""
+"""What a room is given: the workspace, its settings, three databases, the lake, the artifacts, an actor and a clock."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from mlops_tui.core import clock, settings
-from mlops_tui.core.artifacts import Artifacts
+from mlops_tui.core import clock
 from mlops_tui.core.db import Database
 from mlops_tui.core.errors import Unavailable
-from mlops_tui.core.lake import Lake
 from mlops_tui.core.workspace import Workspace
 
+if TYPE_CHECKING:
+    from mlops_tui.core.artifacts import Artifacts
+    from mlops_tui.core.lake import Lake
+    from mlops_tui.core.settings import Settings
 
-@dataclass
+
 class Context:
-    """One thread's view of a workspace. Nothing is opened before it is used."""
+    """One thread's view of a workspace. Nothing is read, opened or imported before it is used."""
 
-    workspace: Workspace
-    settings: settings.Settings
-    catalog: Database
-    metrics: Database
-    telemetry: Database
-    lake: Lake
-    artifacts: Artifacts
-    actor: str
-    now: Callable[[], int]
-    _reader: tuple[int, sqlite3.Connection] | None = field(default=None, repr=False)
-
-    @classmethod
-    def open(cls, workspace: Workspace, *, actor: str, now: Callable[[], int] = clock.now_ms) -> Context:
-        """Read the settings and lay out the handles.
-
-        Raises Unavailable when the folder is gone, InvalidInput for bad settings.
-        """
+    def __init__(self, workspace: Workspace, *, actor: str, now: Callable[[], int] = clock.now_ms) -> None:
+        """Lay out the handles. Raises Unavailable when the workspace folder is gone."""
         if not workspace.root.is_dir():
             raise Unavailable(f"The workspace {workspace.root} is gone.", hint="Make one: mlops init")
-        chosen = settings.load(workspace.settings_file)
-        return cls(
-            workspace=workspace,
-            settings=chosen,
-            catalog=Database(workspace.catalog_db, durability="full"),
-            metrics=Database(workspace.metrics_db, durability="normal"),
-            telemetry=Database(workspace.telemetry_db, durability="normal"),
-            lake=Lake(workspace, chosen.lake),
-            artifacts=Artifacts(workspace.artifacts),
-            actor=actor,
-            now=now,
-        )
+        self.workspace = workspace
+        self.actor = actor
+        self.now = now
+        self.catalog = Database(workspace.catalog_db, durability="full")
+        self.metrics = Database(workspace.metrics_db, durability="normal")
+        self.telemetry = Database(workspace.telemetry_db, durability="normal")
+        self._reader: tuple[int, sqlite3.Connection] | None = None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings as they were when first asked for. Raises InvalidInput with every mistake of the file."""
+        from mlops_tui.core import settings  # msgspec and tomllib: 20 ms that most list commands can do without
+
+        return settings.load(self.workspace.settings_file)
+
+    @cached_property
+    def lake(self) -> Lake:
+        from mlops_tui.core.lake import Lake
+
+        return Lake(self.workspace, self.settings.lake)
+
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        from mlops_tui.core.artifacts import Artifacts
+
+        return Artifacts(self.workspace.artifacts)
 
     def across(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[sqlite3.Row]:
         """Read with all three databases in view: main is the catalog, `metrics` and `telemetry` are attached."""
@@ -59,10 +59,12 @@ class Context:
             # A connection of its own: BEGIN IMMEDIATE on one with attachments would lock all three files.
             for database in (self.catalog, self.metrics, self.telemetry):
                 database.data_version()  # makes sure the file exists in WAL mode
-            connection = sqlite3.connect(_uri(self.workspace.catalog_db), uri=True, isolation_level=None, timeout=30.0)
+            connection = sqlite3.connect(
+                self.workspace.catalog_db.as_uri(), uri=True, isolation_level=None, timeout=30.0
+            )
             connection.row_factory = sqlite3.Row
-            connection.execute("ATTACH ? AS metrics", (_uri(self.workspace.metrics_db),))
-            connection.execute("ATTACH ? AS telemetry", (_uri(self.workspace.telemetry_db),))
+            connection.execute("ATTACH ? AS metrics", (self.workspace.metrics_db.as_uri(),))
+            connection.execute("ATTACH ? AS telemetry", (self.workspace.telemetry_db.as_uri(),))
             connection.execute("PRAGMA query_only=ON")
             self._reader = (os.getpid(), connection)
         return self._reader[1].execute(sql, params).fetchall()
@@ -73,7 +75,3 @@ class Context:
         if self._reader is not None and self._reader[0] == os.getpid():
             self._reader[1].close()
         self._reader = None
-
-
-def _uri(path: Path) -> str:
-    return path.as_uri()

@@ -14,7 +14,7 @@ from mlops_tui.core.workspace import Workspace
 
 @pytest.fixture
 def lake(workspace: Workspace) -> Lake:
-    return Context.open(workspace, actor="tester").lake
+    return Context(workspace, actor="tester").lake
 
 
 def test_a_query_answers_with_dicts_and_bound_values(lake: Lake) -> None:
