@@ -289,7 +289,8 @@ def _blamed(answer: Answer) -> WorkbenchError:
 
 def _in_mlflow_words(response: Response, error: WorkbenchError | Refusal) -> Response:
     code = "BAD_REQUEST" if response.status < 500 else "INTERNAL_ERROR"
-    document = {"error_code": code, "message": error.message, "error": error.message}
+    hint = {"hint": error.hint} if isinstance(error, WorkbenchError) and error.hint else {}
+    document = {"error_code": code, "message": error.message, "error": error.message, **hint}
     return json_response(document, response.status, response.headers)
 
 

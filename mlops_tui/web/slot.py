@@ -96,6 +96,9 @@ class Slot:
 
     async def _live(self) -> Link:
         """Return a link that can be asked, waiting for one while the worker starts."""
+        if self.state is State.READY and self._link is not None and not self._link.alive:
+            self.state = State.STARTING  # it ended this very moment, and `_watch` has not come round to see it
+            self._settled.clear()
         if self.state is not State.READY:
             try:
                 await asyncio.wait_for(self._settled.wait(), self._timeout_s)

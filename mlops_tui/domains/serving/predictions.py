@@ -108,8 +108,8 @@ class Predictions:
             if ids is not None and len(ids) <= 10_000:
                 where, params = "WHERE id IN (SELECT unnest(?))", [*params, ids]
             sql = (
-                "SELECT id, at, received_at, text, number, kind FROM read_parquet(?, hive_partitioning=false) "
-                f"{where} ORDER BY at, received_at"
+                'SELECT id, "at", received_at, text, number, kind FROM read_parquet(?, hive_partitioning=false) '
+                f'{where} ORDER BY "at", received_at'
             )
             stored = [
                 (row["id"], (row["at"], row["received_at"], _label(row)))
@@ -138,8 +138,8 @@ class Predictions:
 
     def _stored(self, file: LogFile, since: int | None, until: int | None, limit: int) -> list[Prediction]:
         sql = (
-            "SELECT * FROM read_parquet(?, hive_partitioning=false) WHERE at >= ? AND at < ? "
-            "ORDER BY at DESC, id DESC LIMIT ?"
+            'SELECT * FROM read_parquet(?, hive_partitioning=false) WHERE "at" >= ? '
+            'AND "at" < ? ORDER BY "at" DESC, id DESC LIMIT ?'
         )
         span = [since if since is not None else 0, until if until is not None else 2**62]
         rows = self._context.lake.query(sql, [self._path(file), *span, limit])
@@ -147,9 +147,9 @@ class Predictions:
 
     def _frame(self, files: list[LogFile], since: int | None, until: int | None) -> pd.DataFrame:
         sql = (
-            "SELECT id, at, version, prediction, _score AS score FROM "
+            'SELECT id, "at", version, prediction, _score AS score FROM '
             "read_parquet(?, union_by_name=true, hive_partitioning=false) "
-            "WHERE status = 200 AND at >= ? AND at < ?"
+            'WHERE status = 200 AND "at" >= ? AND "at" < ?'
         )
         span = [since if since is not None else 0, until if until is not None else 2**62]
         return self._context.lake.frame(sql, [[self._path(file) for file in files], *span])

@@ -81,6 +81,9 @@ class Predictor:
         if pd.api.types.is_datetime64_any_dtype(wanted):
             times = pd.to_datetime(pd.Series(values, dtype="object"), utc=True, format="ISO8601")
             return (times if getattr(wanted, "tz", None) else times.dt.tz_localize(None)).astype(wanted)
+        if isinstance(wanted, pd.CategoricalDtype):  # a level the model never saw is a missing value to it
+            known = set(wanted.categories)
+            return pd.Series([value if value in known else None for value in values], dtype=wanted)
         if None in values and (pd.api.types.is_integer_dtype(wanted) or pd.api.types.is_bool_dtype(wanted)):
             return pd.Series(values, dtype="Float64" if pd.api.types.is_extension_array_dtype(wanted) else "float64")
         return pd.Series(values, dtype=wanted)

@@ -1,0 +1,424 @@
+"""The serving desk: deployments and the traffic over their versions, predictions, feedback, the gateway in the foreground."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlops_tui.cli.asking import Asker
+from mlops_tui.cli.output import (
+    Session,
+    confirm,
+    emit,
+    emit_one,
+    json_option,
+    jsonable,
+    pass_workbench,
+    progress_bar,
+    say,
+    show,
+    why_option,
+    yes_option,
+)
+from mlops_tui.core.clock import parse_time
+from mlops_tui.core.errors import InvalidInput
+from mlops_tui.workbench import Workbench
+
+_WAIT_POLL = 0.1
+_COLUMNS = [
+    ("name", "Name"),
+    ("state", "State"),
+    ("model", "Model"),
+    ("traffic", "Traffic"),
+    ("detail", "Detail"),
+    ("url", "URL"),
+]
+_PREDICTIONS = [
+    ("at", "When"),
+    ("id", "Prediction id"),
+    ("version", "Version"),
+    ("prediction", "Prediction"),
+    ("score", "Score"),
+    ("label", "Label"),
+    ("status", "Status"),
+    ("latency_ms", "ms"),
+]
+
+
+def _wait_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    text = "Wait until it serves, at most this many seconds; exit code 1 if it does not."
+    return click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help=text)(function)
+
+
+@click.group()
+def deployments() -> None:
+    """Models behind HTTP: which versions answer a name, and with what share of the traffic.
+
+    \b
+    Example: mlops deployments create churn churn@champion --wait 60
+    """
+
+
+@deployments.command("list")
+@json_option
+@pass_workbench
+def list_(workbench: Workbench, as_json: bool) -> None:
+    """List deployments and how they do.
+
+    \b
+    Example: mlops deployments list
+    """
+    found = workbench.serving.list()
+    rows = found if as_json else [_row(item) for item in found]
+    emit(
+        rows,
+        _COLUMNS,
+        as_json=as_json,
+        empty="No deployments yet. Make one: mlops deployments create NAME MODEL@champion",
+    )
+
+
+@deployments.command()
+@click.argument("name")
+@click.argument("reference", metavar="MODEL[@ALIAS|/VERSION]")
+@click.option("--strategy", default="replace", help="replace, blue_green or canary.")
+@click.option("--weight", type=float, default=10.0, help="Percent for a canary.", show_default=True)
+@_wait_option
+@why_option
+@json_option
+@pass_workbench
+def create(
+    workbench: Workbench, name: str, reference: str, strategy: str, weight: float, wait: float, why: str, as_json: bool
+) -> None:
+    """Serve a model version under a name; on a name that exists, move its traffic to that version.
+
+    \b
+    Example: mlops deployments create churn churn@champion --wait 60
+    """
+    workbench.serving.deploy(name, reference, strategy=strategy, weight=weight, why=why)
+    _tell(workbench, name, wait, as_json)
+
+
+@deployments.command("show")
+@click.argument("name")
+@click.option(
+    "--since", default="1h", help="Traffic since: an ISO 8601 time, or a span back from now.", show_default=True
+)
+@click.option(
+    "--predictions", type=click.IntRange(0, 10_000), default=0, metavar="N", help="The newest N predictions too."
+)
+@json_option
+@pass_workbench
+def show_(workbench: Workbench, name: str, since: str, predictions: int, as_json: bool) -> None:
+    """Show one deployment: routes, workers, traffic and latency.
+
+    \b
+    Example: mlops deployments show churn --since 24h --predictions 20
+    """
+    found = workbench.serving.get(name)
+    traffic = workbench.serving.stats(name, parse_time(since, now=workbench.context.now()))
+    newest = workbench.serving.predictions(name, limit=predictions) if predictions else []
+    if as_json:
+        document = {**jsonable(found), "traffic": jsonable(traffic)}
+        emit_one({**document, "predictions": jsonable(newest)} if predictions else document, as_json=True)
+        return
+    emit_one({**_facts(found), "traffic": f"since {since}", **_fields(traffic)}, title=name)
+    if predictions:
+        click.echo()
+        emit(newest, _PREDICTIONS, empty="No predictions yet. Ask for one: mlops predict NAME --json '{...}'")
+
+
+@deployments.command()
+@click.argument("name")
+@click.argument("weights", nargs=-1, required=True, metavar="VERSION=WEIGHT...")
+@why_option
+@json_option
+@pass_workbench
+def split(workbench: Workbench, name: str, weights: tuple[str, ...], why: str, as_json: bool) -> None:
+    """Spread the traffic over versions by weight.
+
+    \b
+    Example: mlops deployments split churn 3=90 4=10
+    """
+    workbench.serving.split(name, dict(map(_weight, weights)), why=why)
+    _tell(workbench, name, 0, as_json)
+
+
+@deployments.command()
+@click.argument("name")
+@click.argument("reference", metavar="MODEL[@ALIAS|/VERSION]")
+@click.option("--weight", type=float, default=10.0, help="Percent of the traffic.", show_default=True)
+@_wait_option
+@why_option
+@json_option
+@pass_workbench
+def canary(
+    workbench: Workbench, name: str, reference: str, weight: float, wait: float, why: str, as_json: bool
+) -> None:
+    """Give a version a small share of the traffic beside what is there.
+
+    \b
+    Example: mlops deployments canary churn churn/4 --weight 5
+    """
+    workbench.serving.deploy(name, reference, strategy="canary", weight=weight, why=why)
+    _tell(workbench, name, wait, as_json)
+
+
+@deployments.command()
+@click.argument("name")
+@click.argument("version", type=int, required=False)
+@_wait_option
+@why_option
+@json_option
+@pass_workbench
+def promote(workbench: Workbench, name: str, version: int | None, wait: float, why: str, as_json: bool) -> None:
+    """Give one version all the traffic: the one named, else the newest that shares it.
+
+    \b
+    Example: mlops deployments promote churn 4
+    """
+    workbench.serving.promote(name, version, why=why)
+    _tell(workbench, name, wait, as_json)
+
+
+@deployments.command()
+@click.argument("name")
+@_wait_option
+@why_option
+@json_option
+@pass_workbench
+def rollback(workbench: Workbench, name: str, wait: float, why: str, as_json: bool) -> None:
+    """Return to the versions and weights before the last change of them.
+
+    \b
+    Example: mlops deployments rollback churn --why "errors doubled"
+    """
+    workbench.serving.rollback(name, why=why)
+    _tell(workbench, name, wait, as_json)
+
+
+@deployments.command()
+@click.argument("name")
+@why_option
+@json_option
+@pass_workbench
+def stop(workbench: Workbench, name: str, why: str, as_json: bool) -> None:
+    """Take a deployment out of service; its definition stays.
+
+    \b
+    Example: mlops deployments stop churn
+    """
+    workbench.serving.stop(name, why=why)
+    _tell(workbench, name, 0, as_json)
+
+
+@deployments.command()
+@click.argument("name")
+@_wait_option
+@why_option
+@json_option
+@pass_workbench
+def start(workbench: Workbench, name: str, wait: float, why: str, as_json: bool) -> None:
+    """Put a deployment into service again, or try one anew that failed.
+
+    \b
+    Example: mlops deployments start churn --wait 60
+    """
+    workbench.serving.start(name, why=why)
+    _tell(workbench, name, wait, as_json)
+
+
+@deployments.command()
+@click.argument("name")
+@yes_option
+@why_option
+@pass_workbench
+def remove(workbench: Workbench, name: str, yes: bool, why: str) -> None:
+    """Delete a deployment; its predictions stay in the log.
+
+    \b
+    Example: mlops deployments remove churn --yes
+    """
+    workbench.serving.get(name)
+    confirm(f"Remove the deployment {name}? Requests to it will be answered with 404.", yes=yes)
+    workbench.serving.remove(name, why=why)
+    say(f"Removed {name}.")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--json", "data", metavar="ROWS", help="One row as an object, several as an array of objects.")
+@click.option("--file", "path", type=click.Path(path_type=Path), help="A .csv with a header, or a .json with rows.")
+@pass_workbench
+def predict(workbench: Workbench, name: str, data: str | None, path: Path | None) -> None:
+    """Ask a deployment for predictions over HTTP; prints one JSON document.
+
+    \b
+    Example: mlops predict churn --json '{"tenure": 12, "plan": "basic"}'
+    """
+    if (data is None) == (path is None):
+        raise click.UsageError("Give the rows either with --json or with --file.")
+    url = workbench.serving.get(name).url
+    asker = Asker(url.removesuffix(f"/v2/models/{name}/infer"), name)
+    rows = _rows(data, "--json") if data is not None else []
+    with asker, progress_bar("Predicting") as report:
+        if path is not None and path.suffix.lower() == ".csv":
+            answer = asker.csv(_csv(path), report)
+        else:
+            answer = asker.rows(_rows(_text(path), str(path)) if path is not None else rows, report)
+    emit_one(answer, as_json=True)
+
+
+@click.command()
+@click.argument("prediction_id", required=False)
+@click.argument("label", required=False)
+@click.option("--at", help="When it became known (ISO 8601, or a span back from now); default now.")
+@click.option("--file", "path", type=click.Path(path_type=Path), help="A .csv or .json with id, label and perhaps at.")
+@json_option
+@pass_workbench
+def feedback(
+    workbench: Workbench, prediction_id: str | None, label: str | None, at: str | None, path: Path | None, as_json: bool
+) -> None:
+    """Report what was true, for one prediction or for a file of them.
+
+    \b
+    Example: mlops feedback p19ad2f0c1b3a1b2c3d4e5f6 1
+    """
+    if path is not None and prediction_id is None:
+        rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _rows(_text(path), str(path))
+    elif path is None and prediction_id is not None and label is not None:
+        rows = [{"id": prediction_id, "label": _value(label), **({"at": at} if at else {})}]
+    else:
+        raise click.UsageError("Give a prediction id and its label, or --file.")
+    count = workbench.serving.feedback(rows)
+    emit_one({"accepted": count}, as_json=as_json)
+
+
+@click.group()
+def serve() -> None:
+    """Run a server in the foreground.
+
+    \b
+    Example: mlops serve inference --port 8080
+    """
+
+
+@serve.command()
+@click.option("--host", help="Address to listen on; only this machine's own are allowed. Default from settings.toml.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port, 0 for any free one. Default from settings.toml.")
+@click.pass_obj
+def inference(session: Session, host: str | None, port: int | None) -> None:
+    """Answer HTTP for all deployments until Ctrl-C; the daemon does the same in the background.
+
+    \b
+    Example: mlops serve inference
+    """
+    from mlops_tui.web.inference import serve as run  # uvicorn and the loop are for this command only
+
+    run(
+        session.workbench.workspace,
+        host=host,
+        port=port,
+        started=lambda url: say(f"Serving on {url} (Ctrl-C stops it)."),
+    )
+
+
+# -- words
+
+
+def _tell(workbench: Workbench, name: str, wait: float, as_json: bool) -> None:
+    """Print how a deployment does; with `wait`, once it serves, and exit 1 if it does not."""
+    deadline = time.monotonic() + wait
+    found = workbench.serving.get(name)
+    while wait and found.state not in {"ready", "failed"} and time.monotonic() < deadline:
+        time.sleep(_WAIT_POLL)
+        found = workbench.serving.get(name)
+    if as_json:
+        emit_one(found, as_json=True)
+    else:
+        emit_one(_facts(found))
+    if wait and found.state != "ready":
+        raise click.exceptions.Exit(1)
+
+
+def _facts(found: Any) -> dict[str, Any]:
+    facts = _fields(found)
+    facts["versions"] = _traffic(found)
+    facts["workers"] = ", ".join(
+        f"{r.version}: {r.state}" + (f" (pid {r.pid})" if r.pid else "") for r in found.versions
+    )
+    facts["previous"] = ", ".join(f"{version}={weight:g}" for version, weight in found.previous.items())
+    return facts
+
+
+def _row(found: Any) -> dict[str, Any]:
+    return {**_fields(found), "traffic": _traffic(found)}
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+
+
+def _traffic(found: Any) -> str:
+    return ", ".join(f"{route.version}={show(route.weight)}%" for route in found.versions)
+
+
+def _weight(text: str) -> tuple[int, float]:
+    version, _, weight = text.partition("=")
+    try:
+        return int(version), float(weight)
+    except ValueError:
+        raise InvalidInput(f"{text!r} is no share of a version.", hint="Write VERSION=WEIGHT: 3=90 4=10.") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} is not UTF-8 text.", hint="Save it as UTF-8.") from error
+
+
+def _rows(text: str, source: str) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(
+            f"{source} is not JSON: {error}.", hint='One row is {"x": 1}, several [{"x": 1}].'
+        ) from error
+    rows = value if isinstance(value, list) else [value]
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise InvalidInput(f"{source} holds no rows.", hint='One row is {"x": 1}, several [{"x": 1}, {"x": 2}].')
+    return rows
+
+
+def _csv(path: Path) -> list[list[str]]:
+    lines = [line for line in csv.reader(_text(path).splitlines(keepends=True)) if line]
+    if len(lines) < 2:
+        raise InvalidInput(f"{path} holds no rows.", hint="A header line and at least one row are needed.")
+    return lines
+
+
+def _csv_rows(path: Path) -> list[dict[str, Any]]:
+    head, *lines = _csv(path)
+    return [
+        {name: _value(text) if name == "label" else text for name, text in zip(head, line, strict=False) if text}
+        for line in lines
+    ]
+
+
+def _value(text: str) -> Any:
+    """A label as JSON reads it (1, 0.5, true), else the text itself."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, int | float | bool) else text
