@@ -72,16 +72,15 @@ class Experiments:
         dead = self._dead()
         self.take_in()
         late = self._dead() - dead
-        if (
-            late
-        ):  # runs that came to light just now: their last words may have been written after the look into the spool
+        # Runs that came to light just now: their last words may have been written after the look into the spool.
+        if late:
             self.take_in()
         crashed = []
         for run_id, process in sorted(dead | late):
             if self._mark_crashed(run_id, process):
                 crashed.append(self.run(run_id))
-        for number in self._store.numbers.removed_with_numbers():
-            self._forget(number)
+        if forgotten := self._store.numbers.removed_with_numbers():
+            self._forget(forgotten)
         return crashed
 
     def _dead(self) -> set[tuple[str, tuple[int, int, str]]]:
@@ -300,14 +299,9 @@ class Experiments:
     def remove_run(self, run_id: str, *, why: str = "") -> None:
         """Remove a run with all it logged; files stay in the store for others. NotAllowed while it runs."""
         run = self.run(run_id)
-        number = self._number(run.id)
         if run.state is RunState.RUNNING:
             raise NotAllowed(f"Run {run.id} is still running.", hint=f"Stop process {run.pid} first.")
-        with self._context.catalog.write() as tx:
-            self._store.remove_run(tx, number, self._context.now())
-            before = {"experiment": run.experiment, "name": run.name, "state": run.state.value}
-            self._audit.note(tx, "remove", "run", run.id, why=why, before=before)
-        self._forget(number)
+        self._remove_runs([run], why)
 
     def rename(self, name: str, new: str, *, why: str = "") -> Experiment:
         """Give an experiment another name. Raises NotFound, AlreadyExists, InvalidInput."""
@@ -329,8 +323,7 @@ class Experiments:
             )
         removed = 0
         while runs := self.runs(name, limit=500):
-            for run in runs:
-                self.remove_run(run.id, why=why or f"with experiment {name}")
+            self._remove_runs(runs, why or f"with experiment {name}")
             removed += len(runs)
         with self._context.catalog.write() as tx:
             self._store.remove_experiment(tx, name)
@@ -375,9 +368,20 @@ class Experiments:
             raise _no_run(run_id)
         return number
 
-    def _forget(self, number: int) -> None:
+    def _remove_runs(self, runs: Runs, why: str) -> None:
+        numbers = [self._number(run.id) for run in runs]
+        with self._context.catalog.write() as tx:
+            for run, number in zip(runs, numbers, strict=True):
+                self._store.remove_run(tx, number, self._context.now())
+                before = {"experiment": run.experiment, "name": run.name, "state": run.state.value}
+                self._audit.note(tx, "remove", "run", run.id, why=why, before=before)
+        self._forget(numbers)
+
+    def _forget(self, numbers: Sequence[int]) -> None:
+        """The numbers of removed runs, after the runs: a death in between leaves what the next sweep finds and completes."""
         with self._context.metrics.write() as tx:
-            self._store.numbers.forget_numbers(tx, number)
+            for number in numbers:
+                self._store.numbers.forget_numbers(tx, number)
 
 
 def _no_run(run_id: str) -> NotFound:

@@ -10,6 +10,7 @@ import pytest
 from mlops_tui.core import segments
 from mlops_tui.core.ids import new_id
 from mlops_tui.core.segments import SegmentWriter
+from mlops_tui.domains.experiments import intake as intake_module
 from mlops_tui.domains.experiments import spool
 from mlops_tui.domains.experiments.intake import RECOVERED
 from mlops_tui.domains.experiments.records import RunState
@@ -182,23 +183,23 @@ def test_a_forked_child_does_not_keep_the_turn(workbench, writer):
     """A child forked by another thread while the parent reads would hold the lock until it exits."""
     writer.metrics([("loss", 0, 1.0)])
     intake = workbench.experiments._intake
-    take_all, children = intake._take_all, []
+    take_all, statuses = intake._take_all, []
 
     def forking():
+        (handle,) = intake_module._held
         child = os.fork()
         if child == 0:
-            threading.Event().wait(5)
-            os._exit(0)
-        children.append(child)
+            try:
+                os.fstat(handle)
+            except OSError:
+                os._exit(0)
+            os._exit(1)
+        statuses.append(os.waitpid(child, 0)[1])
         return take_all()
 
     intake._take_all = forking
-    workbench.experiments.take_in()
-    intake._take_all = take_all
-    writer.metrics([("loss", 1, 1.0)])
-    assert workbench.experiments.take_in(wait=False) == 1
-    os.kill(children[0], 9)
-    os.waitpid(children[0], 0)
+    assert workbench.experiments.take_in() == 1
+    assert statuses == [0]
 
 
 def test_the_start_of_a_run_makes_its_experiment_and_is_audited_once(workbench):

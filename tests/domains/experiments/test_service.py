@@ -117,6 +117,17 @@ def test_steps_in_any_order_and_twice_keep_the_last_write_and_a_true_summary(wor
     assert (latest.value, latest.step, latest.min, latest.max, latest.count) == (50.0, 5, 7.0, 50.0, 4)
 
 
+def test_a_new_lower_step_that_comes_later_is_not_the_latest(workbench):
+    run = workbench.experiments.start("churn")
+    writer = RunWriter(workbench.workspace, run.id)
+    for step, value in [(5, 50.0), (4, 90.0)]:
+        writer.metrics([("loss", step, value)])
+        workbench.experiments.take_in()
+    writer.close()
+    latest = workbench.experiments.metrics(run.id)["loss"]
+    assert (latest.value, latest.step, latest.max, latest.count) == (50.0, 5, 90.0, 2)
+
+
 def test_history_goes_on_after_a_step_and_names_the_metrics_there_are(workbench):
     run = workbench.experiments.start("churn")
     writer = RunWriter(workbench.workspace, run.id)
@@ -153,10 +164,9 @@ def test_runs_are_ranked_by_a_metric_with_nan_and_missing_last(workbench, clock)
         ids[log(workbench, metrics={} if value is None else {"auc": value})] = name
     assert [ids[run.id] for run in workbench.experiments.runs(order="-auc")] == ["high", "middle", "low", "none", "nan"]
     assert [ids[run.id] for run in workbench.experiments.runs("churn", order="auc", limit=2)] == ["low", "middle"]
-    paged = [
-        ids[run.id] for offset in range(5) for run in workbench.experiments.runs(order="-auc", limit=1, offset=offset)
-    ]
-    assert paged == ["high", "middle", "low", "none", "nan"]
+    for size in (1, 2, 3):
+        pages = [workbench.experiments.runs(order="-auc", limit=size, offset=offset) for offset in range(0, 5, size)]
+        assert [ids[run.id] for page in pages for run in page] == ["high", "middle", "low", "none", "nan"]
 
 
 def test_an_unknown_order_state_or_experiment_is_refused_with_the_nearest_name(workbench):
@@ -214,6 +224,22 @@ def test_a_dead_run_that_said_its_last_word_is_not_called_crashed(workbench):
     assert workbench.experiments.run(facts.id).state is RunState.FINISHED
 
 
+def test_last_words_written_during_the_sweep_are_heard(workbench, monkeypatch):
+    facts = dataclasses.replace(workbench.experiments.describe("churn"), pid=2**22 + 1, process_started=1)
+    writer = RunWriter(workbench.workspace, facts.id)
+    writer.start(facts)
+    look = workbench.experiments._dead
+
+    def finish_meanwhile():
+        if workbench.experiments.list():  # the second look: the run is known, ends, and its process with it
+            writer.finish(RunState.FINISHED)
+        return look()
+
+    monkeypatch.setattr(workbench.experiments, "_dead", finish_meanwhile)
+    assert workbench.experiments.sweep() == []
+    assert workbench.experiments.run(facts.id).state is RunState.FINISHED
+
+
 def test_a_resumed_run_runs_again_under_its_new_process(workbench):
     run_id = log(workbench)
     again = workbench.experiments.describe("churn", resume=workbench.experiments.run(run_id))
@@ -252,7 +278,7 @@ def test_the_number_of_a_removed_run_is_not_given_to_another(workbench):
 
 def test_a_removal_cut_short_is_completed_by_the_next_sweep(workbench, monkeypatch):
     run_id = log(workbench, metrics={"auc": 0.5})
-    monkeypatch.setattr(workbench.experiments, "_forget", lambda number: None)
+    monkeypatch.setattr(workbench.experiments, "_forget", lambda numbers: None)
     workbench.experiments.remove_run(run_id)
     monkeypatch.undo()
     assert workbench.context.metrics.value("SELECT count(*) FROM metric") == 1

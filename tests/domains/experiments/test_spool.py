@@ -6,6 +6,7 @@ import errno
 import math
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -19,6 +20,17 @@ from mlops_tui.domains.experiments.spool import RunWriter, as_text
 def records(workspace, kind=None):
     found = [record for path in segments.segments(spool.folder(workspace)) for record, _ in segments.read(path)]
     return [record for record in found if kind is None or record[0] == kind]
+
+
+def ended(child):
+    """The exit status of a child; one that hangs is ended after five seconds."""
+    for _ in range(100):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status
+        time.sleep(0.05)
+    os.kill(child, 9)
+    return os.waitpid(child, 0)[1]
 
 
 def points(workspace):
@@ -121,9 +133,10 @@ def test_a_forked_child_writes_a_segment_of_its_own_even_if_the_lock_was_held(wo
     with writer._lock:  # as if another thread were in the middle of a call
         child = os.fork()
         if child == 0:
+            writer.tags({"who": "child"})
             writer.metrics([("child", 0, 2.0)])
             os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
+    assert ended(child) == 0
     writer.metrics([("parent", 1, 1.0)])
     assert len(segments.segments(spool.folder(workspace))) == 2
     assert sorted(points(workspace)) == [("child", 0, 2.0), ("parent", 0, 1.0), ("parent", 1, 1.0)]
