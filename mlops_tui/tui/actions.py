@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 DESKS: tuple[tuple[str, str, str], ...] = (
@@ -23,10 +23,14 @@ START_DAEMON = "mlops daemon start"
 
 @dataclasses.dataclass(frozen=True)
 class Situation:
-    """What decides whether an action is allowed: the selected record and whether a daemon runs (None: not known yet)."""
+    """What decides whether an action is allowed: the selected record and whether a daemon runs (None: not known yet).
+
+    `names` are what command lines call the record.
+    """
 
     record: Any = None
     daemon: bool | None = None
+    names: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
 Rule = Callable[[Situation], str]
@@ -84,6 +88,10 @@ def _has(field: str, reason: str) -> Rule:
     return lambda situation: "" if getattr(situation.record, field, True) else reason
 
 
+def _has_no(field: str, reason: str) -> Rule:
+    return lambda situation: reason if getattr(situation.record, field, None) else ""
+
+
 GLOBAL = (
     Action("go.desk", "Go to a desk: Overview, Features, ... System", ("1-8",)),
     Action("go.palette", "Command palette: desks, actions, objects, themes", (":", "ctrl+p"), footer="command"),
@@ -120,7 +128,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("registry.rollback", "Roll the champion back to the version before it", ("b",), "registry",
            "models", "a model", "mlops models rollback {name}", danger=True, footer="roll back"),
     Action("pipelines.run", "Run the pipeline", ("r",), "pipelines", "pipelines", "a pipeline",
-           "mlops pipelines run {name}", footer="run"),
+           "mlops pipelines run {name}", footer="run",
+           rules=(_has_no("problems", "Its file has mistakes; they are shown beside it."),)),
     Action("pipelines.log", "Follow the log", ("l",), "pipelines", "runs", "a run", "mlops jobs logs {job}",
            footer="log", rules=(_has("job_id", "It ran outside a job, so there is no job log."),)),
     Action("pipelines.cancel", "Cancel the run", ("c",), "pipelines", "runs", "a run", "mlops jobs cancel {job}",
@@ -176,7 +185,7 @@ def shown(key: str) -> str:
     return {"escape": "esc", "left": "←", "right": "→"}.get(key, key)
 
 
-def command(action: Action, **names: object) -> str:
+def command(action: Action, names: Mapping[str, object]) -> str:
     """The command line of an action with the names of the selected object put in."""
     text = action.cli
     for name, value in names.items():

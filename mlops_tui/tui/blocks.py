@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mlops_tui.tui.charts import line as line_chart
-from mlops_tui.tui.charts import small
+from mlops_tui.tui.charts import scale, small
 from mlops_tui.tui.lines import Line, Span, crop, fit, line, plain, wrap
 
 
@@ -76,9 +76,10 @@ class Chart:
     height: int = 8
     low: float | None = None
     high: float | None = None
+    x_label: Callable[[float], str] = scale.label
 
     def draw(self, width: int) -> list[Line]:
-        body = line_chart.draw(self.series, width, self.height, low=self.low, high=self.high)
+        body = line_chart.draw(self.series, width, self.height, low=self.low, high=self.high, x_label=self.x_label)
         return [*heading(self.title), *body]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
@@ -172,10 +173,10 @@ def number(value: float | int | None, digits: int = 4) -> str:
         return "-"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return clean(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, int) or (value == int(value) and abs(value) < 1e15):
         return f"{int(value):,}"
-    if value != value:
-        return "nan"
     return f"{value:.{digits}g}" if abs(value) < 1e6 else f"{value:,.0f}"
 
 

@@ -89,8 +89,12 @@ class Objects(Provider):
         screen = app.base_desk
         if isinstance(screen, Desk):
             for action in actions.of(screen.ID, screen.section.id):
-                reason = action.why_not(screen.situation())
-                yield action.title, reason or action.cli, partial(screen.carry_out, action)
+                reason = action.why_not(screen.situation)
+                yield (
+                    action.title,
+                    reason or actions.command(action, screen.situation.names),
+                    partial(screen.carry_out, action),
+                )
 
     async def discover(self) -> Hits:
         for title, text, run in self._commands():

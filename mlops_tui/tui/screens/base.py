@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from mlops_tui.tui import actions
-from mlops_tui.tui.actions import Action, Situation
+from mlops_tui.tui.actions import Action
 from mlops_tui.tui.screens.frame import Frame
 from mlops_tui.tui.state import Failure
 from mlops_tui.tui.widgets.painted import LinesView
@@ -179,10 +179,6 @@ class Desk(Frame):
         if self.record is not None:
             self.workbench_app.copy(self.section.key(self.record))
 
-    def situation(self) -> Situation:
-        """What the rules of actions look at."""
-        return Situation(self.record, self.workbench_app.daemon)
-
     async def action_act(self, key: str) -> None:
         """Carry out what a key means here."""
         action = actions.find(self.ID, self.section.id, key)
@@ -191,17 +187,16 @@ class Desk(Frame):
 
     async def carry_out(self, action: Action) -> None:
         """Call the desk's method for an action, or say why not."""
-        reason = action.why_not(self.situation())
+        reason = action.why_not(self.situation)
         if reason:
             self.notify(reason, title=action.title, severity="warning", markup=False)
             return
         await getattr(self, f"act_{action.id.partition('.')[2]}")()
 
-    def command(self, action_id: str, **names: object) -> str:
+    def command(self, action_id: str) -> str:
         """The command line that does the same as an action for the selected record."""
         action = next(one for one in actions.ACTIONS if one.id == action_id)
-        known = self.section.names(self.record) if self.record is not None else {}
-        return actions.command(action, **{**known, **names})
+        return actions.command(action, self.situation.names)
 
     def perform(self, title: str, work: Callable[[Workbench], str], *, then: Callable[[], None] | None = None) -> None:
         """Carry out `work` in a worker; what it returns is said in a toast, and the desk is read again."""
@@ -252,7 +247,7 @@ class Desk(Frame):
         """The keys that are valid here."""
         from mlops_tui.tui.widgets.help import Help
 
-        self.app.push_screen(Help(self.ID, self.section.id, self.situation()))
+        self.app.push_screen(Help(self.ID, self.section.id, self.situation))
 
     def action_menu(self) -> None:
         """What can be done here, and why not."""
@@ -262,4 +257,4 @@ class Desk(Frame):
             if action is not None:
                 await self.carry_out(action)
 
-        self.app.push_screen(Menu(self.ID, self.section.id, self.situation()), chosen)
+        self.app.push_screen(Menu(self.ID, self.section.id, self.situation), chosen)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from mlops_tui.tui import actions
 from mlops_tui.tui.actions import DESKS, START_DAEMON, Action, Situation
 from mlops_tui.tui.lines import Line, Span, clean, line
+from mlops_tui.tui.lines import width as cells
 from mlops_tui.tui.widgets.bar import Bar, Part
 
 if TYPE_CHECKING:
     from mlops_tui.tui.screens.frame import Frame
+    from mlops_tui.tui.screens.section import Section
 
 _LONG = 118
 
@@ -22,15 +24,10 @@ def draw(desk: Frame) -> None:
     desk.query_one("#top", Bar).show(tabs(desk.ID, width), place(app.project, app.daemon, width))
     banner = desk.query_one("#banner", Bar)
     banner.display = app.daemon is False
-    banner.show([(line((" ▲ No daemon: ", "warn"), "schedules, queued jobs and serving wait.  "), ""),
-                 (line((START_DAEMON, "accent"), ("  or D on Overview", "muted")), "")])  # fmt: skip
+    banner.show([(line((" ▲ No daemon: ", "warn"), "schedules, jobs and serving wait. ", (START_DAEMON, "accent"),
+                       (" (D on 1)", "muted")), "")])  # fmt: skip
     desk.query_one("#parts", Bar).show(desk.parts(), status(desk))
-    desk.query_one("#keys", Bar).show(footer(desk.ID, desk.section.id, situation(desk), width))
-
-
-def situation(desk: Frame) -> Situation:
-    """What the rules of actions look at."""
-    return Situation(desk.record, desk.workbench_app.daemon)
+    desk.query_one("#keys", Bar).show(footer(desk.ID, desk.section, desk.situation, width))
 
 
 def tabs(current: str, width: int) -> list[Part]:
@@ -86,20 +83,20 @@ def status(desk: Frame) -> Line:
     return ()
 
 
-def footer(desk: str, section: str, now: Situation, width: int) -> list[Part]:
-    """At most eight keys: what can be done here first, then what works everywhere. Not allowed ones are dim."""
-    out: list[Part] = []
+def footer(desk: str, section: Section, now: Situation, width: int) -> list[Part]:
+    """What can be done here, then what works everywhere, as far as it fits; not allowed actions are dim."""
+    own = [(one, f"act('{one.keys[0]}')") for one in actions.of(desk, section.id) if one.footer]
+    listed = section.draw is None
+    hidden = {"list.filter", "list.menu"} if desk == "overview" else set() if listed else {"list.filter", "go.open"}
+    common = [(one, _ANYWHERE.get(one.id, "")) for one in actions.GLOBAL if one.footer and one.id not in hidden]
+    parts = [(one, (_key(one, now), click)) for one, click in (*own, *common)]
     room = width
-    own = [(one, f"act('{one.keys[0]}')") for one in actions.of(desk, section) if one.footer]
-    common = [(one, _ANYWHERE.get(one.id, "")) for one in actions.GLOBAL if one.footer]
-    for action, click in (*own, *common):
-        part = _key(action, now)
-        length = sum(len(text) for text, _ in part)
-        if length > room:
-            break
-        room -= length
-        out.append((part, click))
-    return out
+    kept: set[str] = set()
+    for action, (spans, _) in sorted(parts, key=lambda part: _RANK.get(part[0].id, 0)):
+        if cells(spans) <= room:
+            room -= cells(spans)
+            kept.add(action.id)
+    return [part for action, part in parts if action.id in kept]
 
 
 _ANYWHERE = {
@@ -110,6 +107,8 @@ _ANYWHERE = {
     "app.quit": "app.quit",
     "go.section": "section(1)",
 }
+# Who stays when the line is short: the desk's own actions (0), help, then the rest.
+_RANK = {"app.help": 1, "go.open": 2, "list.filter": 3, "go.section": 4, "app.quit": 5, "go.palette": 6, "list.menu": 7}
 
 
 def _key(action: Action, now: Situation) -> Line:

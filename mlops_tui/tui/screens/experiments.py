@@ -109,7 +109,7 @@ class ExperimentsDesk(Desk):
             key=lambda one: str(one.id),
             empty=Empty(
                 "No runs yet. A training script logs one with `with mlops.start_run(experiment=...)`; a pipeline does it itself.",
-                'python -c \'import mlops_tui as m; r = m.start_run(experiment="first"); r.log_metric("loss", 0.3); r.end()\'',
+                "mlops pipelines run NAME",
             ),
             detail=run_detail,
             watches=frozenset({"catalog", "metrics"}),

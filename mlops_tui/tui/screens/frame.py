@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
+from mlops_tui.tui.actions import Situation
 from mlops_tui.tui.blocks import Block, draw_all
 from mlops_tui.tui.lines import Line
 from mlops_tui.tui.screens import chrome
@@ -185,11 +186,15 @@ class Frame(Screen[None]):
         else:
             memory.failure, memory.records = None, message.records
             memory.detail_of = ""
-        if message.section == self.section.id:
+        if self.on_screen(message.section):
             self.show_rows()
         if message.section in self._again:
             self._again.discard(message.section)
             self.load(self.by_id(message.section))
+
+    def on_screen(self, section: str) -> bool:
+        """Whether this part is what the user sees."""
+        return section == self.section.id
 
     def by_id(self, section: str) -> Section:
         """The section of this name, else the first."""
@@ -254,6 +259,13 @@ class Frame(Screen[None]):
         if not table.display or not 0 <= table.cursor < len(records):
             return None
         return records[table.cursor]
+
+    @property
+    def situation(self) -> Situation:
+        """What the rules of actions look at."""
+        record = self.record
+        names = self.section.names(record) if record is not None else {}
+        return Situation(record, self.workbench_app.daemon, names)
 
     @on(VirtualTable.Moved, "#table")
     def _moved(self) -> None:

@@ -95,13 +95,28 @@ def _gpu(gpu: Gpu, width: int) -> list[Line]:
 
 
 def _history(machine: Machine, width: int, height: int) -> list[Line]:
-    live = tuple(range(1 - len(machine.readings), 1))
-    series, title = machine.history, "Last 30 minutes, %"
-    if not any(one.ys for one in series):
-        series = (
-            Series("cpu", tuple(map(float, live)), tuple(one.cpu for one in machine.readings)),
-            Series("memory", tuple(map(float, live)), tuple(one.memory for one in machine.readings)),
-        )
+    if not any(one.ys for one in machine.history):
         title = "Last seconds, % (the daemon keeps a longer history)"
-    body = line_chart.draw(series, width - 2, height - 1, low=0, high=100)
+        body = live_chart(machine.readings, width - 2, height - 1)
+    else:
+        title = "Last 30 minutes, %"
+        body = line_chart.draw(machine.history, width - 2, height - 1, low=0, high=100, x_label=_minutes)
     return [line((f" {title}", "title")), *(line(" ", *one) for one in body)]
+
+
+def live_chart(readings: tuple[Reading, ...], width: int, height: int) -> list[Line]:
+    """Processor and memory of the readings of this session, one a second."""
+    ages = tuple(float(age) for age in range(1 - len(readings), 1))
+    series = (
+        Series("cpu", ages, tuple(one.cpu for one in readings)),
+        Series("memory", ages, tuple(one.memory for one in readings)),
+    )
+    return line_chart.draw(series, width, height, low=0, high=100, x_label=_seconds)
+
+
+def _seconds(age: float) -> str:
+    return "now" if age > -0.5 else f"{-age:.0f} s ago"
+
+
+def _minutes(age: float) -> str:
+    return "now" if age > -0.5 else f"{-age:.0f} min ago"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -14,13 +13,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.css.query import NoMatches
 
-from mlops_tui.core import clock
 from mlops_tui.core.errors import Unavailable
 from mlops_tui.tui.charts.small import sparkline
-from mlops_tui.tui.lines import Line, clean, fit, line, percent
+from mlops_tui.tui.lines import Line, clean, fit, line
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
-from mlops_tui.tui.screens.hardware import meters
+from mlops_tui.tui.screens.hardware import live_chart, meters
+from mlops_tui.tui.screens.panels import Item, deployed, next_fires, open_alerts, recent, running
 from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets import states
 from mlops_tui.tui.widgets.bar import Bar, Part
@@ -31,101 +30,6 @@ from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Reading
-
-LIMIT = 30
-TRAFFIC_MS = 15 * clock.MINUTE
-
-
-@dataclasses.dataclass(frozen=True)
-class Item:
-    """One row of a panel and the object that enter opens."""
-
-    title: str
-    desk: str
-    section: str
-    key: str
-    state: str = ""
-    words: str = ""
-    at: int | None = None
-    rates: tuple[float, ...] = ()
-
-
-def running(bench: Workbench) -> list[Item]:
-    """Pending jobs, then runs that log right now."""
-    found = [
-        Item(one.title, "system", "jobs", str(one.id), str(one.state), _share(one.progress.done, one.progress.total),
-             one.started_at or one.created_at)
-        for one in bench.jobs.list(limit=LIMIT)
-        if str(one.state) in ("queued", "claimed", "running")
-    ]  # fmt: skip
-    runs = bench.experiments.runs(state="running", limit=LIMIT)
-    return found + [
-        Item(
-            f"{run.experiment} {run.name or run.id[:8]}",
-            "experiments",
-            "runs",
-            run.id,
-            str(run.state),
-            "",
-            run.started_at,
-        )
-        for run in runs
-    ]
-
-
-def _share(done: int, total: int | None) -> str:
-    return percent(done / total) if total else ""
-
-
-def deployed(bench: Workbench) -> list[Item]:
-    """Deployments with their routes and the requests of the last 15 minutes."""
-    since = bench.context.now() - TRAFFIC_MS
-    out = []
-    for one in bench.serving.list():
-        points = bench.serving.series(one.name, since, 30 * clock.SECOND)
-        stats = bench.serving.stats(one.name, since)
-        routes = " ".join(f"v{route.version}:{route.weight:g}%" for route in one.versions)
-        rates = tuple(float(point.requests) for point in points)
-        out.append(
-            Item(
-                one.name,
-                "serving",
-                "deployments",
-                one.name,
-                str(one.state),
-                f"{routes}  {stats.rate:.1f}/s",
-                None,
-                rates,
-            )
-        )
-    return out
-
-
-def open_alerts(bench: Workbench) -> list[Item]:
-    """Alerts nobody has resolved, the newest first."""
-    return [
-        Item(one.title, "monitoring", "alerts", str(one.id), str(one.state), one.subject, one.last_at)
-        for one in sorted(bench.alerts.list(limit=200), key=lambda one: -one.last_at)
-        if str(one.state) in ("open", "acknowledged")
-    ]
-
-
-def next_fires(bench: Workbench) -> list[Item]:
-    """The next slot of every schedule that is not paused, the soonest first."""
-    out = [
-        Item(one.name, "pipelines", "schedules", one.name, "paused" if one.paused else "active",
-             one.cron or f"on {one.kind}", None if one.paused else one.next_due)
-        for one in bench.schedules.list()
-    ]  # fmt: skip
-    return sorted(out, key=lambda item: item.at or 2**62)
-
-
-def recent(bench: Workbench) -> list[Item]:
-    """The newest changes of the audit log."""
-    return [
-        Item(f"{one.verb} {one.kind} {one.name}", "system", "audit", str(one.id), "", one.actor, one.at)
-        for one in bench.audit.list(limit=LIMIT)
-    ]
 
 
 def _columns(*, state: bool = True, words: int = 3, when: bool = True, traffic: bool = False) -> tuple[Column, ...]:
@@ -207,7 +111,14 @@ class OverviewDesk(Desk):
         return self.query_one(f"#panel-{section.id}", Panel)
 
     def parts(self) -> list[Part]:
-        return [(line((" workspace ", "muted"), (clean(self.workbench_app.project), "title")), "")]
+        name = line((" workspace ", "muted"), (clean(self.workbench_app.project), "title"), "   ")
+        counts = {section.id: len(self.memory[section.id].records or ()) for section in self.SECTIONS}
+        words = (
+            (f"◐ {counts['running']} running   ", "busy" if counts["running"] else "muted"),
+            (f"● {counts['deployed']} deployed   ", "good" if counts["deployed"] else "muted"),
+            (f"▲ {counts['alerts']} alerts ", "warn" if counts["alerts"] else "muted"),
+        )
+        return [((*name, *words), "")]
 
     @property
     def table(self) -> VirtualTable:
@@ -219,7 +130,7 @@ class OverviewDesk(Desk):
 
     def sampled(self, readings: tuple[Reading, ...]) -> None:
         try:
-            self.query_one("#machine", LinesView).show(lambda width, height: _machine(readings, width))
+            self.query_one("#machine", LinesView).show(lambda width, height: _machine(readings, width, height))
         except NoMatches:  # a reading came while the desk was being built
             return
 
@@ -229,6 +140,9 @@ class OverviewDesk(Desk):
         for section in self.SECTIONS:
             if changed & section.watches:
                 self.load(section)
+
+    def on_screen(self, section: str) -> bool:
+        return True
 
     def show_section(self) -> None:
         self.panel(self.section).focus()
@@ -299,13 +213,16 @@ def _brief(empty: Empty, width: int) -> list[Line]:
     return [line((f" {empty.sentence}", "muted")), line((f" {fit(empty.command, width - 2)}", "accent"))]
 
 
-def _machine(readings: tuple[Reading, ...], width: int) -> list[Line]:
+def _machine(readings: tuple[Reading, ...], width: int, height: int) -> list[Line]:
     if not readings:
         return [line((" reading …", "muted"))]
     now = readings[-1]
-    spark = sparkline([one.cpu for one in readings], max(4, min(60, width - 12)), low=0, high=100)
     gpus = f"{len(now.gpus)}" if now.gpus else str(now.driver)
-    return [*meters(now, width), line(f" {fit('CPU', 8)}", spark), line(f" {fit('GPU', 8)}", (gpus, "muted"))]
+    out = [*meters(now, width), line(f" {fit('GPU', 8)}", (gpus, "muted"))]
+    if height - len(out) >= 5:
+        return [*out, *(line(" ", *one) for one in live_chart(readings, width - 2, height - len(out)))]
+    spark = sparkline([one.cpu for one in readings], max(4, min(60, width - 12)), low=0, high=100)
+    return [*out[:-1], line(f" {fit('CPU', 8)}", spark), out[-1]]
 
 
 def _start_daemon(bench: Workbench) -> str:

@@ -13,6 +13,7 @@ from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.section import Inside, Section
 from mlops_tui.tui.widgets.dialogs import Answers, Confirm, Field, Form, Question
 from mlops_tui.tui.widgets.states import Empty
+from mlops_tui.tui.widgets.table import Column
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def version_detail(bench: Workbench, one: Version) -> Sequence[Block]:
 
 def _stage(one: Version) -> Span:
     word = str(one.stage)
-    return ("· -", "muted") if word == "None" else state(word)
+    return ("-", "muted") if word == "None" else state(word)
 
 
 class RegistryDesk(Desk):
@@ -136,7 +137,7 @@ class RegistryDesk(Desk):
             columns=(
                 cells.text("Model", lambda one: one.model, width=30, grow=True),
                 cells.text("Version", lambda one: f"v{one.version}", width=8),
-                cells.status("Stage", lambda one: "-" if str(one.stage) == "None" else one.stage),
+                Column("Stage", lambda one, now: _stage(one), width=14),
                 cells.text("Aliases", lambda one: ", ".join(one.aliases), width=24, rank=2),
                 cells.text("Metrics", lambda one: "  ".join(f"{k} {number(v, 3)}" for k, v in list(one.metrics.items())[:2]),
                            width=34, rank=4, role="muted"),

@@ -112,13 +112,17 @@ def _charts(bench: Workbench, name: str) -> list[Block]:
     at = tuple((point.at - points[-1].at) / clock.MINUTE for point in points)
     nan = float("nan")
     return [
-        Chart((Series("requests/s", at, tuple(point.rate for point in points)),), height=7, low=0),
+        Chart((Series("requests/s", at, tuple(point.rate for point in points)),), height=7, low=0, x_label=_age),
         Chart(
             (Series("p95 ms", at, tuple(nan if point.p95_ms is None else point.p95_ms for point in points)),),
             height=7,
             low=0,
         ),
     ]
+
+
+def _age(minutes: float) -> str:
+    return "now" if minutes > -0.5 else f"{-minutes:.0f} min ago"
 
 
 def prediction_detail(bench: Workbench, one: Prediction) -> Sequence[Block]:

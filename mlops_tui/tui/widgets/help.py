@@ -33,7 +33,7 @@ def _lines(action: Action, now: Situation, width: int) -> list[Line]:
     keys = " ".join(actions.shown(key) for key in action.keys)
     out = [line((f"  {fit(keys, 16)} ", "key"), action.title + (" (asks first)" if action.danger else ""))]
     if action.cli:
-        out.append(line((" " * 19, "text"), (action.cli, "muted")))
+        out.append(line((" " * 19, "text"), (actions.command(action, now.names), "muted")))
     reason = action.why_not(now)
     if reason:
         out.append(line((" " * 19, "text"), (reason, "warn")))
@@ -72,6 +72,7 @@ class Help(ModalScreen[None]):
 
 class _Choices:
     def __init__(self, choices: tuple[Action, ...], now: Situation) -> None:
+        self._names = now.names
         self._rows = [(one, one.why_not(now)) for one in choices]
 
     @property
@@ -84,7 +85,7 @@ class _Choices:
         return (
             (actions.shown(one.keys[0]), "key"),
             (one.title, role),
-            (reason or one.cli, "warn" if reason else "muted"),
+            (reason or actions.command(one, self._names), "warn" if reason else "muted"),
         )
 
 

@@ -54,8 +54,8 @@ class LinesView(Painted, can_focus=True):
         self._redraw()
 
     def _redraw(self) -> None:
-        width, height = self.scrollable_content_region.size
-        if self._draw is None or not width:
+        width, height = self.content_region.width - 1, self.content_region.height  # one cell is the scrollbar's
+        if self._draw is None or width < 1:
             return
         before, self._lines = self._lines, self._draw(width, height)
         self.virtual_size = Size(width, len(self._lines))

@@ -210,6 +210,8 @@ class VirtualTable(Painted, can_focus=True):
     def _base(self, index: int) -> Style:
         if index != self.cursor:
             return self.rich_style
+        if not self.has_focus and not self._header:
+            return self.rich_style
         return self.rich_style + self.role_style("cursor" if self.has_focus else "blur")
 
     def _head(self) -> Line:
@@ -222,7 +224,7 @@ class VirtualTable(Painted, can_focus=True):
 
     def _row(self, index: int) -> Line:
         cells = self.rows.cells(index)
-        mark = "▌" if index == self.cursor else " "
+        mark = "▌" if index == self.cursor and (self.has_focus or self._header) else " "
         parts: list[Span] = [(mark, "accent")]
         for at, room in self._widths.items():
             text, role = cells[at]

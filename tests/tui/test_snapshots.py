@@ -1,0 +1,35 @@
+"""The text of every part of every desk in two sizes, empty and filled, compared exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from mlops_tui.core.workspace import Workspace
+from mlops_tui.tui import actions
+
+from .conftest import Open, desk_of, settle
+
+SIZES = [(80, 24), (160, 45)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("desk", [name for name, _, _ in actions.DESKS])
+async def test_filled(
+    open_app: Open, filled: Workspace, snapshot: Callable[[Pilot[Any], str], None], desk: str, size: tuple[int, int]
+) -> None:
+    async with open_app(filled, desk, size) as pilot:
+        sections = desk_of(pilot).SECTIONS if desk != "overview" else desk_of(pilot).SECTIONS[:1]
+        for section in sections:
+            desk_of(pilot).go(section.id)
+            await settle(pilot)
+            snapshot(pilot, f"{desk}-{section.id}-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("desk", [name for name, _, _ in actions.DESKS])
+async def test_empty(open_app: Open, blank: Workspace, snapshot: Callable[[Pilot[Any], str], None], desk: str) -> None:
+    async with open_app(blank, desk, (80, 24), daemon=False) as pilot:
+        snapshot(pilot, f"{desk}-empty-80x24")
