@@ -46,7 +46,8 @@ def info_path(workspace: Workspace) -> Path:
 
 
 def gateway_path(workspace: Workspace) -> Path:
-    return workspace.run / "gateway.json"
+    """The gateway that the daemon supervises; `gateway.json` beside it is the gateway's own, while it answers."""
+    return workspace.run / "supervised-gateway.json"
 
 
 def status(workspace: Workspace) -> Status:

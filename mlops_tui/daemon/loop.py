@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mlops_tui.core import locks
 from mlops_tui.core.errors import WorkbenchError
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.daemon.gateway import Gateway
@@ -100,7 +101,7 @@ class Daemon:
     def _changed(self) -> bool:
         rang, self._rang = self._rang, False
         try:
-            seen = self._bench.changed()[0]  # the catalog: metrics and telemetry ask nothing of us
+            seen = self._bench.context.catalog.data_version()
         except WorkbenchError:
             return rang
         changed = seen != self._seen
@@ -204,7 +205,8 @@ class Daemon:
         return any(deployment.wanted == "running" for deployment in self._bench.serving.wanted())
 
     def _serving_elsewhere(self) -> bool:
-        return self._bench.serving.gateway() is not None
+        """Someone runs a gateway by hand: it holds this lock for life."""
+        return locks.held(self._workspace.run / "gateway.lock")
 
 
 def notify(message: str) -> None:
