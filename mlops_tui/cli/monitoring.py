@@ -1,0 +1,360 @@
+"""`mlops monitors` and `mlops alerts`: what deployments see and get wrong, and who looks at it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
+from mlops_tui.core import clock
+from mlops_tui.core.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlops_tui.domains.monitoring.records import FeatureDrift, Performance, Report
+    from mlops_tui.workbench import Workbench
+
+NO_MONITORS = "No deployments, so nothing to monitor. Make one: mlops deployments create NAME MODEL@champion"
+# A report that says this makes `monitors run` exit with 1, as any check that says no.
+BAD = {"drift", "performance", "unhealthy"}
+
+
+@click.group()
+def monitors() -> None:
+    """Drift and performance of deployments; each has a monitor with defaults from its first day.
+
+    \b
+    Example: mlops monitors list
+    """
+
+
+@monitors.command("list")
+@json_option
+@pass_workbench
+def list_monitors(workbench: Workbench, as_json: bool) -> None:
+    """List monitors with what their last check found.
+
+    \b
+    Example: mlops monitors list --json
+    """
+    columns = [("deployment", "Deployment"), ("state", "State"), ("verdict", "Verdict"), ("version", "Version")]
+    columns += [("checked_at", "Checked"), ("min_rows", "Min rows"), ("max_rows", "Window"), ("alpha", "Alpha")]
+    emit(workbench.monitoring.list(), columns, as_json=as_json, empty=NO_MONITORS)
+
+
+def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that stand for the settings of a monitor."""
+    for option in reversed(
+        [
+            click.option("--min-rows", type=int, help="New predictions a check waits for (200)."),
+            click.option("--max-rows", type=int, help="Largest window; older predictions are passed over (2000)."),
+            click.option(
+                "--alpha", type=float, help="Chance of a false alarm per window, all columns together (0.01)."
+            ),
+            click.option("--need", type=int, help="Drifted windows that make an alert (2) ..."),
+            click.option("--of", type=int, help="... of this many last ones (3)."),
+            click.option("--margin", type=float, help="How much worse than the baseline is bad (0.1: ten percent)."),
+            click.option("--min-labels", type=int, help="Labels needed before performance is judged (50)."),
+            click.option("--max-error-rate", type=float, help="Share of failed requests that alarms (0.05)."),
+            click.option("--max-latency-ms", type=float, help="95th percentile of latency that alarms (500)."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+@monitors.command("add")
+@click.argument("deployment")
+@settings_options
+@json_option
+@pass_workbench
+def add_monitor(workbench: Workbench, deployment: str, as_json: bool, **settings: Any) -> None:
+    """Set how a deployment is watched, or watch it again after its monitor was removed.
+
+    \b
+    Example: mlops monitors add churn --min-rows 500 --alpha 0.005
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    emit_one(workbench.monitoring.add(deployment, **given), as_json)
+
+
+@monitors.command("show")
+@click.argument("deployment")
+@click.option("--history", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many reports to list.")
+@json_option
+@pass_workbench
+def show_monitor(workbench: Workbench, deployment: str, history: int, as_json: bool) -> None:
+    """Show the settings of a monitor, its newest report column by column, and earlier verdicts.
+
+    \b
+    Example: mlops monitors show churn
+    """
+    monitor = workbench.monitoring.get(deployment)
+    reports = workbench.monitoring.reports(deployment, history)
+    if as_json:
+        emit_one(
+            {"monitor": monitor, "report": reports[0] if reports else None, "history": [*map(_line, reports)]}, True
+        )
+        return
+    emit_one(monitor)
+    if not reports:
+        say("Not checked yet. Check now: mlops monitors run " + deployment)
+        return
+    click.echo()
+    print_report(reports[0])
+    click.echo("\nBefore")
+    columns = [("id", "Report"), ("at", "At"), ("version", "Version"), ("rows", "Rows"), ("verdict", "Verdict")]
+    columns += [("drifted", "Drifted"), ("metric", "Metric"), ("value", "Value")]
+    emit([*map(_line, reports)], columns)
+
+
+@monitors.command("run")
+@click.argument("deployment", required=False)
+@click.option("--all", "everything", is_flag=True, help="Check every active monitor.")
+@click.option("--window", type=click.IntRange(min=2), help="Compare at most this many of the newest predictions.")
+@json_option
+@pass_workbench
+def run_monitor(
+    workbench: Workbench, deployment: str | None, everything: bool, window: int | None, as_json: bool
+) -> None:
+    """Check a deployment now; exit code 1 when something is wrong.
+
+    \b
+    Example: mlops monitors run churn
+    """
+    if bool(deployment) == everything:
+        raise click.UsageError("Name a deployment, or say --all.")
+    # What was answered a moment ago lies in segments still; a person who asks now means that too.
+    workbench.serving.compact()
+    reports = (
+        [workbench.monitoring.check(deployment, window=window)] if deployment else workbench.monitoring.check_all()
+    )
+    if as_json:
+        emit(reports, [], as_json=True) if everything else emit_one(reports[0], True)
+    else:
+        for place, report in enumerate(reports):
+            if place:
+                click.echo()
+            print_report(report)
+        if not reports:
+            say(NO_MONITORS)
+    if any(report.verdict in BAD for report in reports):
+        raise click.exceptions.Exit(1)
+
+
+@monitors.command("pause")
+@click.argument("deployment")
+@why_option
+@pass_workbench
+def pause_monitor(workbench: Workbench, deployment: str, why: str) -> None:
+    """Stop checking a deployment until resumed.
+
+    \b
+    Example: mlops monitors pause churn --why "data migration"
+    """
+    workbench.monitoring.pause(deployment, why)
+    say(f"Paused the monitor of {deployment}.")
+
+
+@monitors.command("resume")
+@click.argument("deployment")
+@why_option
+@pass_workbench
+def resume_monitor(workbench: Workbench, deployment: str, why: str) -> None:
+    """Check a paused deployment again.
+
+    \b
+    Example: mlops monitors resume churn
+    """
+    workbench.monitoring.resume(deployment, why)
+    say(f"Resumed the monitor of {deployment}.")
+
+
+@monitors.command("remove")
+@click.argument("deployment")
+@why_option
+@yes_option
+@pass_workbench
+def remove_monitor(workbench: Workbench, deployment: str, why: str, yes: bool) -> None:
+    """Stop watching a deployment and end its alerts; its reports stay.
+
+    \b
+    Example: mlops monitors remove churn --yes
+    """
+    workbench.monitoring.get(deployment)
+    confirm(f"Stop watching {deployment}?", yes=yes)
+    workbench.monitoring.remove(deployment, why)
+    say(f"Removed the monitor of {deployment}.")
+
+
+def print_report(report: Report) -> None:
+    """A report for a person: the verdict, then columns with statistic against threshold, then how right it is."""
+    click.echo(click.style(f"{report.deployment}: {report.verdict}", bold=True))
+    click.echo(
+        f"version {report.version}, {report.rows} predictions compared, {report.seen} new since the check before"
+    )
+    if report.error_rate is not None:
+        latency = "-" if report.latency_p95_ms is None else f"{report.latency_p95_ms:.1f} ms"
+        click.echo(f"failed requests {report.error_rate:.1%}, 95th percentile of latency {latency}")
+    for note in report.notes:
+        click.echo(note)
+    rows = [*report.features, *([report.prediction] if report.prediction else [])]
+    if rows:
+        click.echo()
+        columns = [("name", "Column"), ("psi", "PSI"), ("psi_limit", "Limit"), ("ks", "KS"), ("ks_limit", "Limit")]
+        columns += [("missing", "Missing"), ("verdict", "Verdict"), ("note", "Note")]
+        emit([_column(column) for column in rows], columns)
+    if report.performance:
+        click.echo()
+        click.echo(_right(report.performance))
+
+
+def _column(column: FeatureDrift) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "psi": _round(column.psi),
+        "psi_limit": _round(column.psi_threshold),
+        "ks": _round(column.ks),
+        "ks_limit": _round(column.ks_threshold),
+        "missing": f"{column.nulls:.1%}",
+        "verdict": "DRIFT" if column.drifted else "ok" if column.psi is not None else "-",
+        "note": column.note,
+    }
+
+
+def _right(found: Performance) -> str:
+    baseline = "" if found.baseline is None else f", {found.baseline:.4g} at training"
+    text = f"{found.metric} {found.value:.4g} ({found.low:.4g} to {found.high:.4g}){baseline}, {found.labels} labels"
+    if found.worse:
+        text += "; worse than at training"
+    if found.concept_drift:
+        text += f"; errors rose at {clock.iso(found.concept_at)}"
+    others = [f"{name} {value:.4g}" for name, value in found.metrics.items() if name != found.metric]
+    return text + ("\n" + ", ".join(others) if others else "")
+
+
+def _line(report: Report) -> dict[str, Any]:
+    found = report.performance
+    return {
+        "id": report.id,
+        "at": report.at,
+        "version": report.version,
+        "rows": report.rows,
+        "verdict": report.verdict,
+        "drifted": [column.name for column in report.drifted],
+        "metric": found.metric if found else None,
+        "value": _round(found.value) if found else None,
+    }
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+# -- alerts ------------------------------------------------------------------------------------------------------------
+
+
+@click.group()
+def alerts() -> None:
+    """Conditions that want a person.
+
+    \b
+    Example: mlops alerts list
+    """
+
+
+@alerts.command("list")
+@click.option("--state", type=click.Choice(["open", "acknowledged", "silenced", "resolved"]), help="Only this state.")
+@click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
+@click.option("--subject", help="Only of this deployment or pipeline.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@json_option
+@pass_workbench
+def list_alerts(
+    workbench: Workbench, state: str | None, everything: bool, subject: str | None, limit: int, as_json: bool
+) -> None:
+    """List alerts that are not resolved, newest first.
+
+    \b
+    Example: mlops alerts list --state open
+    """
+    found = workbench.alerts.list(state, limit, subject=subject)
+    if state is None and not everything:
+        found = [alert for alert in found if alert.active]
+    columns = [("id", "Alert"), ("severity", "Severity"), ("state", "State"), ("subject", "Subject"), ("title", "What")]
+    columns += [("count", "Times"), ("last_at", "Last")]
+    emit(found, columns, as_json=as_json, empty="No alerts.")
+
+
+@alerts.command("show")
+@click.argument("alert_id", type=int)
+@json_option
+@pass_workbench
+def show_alert(workbench: Workbench, alert_id: int, as_json: bool) -> None:
+    """Show an alert with the numbers behind it.
+
+    \b
+    Example: mlops alerts show 3
+    """
+    emit_one(workbench.alerts.get(alert_id), as_json)
+
+
+@alerts.command("ack")
+@click.argument("alert_ids", type=int, nargs=-1, required=True)
+@why_option
+@pass_workbench
+def acknowledge(workbench: Workbench, alert_ids: tuple[int, ...], why: str) -> None:
+    """Say that you are looking at it.
+
+    \b
+    Example: mlops alerts ack 3 --why "checking the sensor"
+    """
+    for alert_id in alert_ids:
+        workbench.alerts.acknowledge(alert_id, why)
+        say(f"Acknowledged alert {alert_id}.")
+
+
+@alerts.command("silence")
+@click.argument("alert_id", type=int)
+@click.option("--for", "span", metavar="SPAN", help="How long: 30m, 4h, 7d.")
+@click.option("--until", metavar="TIME", help="Until when: 2026-11-30T09:00.")
+@why_option
+@pass_workbench
+def silence(workbench: Workbench, alert_id: int, span: str | None, until: str | None, why: str) -> None:
+    """Keep an alert quiet for a while; if it is not resolved by then it is open again.
+
+    \b
+    Example: mlops alerts silence 3 --for 4h --why "known, fix is on its way"
+    """
+    if (span is None) == (until is None):
+        raise click.UsageError("Say either --for SPAN or --until TIME.")
+    now = workbench.context.now()
+    end = now + clock.parse_span(span) if span is not None else clock.parse_time(until or "", now=now)
+    workbench.alerts.silence(alert_id, end, why)
+    say(f"Silenced alert {alert_id} until {clock.local(end)}.")
+
+
+@alerts.command("resolve")
+@click.argument("alert_ids", type=int, nargs=-1)
+@click.option("--rule", help="With --subject: the unresolved alert of this rule.")
+@click.option("--subject", help="With --rule: of this deployment or pipeline.")
+@why_option
+@pass_workbench
+def resolve(workbench: Workbench, alert_ids: tuple[int, ...], rule: str | None, subject: str | None, why: str) -> None:
+    """End alerts; if the condition comes again, a new one begins.
+
+    \b
+    Example: mlops alerts resolve 3 --why "retrained"
+    """
+    if bool(rule) != bool(subject) or bool(rule) == bool(alert_ids):
+        raise InvalidInput("Name alerts by number, or one by --rule and --subject.", hint="See them: mlops alerts list")
+    if rule and subject:
+        ended = workbench.alerts.resolve_by(rule, subject, why)
+        if ended is None:
+            raise NotFound(f"There is no unresolved '{rule}' alert of '{subject}'.", hint="mlops alerts list")
+        say(f"Resolved alert {ended.id}.")
+    for alert_id in alert_ids:
+        workbench.alerts.resolve(alert_id, why)
+        say(f"Resolved alert {alert_id}.")

@@ -1,0 +1,105 @@
+"""Metrics against scikit-learn, intervals against their promise, the error stream against river itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from river.drift import ADWIN
+from sklearn import metrics
+
+from mlops_tui.domains.monitoring import performance
+from mlops_tui.domains.monitoring.records import Detector
+
+
+def test_regression_metrics_agree_with_scikit_learn() -> None:
+    random = np.random.default_rng(1)
+    truth = random.gamma(2, 10, 500)
+    predicted = np.clip(truth + random.normal(0, 3, 500), 0, None)
+    judged = performance.judge(
+        pd.DataFrame({"prediction": predicted, "label": truth, "score": np.nan}), classification=False
+    )
+    assert judged.metrics["mae"] == pytest.approx(metrics.mean_absolute_error(truth, predicted))
+    assert judged.metrics["rmse"] == pytest.approx(metrics.root_mean_squared_error(truth, predicted))
+    assert judged.metrics["rmsle"] == pytest.approx(metrics.root_mean_squared_log_error(truth, predicted))
+    assert judged.metrics["r2"] == pytest.approx(metrics.r2_score(truth, predicted))
+
+
+def test_classification_metrics_agree_with_scikit_learn() -> None:
+    random = np.random.default_rng(2)
+    score = np.round(random.uniform(size=400), 2)
+    truth = np.where(random.uniform(size=400) < score, "yes", "no")
+    predicted = np.where(score > 0.5, "yes", "no")
+    rows = pd.DataFrame({"prediction": predicted, "label": truth, "score": score})
+    found = performance.judge(rows, classification=True, labels=["no", "yes"]).metrics
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(truth, predicted))
+    assert found["f1"] == pytest.approx(metrics.f1_score(truth, predicted, pos_label="yes"))
+    assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(truth == "yes", score))
+    assert found["log_loss"] == pytest.approx(metrics.log_loss(truth == "yes", np.clip(score, 1e-15, 1 - 1e-15)))
+
+
+def test_many_classes_have_a_mean_f1_and_no_score_metrics() -> None:
+    truth, predicted = ["a", "b", "c", "a"], ["a", "b", "a", "a"]
+    rows = pd.DataFrame({"prediction": predicted, "label": truth, "score": [0.9] * 4})
+    found = performance.judge(rows, classification=True, labels=["a", "b", "c"]).metrics
+    assert set(found) == {"accuracy", "f1"}
+    assert found["f1"] == pytest.approx(metrics.f1_score(truth, predicted, average="macro"))
+
+
+def test_labels_of_other_types_mean_the_same_class() -> None:
+    rows = pd.DataFrame({"prediction": [1, 0, 1], "label": pd.Series(["1", 0.0, True], dtype=object), "score": np.nan})
+    judged = performance.judge(rows, classification=True, labels=[0, 1])
+    assert judged.errors.tolist() == [0.0, 0.0, 1.0]
+
+
+def test_labels_that_are_no_numbers_are_left_out() -> None:
+    rows = pd.DataFrame({"prediction": [1.0, 2.0], "label": pd.Series(["x", 3.0], dtype=object), "score": np.nan})
+    judged = performance.judge(rows, classification=False)
+    assert (judged.errors.tolist(), judged.usable.tolist()) == ([1.0], [False, True])
+
+
+@pytest.mark.parametrize("classification", [True, False])
+def test_the_interval_holds_the_truth_as_often_as_it_says(classification: bool) -> None:
+    random = np.random.default_rng(3)
+    held = 0
+    for _ in range(1000):
+        errors = (random.uniform(size=200) < 0.1).astype(float) if classification else random.exponential(2.0, 200)
+        low, high = performance.interval(errors, classification=classification)
+        held += low <= (0.1 if classification else 2.0) <= high
+    assert held >= 965
+
+
+def test_the_stream_in_pieces_is_river_in_one_go() -> None:
+    random = np.random.default_rng(4)
+    values = np.clip(np.concatenate([random.exponential(0.2, 3000), random.exponential(0.4, 3000)]), 0, 1)
+    adwin, alarms = ADWIN(), []
+    for place, value in enumerate(values.astype(np.float32)):
+        adwin.update(float(value))
+        if adwin.drift_detected:
+            alarms.append(place)
+    detector = Detector(1)
+    for start in range(0, len(values), 37):
+        piece = values[start : start + 37]
+        detector = performance.watch(detector, piece.tolist(), list(range(start, start + len(piece))))
+    assert alarms
+    assert detector.concept_at == alarms[0]
+    assert 3000 <= alarms[0] < 3500
+    assert len(detector.errors) // 4 == len(values) - 1 - alarms[-1]
+
+
+def test_an_error_that_falls_is_no_alarm_and_is_learned() -> None:
+    better = [1.0, 0.0] * 500 + [0.0] * 1000
+    assert performance.watch(Detector(1), better, [0] * 2000).concept_at is None
+
+
+def test_a_quiet_stream_of_ten_thousand_errors_does_not_alarm() -> None:
+    random = np.random.default_rng(5)
+    for _ in range(5):
+        errors = (random.uniform(size=10_000) < 0.2).astype(float).tolist()
+        assert performance.watch(Detector(1), errors, [0] * 10_000).concept_at is None
+
+
+def test_an_alarm_ends_when_errors_are_back() -> None:
+    alarmed = Detector(1, b"", concept_at=5, before=0.2)
+    assert performance.calmed(alarmed, [0.2] * 50, 0.1).concept_at is None
+    assert performance.calmed(alarmed, [0.3] * 50, 0.1).concept_at == 5
