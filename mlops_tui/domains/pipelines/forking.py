@@ -7,6 +7,7 @@ The parent must run no threads of its own.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import os
 import select
@@ -96,6 +97,7 @@ def _in_child(step: Callable[[], dict[str, Any]], outcome: Path, writer: int, pa
         os.dup2(writer, 1)
         os.dup2(writer, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+        faulthandler.enable(2)  # a crash in native code leaves its Python lines in the log
         try:
             write_json(outcome, {"result": step()})
             code = OK

@@ -72,8 +72,8 @@ class Runner:
             report(len(STEPS), len(STEPS), "")
         except WorkbenchError:
             raise
-        except BaseException as error:
-            # Stopped from outside, or a mistake of ours: the run must not stay open.
+        except Exception as error:
+            # A mistake of ours. Being stopped from outside is no Exception: who did it and why, the job knows better.
             self._close(work, RunState.FAILED, f"{type(error).__name__}: {error}".rstrip(": "))
             raise
         finally:

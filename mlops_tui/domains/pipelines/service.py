@@ -59,6 +59,7 @@ class Pipelines:
         self._context = context
         self._audit = audit
         self._features = features
+        self._experiments = experiments
         self._jobs = jobs
         self._store = PipelinesStore(context)
         self._runner = Runner(context, self._store, audit, features, experiments, registry, serving)
@@ -194,6 +195,10 @@ class Pipelines:
             self._store.skip_pending(tx, run_id, reason)
             self._store.update(tx, run_id, state=state, ended_at=now, error=reason)
             self._audit.note(tx, state, "pipeline_run", run_id, why=reason)
+        if run.run_id:
+            self._experiments.take_in()
+            if self._experiments.run(run.run_id).state == "running":
+                self._experiments.finish(run.run_id, "crashed" if state is RunState.LOST else "failed", reason)
         return True
 
     def settle(self) -> builtins.list[PipelineRun]:

@@ -15,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler,
 LOW_CARDINALITY = 24
 # These split on order alone: scaling changes nothing, and an ordinal code is as good as a column per level.
 TREES = ("sklearn.ensemble", "sklearn.tree", "sklearn.dummy", "xgboost", "lightgbm", "catboost")
-PARTS = ("month", "day", "dayofweek", "hour")
+PARTS = ("month", "day", "day_of_week", "hour")
 
 
 class DatetimeParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]

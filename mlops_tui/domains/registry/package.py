@@ -6,7 +6,7 @@
     profile.json      the reference profile (see `profile.py`), when a reference was given
     environment.json  {"python": "3.11.7", "libraries": {"scikit-learn": "1.9.1", ...}}
 
-Types are int64, float64, bool, string and datetime. `frame` says whether the estimator was fitted on named columns.
+Types are int64, float64, bool, string and datetime. `frame` says whether the estimator takes a DataFrame or bare values.
 The first output is `prediction`; `probabilities` (one number per label) follows where there is a `predict_proba`.
 Unpickling runs code: load only packages whose hash the registry recorded, and only in worker processes.
 """
@@ -157,9 +157,11 @@ def describe(
 
     Raises InvalidInput when the estimator cannot answer them.
     """
-    named = getattr(estimator, "feature_names_in_", None) is not None
-    if named:
-        frame = _in_order(frame, [str(name) for name in estimator.feature_names_in_])
+    known = getattr(estimator, "feature_names_in_", None)
+    if known is not None:
+        frame = _in_order(frame, [str(name) for name in known])
+    # Counted but not named: fitted on bare values, and scikit-learn warns about names then. Others get what they were given.
+    named = known is not None or getattr(estimator, "n_features_in_", None) is None
     try:
         answer = estimator.predict(frame if named else frame.to_numpy())
     except Exception as error:

@@ -111,9 +111,11 @@ def test_a_folder_without_a_model_is_not_found(tmp_path):
         package.load(tmp_path)
 
 
-def test_prepare_gives_the_columns_in_order_and_values_to_an_unnamed_estimator(tmp_path):
-    described = package.signature(save(tmp_path / "p"))
+def test_prepare_gives_the_columns_in_order_and_bare_values_to_an_estimator_fitted_on_them(tmp_path):
     shuffled = SAMPLE[["b", "s", "x", "n"]]
+    described = package.signature(save(tmp_path / "p"))
+    assert list(package.prepare(described, shuffled).columns) == ["n", "x", "s", "b"]
+    stub = Stub()
+    stub.n_features_in_ = 4
+    described = package.signature(save(tmp_path / "q", stub))
     assert package.prepare(described, shuffled)[0].tolist() == [1, 0.5, "a", True]
-    named = package.prepare({**described, "frame": True}, shuffled)
-    assert list(named.columns) == ["n", "x", "s", "b"]
