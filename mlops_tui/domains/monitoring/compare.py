@@ -95,8 +95,7 @@ def _scored(
 ) -> FeatureDrift:
     """PSI and KS with the limits for this window size; the floor is part of the threshold, so one comparison decides."""
     rows = int(window.sum() + nulls)
-    unseen = 0.0 if starts is not None else float((reference == 1).sum())
-    limits = drift.limits(reference, profile["nulls"], rows, alpha=alpha, starts=starts, unseen=unseen, name=name)
+    limits = drift.limits(reference, profile["nulls"], rows, alpha=alpha, starts=starts, name=name)
     first, second = (counts if starts is None else drift.grouped(counts, starts) for counts in (reference, window))
     old, new = np.append(first, profile["nulls"]), np.append(second, nulls)
     psi, psi_limit = float(drift.psi(old, new)), max(limits.psi, PSI_FLOOR)

@@ -150,7 +150,6 @@ def limits(
     *,
     alpha: float,
     starts: NDArray[np.intp] | None = None,
-    unseen: float = SMOOTHING,
     name: str = "",
     draws: int = DRAWS,
 ) -> Limits:
@@ -158,10 +157,7 @@ def limits(
 
     Simulated: the unknown true shares are drawn from Dirichlet(reference counts), which is what is known after a
     reference of that size (exactly so for bins between sample quantiles), then a window from Multinomial(rows, shares).
-    So a small reference gives wide limits by itself. `unseen` is the weight of the last bin where that is empty: for
-    levels never seen, Good and Turing's number of levels seen once (1953).
-
-    Past the tenth of largest draws the tail is taken as exponential,
+    So a small reference gives wide limits by itself. Past the tenth of largest draws the tail is taken as exponential,
     in PSI and in KS squared (the Kolmogorov tail is 2 exp(-2 x^2)): alpha over many columns is rarer than any draw.
     Seeded by the column's name and the window size: the same question has the same answer.
     """
@@ -169,8 +165,6 @@ def limits(
     random = np.random.default_rng([zlib.crc32(name.encode()), rows, counts.size])
     # An empty bin is not an impossible one; half a row is Jeffreys' prior for what was never seen.
     weights = np.where(counts > 0, counts, SMOOTHING)
-    if counts[-2:-1].sum() == 0:
-        weights[-2:-1] = max(unseen, SMOOTHING)
     gammas = random.standard_gamma(weights, size=(draws, counts.size))
     windows = random.multinomial(rows, gammas / gammas.sum(axis=1, keepdims=True)).astype(np.float64)
     bins = _with_nulls(windows[:, :-1], windows[:, -1:], starts)

@@ -1,4 +1,4 @@
-"""In-memory twins of the registry and of serving, over real Parquet files of the shape serving writes."""
+"""In-memory twins of the registry and of serving, over real Parquet files of the shape serving writes; a bench on them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from mlops_tui.core.errors import NotFound
+from mlops_tui.domains.monitoring.service import Monitoring
+from mlops_tui.domains.registry.profile import build_profile
 from mlops_tui.domains.registry.records import Stage, Version
 from mlops_tui.domains.serving.records import Deployment, Route, ServiceStats, State, Wanted
-
-DAY = 24 * 3_600_000
+from mlops_tui.workbench import Workbench
 
 
 def version(number: int, task: str = "regression", labels: list[Any] | None = None) -> Version:
@@ -129,3 +131,56 @@ class FakeServing:
 
     def feedback_at(self) -> int | None:
         return self.feedback_time
+
+
+class Bench:
+    """A deployed regression model: y = 10 + temp, with errors of about one."""
+
+    def __init__(self, workbench: Workbench, clock: Any, folder: Path) -> None:
+        self.workbench, self.clock = workbench, clock
+        self.random = np.random.default_rng(11)
+        self.registry, self.serving = FakeRegistry(), FakeServing(folder)
+        context = workbench.context
+        self.monitoring = Monitoring(
+            context,
+            workbench.audit,
+            workbench.alerts,
+            self.registry,  # type: ignore[arg-type]
+            self.serving,  # type: ignore[arg-type]
+        )
+        self.put_version(1)
+
+    def inputs(self, rows: int, shift: float = 0.0) -> pd.DataFrame:
+        kinds = self.random.choice(["rain", "sun"], rows, p=[0.3, 0.7])
+        return pd.DataFrame({"temp": self.random.normal(15, 5, rows) + shift, "sky": kinds})
+
+    def truth(self, frame: pd.DataFrame, noise: float = 1.0) -> Any:
+        return 10 + frame["temp"].to_numpy() + self.random.normal(0, noise, len(frame))
+
+    def put(self, number: int, profile: dict[str, Any] | None) -> None:
+        self.registry.put(version(number), profile)
+
+    def put_version(self, number: int) -> None:
+        frame = self.inputs(3000)
+        predictions = 10 + frame["temp"]
+        profile = build_profile(frame, predictions, self.truth(frame), task="regression")
+        self.put(number, profile)
+
+    def answer(self, rows: int = 300, shift: float = 0.0, **options: Any) -> tuple[pd.DataFrame, list[str]]:
+        self.clock.advance(60_000)
+        frame = self.inputs(rows, shift)
+        return frame, self.serving.answer(frame, 10 + frame["temp"], self.clock.now, **options)
+
+    def label(self, frame: pd.DataFrame, ids: list[str], noise: float = 1.0) -> None:
+        self.clock.advance(60_000)
+        self.serving.label(ids, self.truth(frame, noise), self.clock.now)
+
+    def open(self) -> dict[str, Any]:
+        return {alert.rule: alert for alert in self.workbench.alerts.list("open")}
+
+
+@pytest.fixture
+def bench(workbench: Workbench, clock: Any, tmp_path: Path) -> Bench:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    return Bench(workbench, clock, folder)
