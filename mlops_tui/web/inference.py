@@ -179,7 +179,8 @@ async def _keep(fleet: Fleet, ledger: Ledger, meter: Meter, poll_s: float) -> No
             fleet.changed.set()
             await asyncio.sleep(1.0)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(fleet.changed.wait(), poll_s)
+            async with asyncio.timeout(poll_s):
+                await fleet.changed.wait()
 
 
 def _state(host: str, port: int) -> GatewayState:

@@ -62,11 +62,13 @@ class Nursery:
         zygote = await self._ready_zygote()
         key = secrets.token_hex(8)
         loop = asyncio.get_running_loop()
-        self._expected[key] = link = loop.create_future()
+        link: asyncio.Future[Link] = loop.create_future()
+        self._expected[key] = link
         try:
             assert zygote.stdin is not None
             zygote.stdin.write(json.dumps({"fork": key, "package": package}).encode() + b"\n")
-            return await asyncio.wait_for(link, seconds)
+            async with asyncio.timeout(seconds):
+                return await link
         except ConnectionError as error:
             raise WorkerLost from error
         finally:
@@ -90,7 +92,8 @@ class Nursery:
     async def _ready_zygote(self) -> asyncio.subprocess.Process:
         async with self._starting:
             if self._zygote is None or self._zygote.returncode is not None:
-                self._zygote = await asyncio.wait_for(self._start(), START_SECONDS)
+                async with asyncio.timeout(START_SECONDS):
+                    self._zygote = await self._start()
             return self._zygote
 
     async def _start(self) -> asyncio.subprocess.Process:
@@ -107,9 +110,13 @@ class Nursery:
         environment = {**os.environ, **THREAD_LIMITS, "PYTHONPATH": _import_path()}
         zygote = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, env=environment)
         assert zygote.stdout is not None
-        if not await zygote.stdout.readline():  # {"ready": true}
-            await zygote.wait()
-            raise WorkerLost
+        try:
+            if not await zygote.stdout.readline():  # {"ready": true}
+                raise WorkerLost
+        except BaseException:
+            if zygote.returncode is None:
+                zygote.kill()
+            raise
         self._reader = asyncio.create_task(self._listen(zygote))
         return zygote
 

@@ -101,7 +101,8 @@ class Slot:
             self._settled.clear()
         if self.state is not State.READY:
             try:
-                await asyncio.wait_for(self._settled.wait(), self._timeout_s)
+                async with asyncio.timeout(self._timeout_s):
+                    await self._settled.wait()
             except TimeoutError:
                 raise Unavailable(f"{self._name} did not start in {self._timeout_s:g} s.", hint="Try again.") from None
         if self.state is not State.READY or self._link is None:
@@ -123,6 +124,9 @@ class Slot:
                     "it did not start in time" if isinstance(error, TimeoutError) else "it ended while starting"
                 )
             else:
+                if self._closing and not self.users:
+                    link.close()
+                    return
                 self._link, self._answered = link, False
                 self._settle(State.READY, link.ready.result().note)
                 await self._watch(link)
@@ -139,8 +143,11 @@ class Slot:
     async def _start(self) -> Link:
         link = await self._nursery.bear(self.target.package, self._timeout_s + 90)
         try:
-            ready = await asyncio.wait_for(asyncio.shield(link.ready), self._timeout_s + 90)
-            golden = await asyncio.wait_for(link.ask(ready.sample, 1), self._timeout_s)
+            # Not wait_for: until Python 3.12 it may swallow a cancellation that meets a finished future.
+            async with asyncio.timeout(self._timeout_s + 90):
+                ready = await asyncio.shield(link.ready)
+            async with asyncio.timeout(self._timeout_s):
+                golden = await link.ask(ready.sample, 1)
             if golden.error:
                 raise LoadFailed(f"it cannot answer its own sample: {golden.error}")
         except BaseException:
