@@ -199,6 +199,26 @@ def test_a_batch_seen_before_changes_nothing(trips):
     assert trips.ingest("trips", rows, batch_id="b2").rows == 2
 
 
+def test_of_two_processes_with_one_batch_the_second_gets_the_snapshot_of_the_first(trips, monkeypatch):
+    from mlops_tui.domains.features import ingest
+
+    real, rows = ingest.write, [{"bike": 1, "at": "2024-01-01"}]
+
+    def overtaken(*args):
+        monkeypatch.setattr(ingest, "write", real)
+        trips.ingest("trips", rows, batch_id="b", message="the faster one")
+        return real(*args)
+
+    monkeypatch.setattr(ingest, "write", overtaken)
+    assert trips.ingest("trips", rows, batch_id="b").message == "the faster one"
+    assert (trips.get("trips").latest_version, trips.get("trips").rows) == (1, 1)
+
+
+def test_a_number_with_an_exponent_is_not_cut_to_a_whole_one(trips, tmp_path):
+    trips.ingest("trips", write(tmp_path, "bike,at,km\n1,2024-01-01,1e-1\n1,2024-01-01,2\n"))
+    assert [row["km"] for row in trips.rows("trips")] == [0.1, 2.0]
+
+
 def test_duplicates_are_counted_and_kept(trips):
     rows = [{"bike": 1, "at": "2024-01-01", "km": n} for n in range(3)]
     snapshot = trips.ingest("trips", rows)
@@ -261,11 +281,15 @@ def test_a_full_disk_while_writing_changes_nothing(workbench, trips, monkeypatch
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    for target in ("mlops_tui.core.lake.sync_file", "mlops_tui.domains.features.ingest.write"):
+    for target in (
+        "mlops_tui.core.lake.sync_file",
+        "mlops_tui.domains.features.ingest.write",
+        "mlops_tui.domains.features.ingest.write_quarantine",  # the data are staged already
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(target, full)
             with pytest.raises(Unavailable, match="disk is full"):
-                trips.ingest("trips", [{"bike": "broken" if target == "x" else 2, "at": "2024-01-01"}])
+                trips.ingest("trips", [{"bike": 2, "at": "2024-01-01"}, {"bike": 2, "at": None}])
     assert left_behind(workbench) == ([], before)
     assert trips.get("trips").latest_version == 1
 

@@ -40,6 +40,7 @@ def test_rows_come_in_windows_as_they_arrived_or_in_any_order(features):
         "km IN (SELECT 1)",
         "1 = 1) UNION SELECT 1 FROM t WHERE (1 = 1",
         "1 = 1) ORDER BY (km",
+        "1 = 1) HAVING (true",
         "1 = 1) LIMIT 1 --",
         "1 = 1); DROP TABLE t; --",
         "1 = 1) OR EXISTS (FROM read_text('/etc/hostname')",
