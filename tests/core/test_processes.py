@@ -87,6 +87,16 @@ def test_cancel_ends_grandchildren_in_their_own_session_within_a_second(tmp_path
     assert record.reason == "cancelled"
 
 
+def test_an_orphan_in_its_own_session_is_asked_before_it_is_killed(tmp_path: Path) -> None:
+    path, bye = str(tmp_path / "grandchild"), str(tmp_path / "bye")
+    setup = f"signal.signal(signal.SIGTERM, lambda *_: (open({bye!r}, 'a').write('bye'), os._exit(0)))"
+    processes.spawn([*PYTHON, GRANDCHILD.format(path=path, setup=setup)], folder=tmp_path / "job")
+    pid_in(Path(path))
+    time.sleep(0.1)  # both have set their handlers
+    processes.cancel(tmp_path / "job")
+    assert Path(bye).read_text() == "byebye"
+
+
 def test_cancel_kills_a_tree_that_ignores_sigterm_after_the_grace(tmp_path: Path) -> None:
     path = str(tmp_path / "grandchild")
     code = GRANDCHILD.format(path=path, setup="signal.signal(signal.SIGTERM, signal.SIG_IGN)")

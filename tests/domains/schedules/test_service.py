@@ -182,6 +182,17 @@ def test_a_kill_between_recording_and_submitting_loses_and_doubles_nothing(
     assert len(schedules.fires("hourly")) == 1
 
 
+def test_a_fire_that_forgot_its_job_finds_the_same_one_again(schedules: Schedules, workbench: Workbench, clock) -> None:
+    schedules.add("hourly", "churn", "@hourly")
+    clock.now = schedules.next("hourly", 1)[0]
+    (fire,) = schedules.tick()
+    with workbench.context.catalog.write() as tx:
+        tx.execute("UPDATE fire SET job_id = NULL")
+    (again,) = schedules.tick()
+    assert (again.state, again.job_id) == ("queued", fire.job_id)
+    assert len(workbench.jobs.list()) == 1
+
+
 @pytest.mark.parametrize(
     ("missed", "grace_s", "expected"),
     [
@@ -293,6 +304,8 @@ def test_an_alert_fires_once_and_the_reason_is_kept(schedules: Schedules, workbe
     assert workbench.jobs.get(fire.job_id or 0).cause["alert"] == alert.id  # type: ignore[index]
     workbench.alerts.raise_alert("performance", "churn-api", title="Still low")
     assert schedules.evaluate() == []
+    finish_all(workbench)
+    assert "No unanswered performance alert" in schedules.get("retrain").waits
 
 
 def test_a_cooldown_holds_the_next_alert_back_until_it_is_over(
