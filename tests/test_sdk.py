@@ -194,6 +194,23 @@ def test_a_full_disk_never_reaches_the_training(capsys, monkeypatch):
         assert bench.experiments.metrics(run.id)["loss"].count == 5
 
 
+def test_the_end_waits_for_files_that_are_being_kept_in_the_background(rooms, workspace, monkeypatch):
+    from mlops_tui.domains.experiments import environment
+
+    began = threading.Event()
+
+    def slow():
+        began.set()
+        time.sleep(0.3)
+        return "a==1\n"
+
+    monkeypatch.setattr(environment, "packages", slow)
+    with mlops.start_run() as run:
+        assert began.wait(20)
+    assert next(item.path for item in rooms.artifacts(run.id)) == "environment/packages.txt"
+    assert list((workspace.spool / "runs").glob("*.seg")) == []
+
+
 def test_a_database_that_fails_is_said_once_and_its_records_wait(capsys, monkeypatch, rooms):
     from mlops_tui.domains.experiments.service import Experiments
 

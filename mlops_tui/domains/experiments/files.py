@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,6 +21,7 @@ class RunFiles:
     def __init__(self, workspace: Workspace, writer: RunWriter) -> None:
         self._store = Artifacts(workspace.artifacts)
         self._writer = writer
+        self._environment = threading.Lock()
         self._environment_kept = False
 
     def keep_path(self, path: str | Path, name: str | None = None) -> None:
@@ -70,13 +72,15 @@ class RunFiles:
 
     def keep_environment(self) -> None:
         """Installed packages and uncommitted changes, once: in the background after the start, or at a short run's end."""
-        if self._environment_kept:
-            return
-        self._environment_kept = True
-        self.keep_bytes(environment.packages().encode(), "environment/packages.txt")
-        diff = environment.git_diff(Path.cwd())
-        if diff:
-            self.keep_bytes(diff.encode("utf-8", "replace"), "environment/uncommitted.diff")
+        # The end of a run waits for the background here, or a file would be named after the run's last word.
+        with self._environment:
+            if self._environment_kept:
+                return
+            self._environment_kept = True
+            self.keep_bytes(environment.packages().encode(), "environment/packages.txt")
+            diff = environment.git_diff(Path.cwd())
+            if diff:
+                self.keep_bytes(diff.encode("utf-8", "replace"), "environment/uncommitted.diff")
 
 
 def check_path(name: str) -> str:
