@@ -14,7 +14,7 @@ import click
 
 from mlops_tui import daemon
 from mlops_tui.bike import CALENDAR, KEYS, LABEL_TIME, TARGET, TIME, WEATHER, read_bike_hour, read_sample
-from mlops_tui.cli.demo_traffic import Client, Traffic
+from mlops_tui.cli.demo_traffic import Background, Client, Traffic
 from mlops_tui.cli.output import say
 from mlops_tui.core import clock
 from mlops_tui.core.errors import AlreadyExists, NotFound, Unavailable
@@ -210,12 +210,12 @@ class Demo:
         """Wait for a training job, then tell its gate verdict and version. Unavailable when it failed."""
         done = self.workbench.jobs.wait(job.id, timeout_s=180)
         run = self.workbench.pipelines.get_run(done.spec["run_id"])
-        if run.version is None:
+        if not run.version:
             raise Unavailable(
                 f"The pipeline run {run.id} ended {run.state} without a version: {done.error or run.verdict}",
                 hint=f"Look at its log: mlops jobs logs {job.id}",
             )
-        version = self.workbench.registry.version(f"{PIPELINE}/{run.version}")
+        version = self.workbench.registry.version(run.version)
         metrics = ", ".join(
             f"{name} {version.metrics[name]:.3f}" for name in ("rmsle", "mae", "r2") if name in version.metrics
         )
@@ -291,18 +291,19 @@ class Demo:
             return
         self._event("retraining", f"job {job.id} started by itself: {_cause(job)}")
         before = self._serving(timeout_s=5)
-        self.client.in_background(rows, self.workbench.registry.version(f"{PIPELINE}@champion").signature)
-        try:
+        with Background(
+            self.client, self.workbench.registry.version(f"{PIPELINE}/{before}").signature, rows
+        ) as background:
             self._finished(job)
-            after = int(self.workbench.registry.version(f"{PIPELINE}@champion").version)
+            after = self.workbench.registry.version(f"{PIPELINE}@champion").version
             if after != before:
                 self._serving(timeout_s=60, version=after)
                 self.story.closed = True
-        finally:
-            sent, failed = self.client.stop_background()
-            self.story.requests += sent
-            self.story.failed += failed
-        self._event("live", f"{sent:,} requests answered while it trained and swapped, {failed} failed")
+        self.story.requests += background.sent
+        self.story.failed += background.failed
+        self._event(
+            "live", f"{background.sent:,} requests answered while it trained and swapped, {background.failed} failed"
+        )
 
     def _monitored(self) -> Any:
         """The report whose window ends after everything sent so far; None when it does not come in time."""

@@ -6,7 +6,9 @@ import http.client
 import json
 import math
 import threading
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -23,9 +25,6 @@ class Client:
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
         self.deployment = deployment
         self._connection: http.client.HTTPConnection | None = None
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._counts = (0, 0)
 
     def post(self, path: str, body: Any) -> tuple[int, Any]:
         """Status and decoded answer; status 0 when the connection failed."""
@@ -44,38 +43,47 @@ class Client:
     def infer(self, inputs: list[dict[str, Any]]) -> tuple[int, Any]:
         return self.post(f"/v2/models/{self.deployment}/infer", {"inputs": inputs})
 
-    def in_background(self, rows: pd.DataFrame, signature: dict[str, Any]) -> None:
-        """Keep asking, on a connection of its own, until `stop_background`."""
-        bodies = requests(rows.head(200), signature)
-        client = Client(f"http://{self.host}:{self.port}", self.deployment)
-        self._stop.clear()
+    def another(self) -> Client:
+        """A second connection to the same deployment."""
+        return Client(f"http://{self.host}:{self.port}", self.deployment)
 
-        def ask() -> None:
-            sent = failed = 0
-            while not self._stop.wait(0.01):
-                status, _ = client.infer(bodies[sent % len(bodies)])
-                sent += 1
-                failed += status != 200
-            self._counts = (sent, failed)
 
-        self._thread = threading.Thread(target=ask, daemon=True)
+class Background:
+    """Asks the same rows again and again until it is left: the traffic that goes on while versions are swapped."""
+
+    def __init__(self, client: Client, signature: dict[str, Any], rows: pd.DataFrame) -> None:
+        self._client = client.another()
+        self._bodies = requests(rows.head(200), signature)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self.sent = 0
+        self.failed = 0
+
+    def __enter__(self) -> Self:
         self._thread.start()
+        return self
 
-    def stop_background(self) -> tuple[int, int]:
-        """Requests sent and failed in the background."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-        return self._counts
+        self._thread.join()
+
+    def _ask(self) -> None:
+        while not self._stop.wait(0.02):
+            status, _ = self._client.infer(self._bodies[self.sent % len(self._bodies)])
+            self.sent += 1
+            self.failed += status != 200
 
 
 class Traffic:
-    """Rows sent one by one, their answers, and later the labels."""
+    """Rows sent one by one over a few connections, their answers, and later the labels."""
 
-    def __init__(self, client: Client, signature: dict[str, Any], rows: pd.DataFrame) -> None:
+    def __init__(self, client: Client, signature: dict[str, Any], rows: pd.DataFrame, *, connections: int = 8) -> None:
         self._client = client
         self._rows = rows
         self._bodies = requests(rows, signature)
+        self._connections = connections
         self._answers: list[tuple[int, str, float]] = []  # row number, prediction id, answer
         self.sent = 0
         self.failed = 0
@@ -86,15 +94,25 @@ class Traffic:
 
     def send(self) -> None:
         """Ask for every row."""
-        for number, body in enumerate(self._bodies):
-            status, answer = self._client.infer(body)
-            self.sent += 1
-            if status != 200:
-                self.failed += 1
-                continue
-            self._answers.append(
+        with ThreadPoolExecutor(self._connections) as pool:
+            for answers in pool.map(self._ask, range(self._connections)):
+                self._answers += [answer for answer in answers if answer is not None]
+                self.sent += len(answers)
+                self.failed += answers.count(None)
+        self._answers.sort()
+
+    def _ask(self, first: int) -> list[tuple[int, str, float] | None]:
+        client = self._client.another()
+        answers: list[tuple[int, str, float] | None] = []
+        for number in range(first, len(self._bodies), self._connections):
+            status, answer = client.infer(self._bodies[number])
+            ok = status == 200
+            answers.append(
                 (number, answer["parameters"]["prediction_ids"][0], float(answer["outputs"][0]["data"][0]))
+                if ok
+                else None
             )
+        return answers
 
     def report_labels(self, target: str) -> float:
         """Report what was true, 500 a request; the RMSLE of the answers."""

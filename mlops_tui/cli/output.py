@@ -299,6 +299,8 @@ def follow(path: Path, finished: Callable[[], bool], *, poll_s: float = 0.2) -> 
         over = finished()
         if path.exists():
             with path.open("rb") as file:
+                if path.stat().st_size < offset:
+                    offset = 0  # the log was rotated
                 file.seek(offset)
                 data = file.read()
             offset += len(data)
