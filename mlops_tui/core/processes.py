@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -19,7 +20,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from mlops_tui.core import _shim
 from mlops_tui.core.errors import Unavailable
@@ -135,7 +135,7 @@ def spawn(
         "timeout_s": timeout_s,
         "memory_bytes": memory_bytes,
         "log_bytes": log_bytes,
-        "mark": uuid4().hex,
+        "mark": secrets.token_hex(16),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -143,7 +143,8 @@ class Daemon:
 
     def _jobs(self) -> None:
         jobs = self._bench.jobs
-        for job in jobs.recover():
+        ended = jobs.recover()
+        for job in ended:
             self._log.info("job %d (%s): %s %s", job.id, job.title, job.state, job.error)
         lanes = ((True, INTERNAL_LANE), (False, self._settings.daemon.max_jobs))
         for internal, room in lanes:
@@ -151,6 +152,8 @@ class Daemon:
                 jobs.launch(job)
                 level = logging.DEBUG if internal else logging.INFO
                 self._log.log(level, "job %d (%s): started, attempt %d", job.id, job.title, job.attempt)
+        if ended:
+            self._bench.pipelines.settle()  # runs whose job could not speak for itself
 
     def _schedules(self) -> None:
         schedules = self._bench.schedules

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,12 @@ from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailable
 from mlops_tui.core.identity import Identity
 from mlops_tui.domains.audit.service import Audit
+from mlops_tui.domains.jobs.ending import Ending, cancelled
 from mlops_tui.domains.jobs.records import (
     LEASE_MS,
-    MAX_STARTS,
-    STOPPED_BY_SIGTERM,
     Attempt,
     Job,
     JobState,
-    in_words,
-    pause_ms,
 )
 from mlops_tui.domains.jobs.store import JobsStore
 
@@ -41,6 +37,7 @@ class Jobs:
         self._context = context
         self._audit = audit
         self._store = JobsStore(context)
+        self._ending = Ending(context, self._store, audit)
 
     # -- asking for work -------------------------------------------------------------------------------------------------
 
@@ -112,7 +109,7 @@ class Jobs:
                     self._audit.note(tx, "cancel", "job", str(job_id), why=why, before={"state": job.state})
             if job.state in (JobState.QUEUED, JobState.CLAIMED):
                 # Its child, should one be on the way, is refused by begin().
-                self._end(tx, job, JobState.CANCELLED, None, _cancelled(why))
+                self._ending.end(tx, job, JobState.CANCELLED, None, cancelled(why))
         folder = self.folder(job)
         if job.attempt and processes.cancel(folder, grace_s) is not None:
             self.settle(job_id)
@@ -200,67 +197,8 @@ class Jobs:
             job = self.get(job_id)
             if job.attempt != attempt or job.state not in (JobState.CLAIMED, JobState.RUNNING):
                 return False
-            self._end(tx, job, JobState(state), result, error)
+            self._ending.end(tx, job, JobState(state), result, error)
             return True
-
-    def _end(
-        self,
-        tx: sqlite3.Connection,
-        job: Job,
-        state: JobState,
-        result: dict[str, Any] | None,
-        error: str,
-        *,
-        final: bool = False,
-    ) -> None:
-        """Inside a write(): the attempt's record, then either the next try or the end of the job."""
-        now = self._context.now()
-        tried = job.state in (JobState.CLAIMED, JobState.RUNNING)
-        if tried:
-            self._store.end_attempt(tx, job, state, now, error)
-        if tried and not final and self._again(tx, job, state, error, now):
-            return
-        self._store.update(
-            tx,
-            job.id,
-            state=state,
-            ended_at=now,
-            lease_until=None,
-            result=result,
-            error=error,
-            key=None if job.internal else job.key,
-        )
-        if not job.internal and state is not JobState.CANCELLED:
-            self._audit.note(
-                tx,
-                "finish",
-                "job",
-                str(job.id),
-                after={
-                    "state": str(state),
-                    "title": job.title,
-                    "attempt": job.attempt,
-                    **({"error": error} if error else {}),
-                },
-                cause=job.cause,
-            )
-
-    def _again(self, tx: sqlite3.Connection, job: Job, state: JobState, error: str, now: int) -> bool:
-        if state not in (JobState.FAILED, JobState.LOST) or job.stop_reason:
-            return False
-        attempts = self._store.attempts(job.id)
-        if state is JobState.LOST and job.state is JobState.CLAIMED:
-            # It never began, so it did no work and costs no retry; a machine that cannot start children must still end.
-            again, pause = sum(not attempt.began for attempt in attempts) < MAX_STARTS, 0
-        else:
-            failures = sum(attempt.began or attempt.state is JobState.FAILED for attempt in attempts)
-            again, pause = failures <= job.retries, pause_ms(failures)
-        if not again:
-            return False
-        self._store.update(
-            tx, job.id, state=JobState.QUEUED, not_before=now + pause, lease_until=None, error=error, ended_at=None
-        )
-        return True
 
     # -- picking up what died ----------------------------------------------------------------------------------------------
 
@@ -271,41 +209,7 @@ class Jobs:
     def settle(self, job_id: int) -> bool:
         """Look at the process of one claimed or running job and record its end if it is gone; True when it was."""
         job = self.get(job_id)
-        if job.state not in (JobState.CLAIMED, JobState.RUNNING):
-            return False
-        folder = self.folder(job)
-        record = processes.exit_record(folder)
-        if record is None:
-            if processes.shim_identity(folder) is not None or not self._abandoned(job):
-                return False
-            record = processes.ExitRecord(None, None, None, None, "lost")
-        if record.reason == "lost":
-            processes.sweep(folder)
-        with self._context.catalog.write() as tx:
-            job = self.get(job_id)
-            if job.state not in (JobState.CLAIMED, JobState.RUNNING):
-                return False  # it spoke for itself meanwhile
-            limit = {
-                "timeout": f" of {clock.duration((job.timeout_s or 0) * 1000)}",
-                "memory": f" of {(job.memory_bytes or 0) / 1e6:.0f} MB",
-            }.get(record.reason, "")
-            error = in_words(record.reason, record.code, record.signal, limit)
-            if job.stop_reason or record.reason == "cancelled" or record.code == STOPPED_BY_SIGTERM:
-                self._end(tx, job, JobState.CANCELLED, None, _cancelled(job.stop_reason))
-            elif record.reason == "lost":
-                self._end(tx, job, JobState.LOST, None, error)
-            else:
-                self._end(tx, job, JobState.FAILED, None, error, final=record.reason in ("timeout", "memory"))
-        return True
-
-    def _abandoned(self, job: Job) -> bool:
-        """Whether nobody works on a job that has no shim: who claimed it is gone or overdue, or who ran it is gone.
-
-        A child that was on its way all the same is refused by begin(), because the attempt has ended.
-        """
-        if not processes.is_alive(_identity(job)):
-            return True
-        return job.state is JobState.CLAIMED and self._context.now() > (job.lease_until or 0)
+        return job.state in (JobState.CLAIMED, JobState.RUNNING) and self._ending.settle(job, self.folder(job))
 
     def prune(self) -> int:
         """Forget ended jobs and their folders: upkeep after six hours, others after `retention.jobs_days`."""
@@ -365,14 +269,6 @@ class Jobs:
                     f"Job {job_id} has not ended yet: it {_past(job.state)}.", hint=f"mlops jobs show {job_id}"
                 )
             time.sleep(_POLL_S)
-
-
-def _identity(job: Job) -> Identity:
-    return Identity(job.pid or 0, job.pid_started or 0, job.boot or "")
-
-
-def _cancelled(why: str) -> str:
-    return f"Cancelled: {why}" if why and why != "cancelled" else "Cancelled."
 
 
 def _past(state: JobState) -> str:

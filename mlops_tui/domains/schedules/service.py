@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from mlops_tui.core import clock
 from mlops_tui.core.context import Context
-from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, WorkbenchError
+from mlops_tui.core.errors import AlreadyExists, NotAllowed, NotFound, WorkbenchError
 from mlops_tui.core.ids import check_name, did_you_mean
 from mlops_tui.domains.alerts.service import Alerts
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.pipelines.records import Definition
-from mlops_tui.domains.schedules import cron
 from mlops_tui.domains.schedules.firing import Firing, next_due
-from mlops_tui.domains.schedules.records import Fire, Kind, Missed, Overlap, Schedule
+from mlops_tui.domains.schedules.records import Fire, Kind, Overlap, Schedule
+from mlops_tui.domains.schedules.rules import GRACE_S, RULE, checked, of_trigger, plain
 from mlops_tui.domains.schedules.store import SchedulesStore
 
 if TYPE_CHECKING:
@@ -27,23 +25,6 @@ if TYPE_CHECKING:
 
 _FROM_FILE = "pipeline"
 _BY_HAND = "hand"
-_GRACE_S = 300.0
-Choice = TypeVar("Choice", bound=StrEnum)
-_RULE = (
-    "pipeline",
-    "kind",
-    "cron",
-    "timezone",
-    "missed",
-    "overlap",
-    "cooldown_s",
-    "grace_s",
-    "subject",
-    "tables",
-    "min_rows",
-    "min_share",
-    "max_per_day",
-)
 
 
 class Schedules:
@@ -79,7 +60,7 @@ class Schedules:
         *,
         kind: str = "schedule",
         cooldown_s: float = 0.0,
-        grace_s: float = _GRACE_S,
+        grace_s: float = GRACE_S,
         subject: str = "",
         tables: builtins.list[str] | None = None,
         min_rows: int = 0,
@@ -108,7 +89,7 @@ class Schedules:
             "min_share": min_share,
             "max_per_day": max_per_day,
         }
-        rule = self._checked(given)
+        rule = checked(given, self._pipelines.get(pipeline))
         if self._store.get(name):
             raise AlreadyExists(f"There is a schedule '{name}' already.", hint=f"mlops schedules show {name}")
         self._add(name, rule, _BY_HAND, why)
@@ -141,7 +122,7 @@ class Schedules:
             name = next(n for n in (base, *(f"{base}-{i}" for i in range(2, 1000))) if n not in names)
             names.add(name)
             try:
-                self._put(name, self._checked(_values(trigger, definition)))
+                self._put(name, checked(of_trigger(trigger, definition), definition))
                 self._alerts.resolve_by("schedule", name, "the trigger was corrected")
             except WorkbenchError as error:
                 if not any(alert.active for alert in self._alerts.list(rule="schedule", subject=name, limit=1)):
@@ -153,7 +134,7 @@ class Schedules:
         if known is None:
             self._add(name, rule, _FROM_FILE, "written in the pipeline's file")
             return
-        changed = {field: rule[field] for field in _RULE if _plain(rule[field]) != _plain(getattr(known, field))}
+        changed = {field: rule[field] for field in RULE if plain(rule[field]) != plain(getattr(known, field))}
         if not changed:
             return
         after = dataclasses.replace(known, **rule)
@@ -161,9 +142,9 @@ class Schedules:
             now = self._context.now()
             due = None if known.paused else next_due(after, now)
             self._store.update(tx, known.id, **rule, next_due=due, updated_at=now)
-            before = {field: _plain(getattr(known, field)) for field in changed}
+            before = {field: plain(getattr(known, field)) for field in changed}
             self._audit.note(
-                tx, "change", "schedule", name, before=before, after={k: _plain(v) for k, v in changed.items()}
+                tx, "change", "schedule", name, before=before, after={k: plain(v) for k, v in changed.items()}
             )
 
     def _add(self, name: str, rule: dict[str, Any], origin: str, why: str) -> None:
@@ -184,33 +165,7 @@ class Schedules:
             schedule = self._store.get(name)
             assert schedule is not None
             self._store.update(tx, schedule_id, next_due=next_due(schedule, now))
-            self._audit.note(tx, "add", "schedule", name, why=why, after={k: _plain(rule[k]) for k in _RULE if rule[k]})
-
-    def _checked(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The columns of a rule, or InvalidInput / NotFound for the first thing wrong with it."""
-        definition = self._pipelines.get(given["pipeline"])
-        rule = {field: given[field] for field in _RULE}
-        rule["kind"] = _choice(Kind, "kind of trigger", given["kind"])
-        rule["missed"] = _choice(Missed, "policy for missed slots", given["missed"])
-        rule["overlap"] = _choice(Overlap, "policy for overlaps", given["overlap"])
-        if rule["kind"] is Kind.SCHEDULE and not given["cron"]:
-            raise InvalidInput("A schedule needs a crontab line.", hint="For example --cron '0 3 * * *'.")
-        if given["cron"]:
-            cron.parse(given["cron"])
-        cron.zone(given["timezone"])
-        for field in ("cooldown_s", "grace_s", "min_rows", "min_share", "max_per_day"):
-            if given[field] < 0:
-                raise InvalidInput(f"{field} cannot be negative.")
-        rule["subject"] = given["subject"] or definition.deployment
-        own = [definition.spine, *definition.features]
-        tables = given["tables"] or [table.partition(":")[0].partition("@")[0] for table in own if table]
-        rule["tables"] = sorted(set(tables)) if rule["kind"] is Kind.NEW_DATA else []
-        if rule["kind"] in (Kind.DRIFT, Kind.PERFORMANCE) and not rule["subject"]:
-            raise InvalidInput(
-                f"Pipeline '{definition.name}' deploys nothing, so there is nothing to watch.",
-                hint="Name a deployment.",
-            )
-        return rule
+            self._audit.note(tx, "add", "schedule", name, why=why, after={k: plain(rule[k]) for k in RULE if rule[k]})
 
     def pause(self, name: str, why: str = "") -> Schedule:
         """Keep the rule but let nothing fire. Raises NotFound, NotAllowed when it is paused already."""
@@ -320,34 +275,3 @@ class Schedules:
         by_event = (Kind.DRIFT, Kind.PERFORMANCE, Kind.NEW_DATA)
         recorded = [s for s in self._store.find() if s.kind in by_event and self._firing.record_event(s, now)]
         return self._firing.submit_waiting() if recorded else []
-
-
-def _values(trigger: dict[str, Any], definition: Definition) -> dict[str, Any]:
-    """A [[triggers]] part as the arguments of `add`."""
-    cooldown = trigger.get("cooldown") or ""
-    return {
-        "pipeline": definition.name,
-        "kind": trigger["kind"],
-        "cron": trigger.get("cron") or "",
-        "timezone": trigger.get("timezone") or "UTC",
-        "missed": trigger.get("missed") or Missed.LATEST,
-        "overlap": trigger.get("overlap") or Overlap.SKIP,
-        "cooldown_s": clock.parse_span(cooldown) / 1000 if cooldown else 0.0,
-        "grace_s": _GRACE_S,
-        "subject": trigger.get("deployment") or "",
-        "tables": [trigger["table"]] if trigger.get("table") else None,
-        "min_rows": trigger.get("rows") or 0,
-        "min_share": trigger.get("share") or 0.0,
-        "max_per_day": trigger.get("max_per_day") or 0,
-    }
-
-
-def _choice(kinds: type[Choice], label: str, text: str) -> Choice:
-    try:
-        return kinds(text)
-    except ValueError:
-        raise InvalidInput(f"'{text}' is no {label}.", hint=f"One of: {', '.join(kinds)}.") from None
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else str(value) if isinstance(value, StrEnum) else value

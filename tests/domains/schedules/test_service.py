@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ class FakePipelines:
 
     def list(self) -> list[Definition]:
         return [
-            Definition(name, f"{name}.toml", problems=["a mistake"] if name in self.broken else [])
+            dataclasses.replace(self.get(name), problems=["a mistake"] if name in self.broken else [])
             for name in self.triggers_of
         ]
 
