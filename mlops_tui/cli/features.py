@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_tui.cli.frames import read_checks, rows_of, write_frame
 from mlops_tui.cli.output import (
     confirm,
     emit,
@@ -22,8 +23,6 @@ from mlops_tui.cli.output import (
 from mlops_tui.core.errors import InvalidInput
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mlops_tui.workbench import Workbench
 
 NO_TABLES = "No feature tables yet. Make one: mlops features create orders --key customer_id --time at"
@@ -225,7 +224,7 @@ def check(workbench: Workbench, ref: str, file: Path | None, as_json: bool) -> N
     \b
     Example: mlops features check orders --file checks.toml
     """
-    report = workbench.features.check(ref, _read_checks(file) if file else None)
+    report = workbench.features.check(ref, read_checks(file) if file else None)
     if as_json:
         emit_one(report, as_json)
     else:
@@ -272,14 +271,16 @@ def join(
         source = Path(spine) if Path(spine).is_file() else spine
         frame, found = workbench.features.join_with_report(source, refs, mode=mode, ttl=ttl, time=time)
     if output is not None:
-        _write(frame, output)
+        write_frame(frame, output)
     if as_json:
-        rows = [] if output else _rows(frame)
+        rows = [] if output else rows_of(frame)
         emit_one({"rows": len(frame), "columns": list(frame.columns), "tables": found, "data": rows}, as_json)
         return
     if output is None:
         emit(
-            _rows(frame.head(limit)), [(str(name), str(name)) for name in frame.columns], empty="The spine has no rows."
+            rows_of(frame.head(limit)),
+            [(str(name), str(name)) for name in frame.columns],
+            empty="The spine has no rows.",
         )
     for part in found:
         share = part.matched / part.rows if part.rows else 0.0
@@ -303,7 +304,7 @@ def sql(workbench: Workbench, query: str, limit: int, as_json: bool) -> None:
     Example: mlops features sql 'SELECT city, avg(cnt) FROM "hourly_hire@1" GROUP BY city'
     """
     frame = workbench.features.sql(query, limit=limit)
-    emit(_rows(frame), [(str(name), str(name)) for name in frame.columns], as_json=as_json, empty="No rows.")
+    emit(rows_of(frame), [(str(name), str(name)) for name in frame.columns], as_json=as_json, empty="No rows.")
 
 
 @features.command("remove")
@@ -335,51 +336,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not sign or not name:
         raise InvalidInput(f"'{text}' fixes no type.", hint="Write COLUMN=TYPE, as in zip=VARCHAR.")
     return name, kind.upper()
-
-
-def _read_checks(file: Path) -> list[dict[str, Any]]:
-    """The [[checks]] of a TOML file. Raises InvalidInput."""
-    import tomllib
-
-    example = 'Write [[checks]] with kind = "range", column = "temp", low = -30, high = 50'
-    try:
-        found = tomllib.loads(file.read_text(encoding="utf-8")).get("checks")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidInput(f"{file} cannot be read: {error}.", hint=example) from error
-    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise InvalidInput(f"{file} has no [[checks]].", hint=example)
-    return found
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A frame as plain values: missing ones None, times as ISO 8601 UTC."""
-    records = frame.to_dict("records")
-    return [{str(name): _plain(value) for name, value in record.items()} for record in records]
-
-
-def _plain(value: Any) -> Any:
-    if value is None or value != value:  # NaN and NaT are not equal to themselves
-        return None
-    if hasattr(value, "isoformat"):
-        return value.isoformat().replace("+00:00", "Z")
-    return value.item() if hasattr(value, "item") else value
-
-
-def _write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame whole or not at all. Raises InvalidInput for an unknown ending or a folder that cannot be written."""
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".parquet"):
-        raise InvalidInput(f"'{path.name}' is neither CSV nor Parquet.", hint="End the name in .csv or .parquet.")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        if kind == ".csv":
-            frame.to_csv(part, index=False)
-        else:
-            frame.to_parquet(part, index=False)
-        part.replace(path)
-    except OSError as error:
-        raise InvalidInput(
-            f"{path} cannot be written: {error.strerror or error}.", hint="Check the folder and the space left."
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)

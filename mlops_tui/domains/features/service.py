@@ -312,6 +312,10 @@ class Features:
             report = engine.run(connection, source, table, snapshot, wanted, self._context.now())
         with self._context.catalog.write() as tx:
             self._store.put_check(tx, table, report)
+            failed = [result.check for result in report.failed]
+            self._audit.note(
+                tx, "check", "feature table", table.name, after={"version": report.version, "failed": failed}
+            )
         return report
 
     def last_check(self, ref: str) -> CheckReport | None:
