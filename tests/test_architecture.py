@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,25 @@ def test_every_room_has_the_same_three_files_and_one_sentence(room: str) -> None
     for name in ("records", "store", "service"):
         assert (folder / f"{name}.py").is_file(), f"{room} lacks {name}.py"
     assert (folder / "__init__.py").read_text().startswith('"""')
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules of the same room that a file imports at run time."""
+    room = f"mlops_tui.domains.{path.parent.name}"
+    found = set()
+    for line in path.read_text().split("if TYPE_CHECKING:")[0].splitlines():
+        match = re.match(rf"\s*from {re.escape(room)}(?:\.(\w+))? import (.+)", line)
+        if match:
+            found |= {match[1]} if match[1] else {name.strip(" ()") for name in match[2].split(",")}
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_inside_a_room_nothing_reaches_up_to_the_service(room: str) -> None:
+    folder = PACKAGE / "domains" / room
+    assert imports_of(folder / "records.py") & {"store", "service"} == set()
+    for path in folder.glob("*.py"):
+        assert "service" not in imports_of(path), f"{path} reaches up to its service"
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -110,7 +110,6 @@ def doctor(session: Session, as_json: bool) -> None:
 def examine(workbench: Workbench) -> list[dict[str, Any]]:
     """Each check as {ok, what, detail}."""
     import shutil
-    import sqlite3
 
     context = workbench.context
     found: list[dict[str, Any]] = []
@@ -119,12 +118,7 @@ def examine(workbench: Workbench) -> list[dict[str, Any]]:
         found.append({"ok": ok, "what": what, "detail": detail})
 
     add(sys.version_info >= (3, 11), "python", sys.version.split()[0])
-    add(
-        True,
-        "sqlite",
-        sqlite3.sqlite_version
-        + ("" if sqlite3.sqlite_version_info >= (3, 51, 3) else " (WAL-reset bug; our write lock avoids it)"),
-    )
+    add(True, "sqlite", context.sqlite_note())
     for database in (context.catalog, context.metrics, context.telemetry):
         problems = database.check()
         size = database.path.stat().st_size if database.path.exists() else 0

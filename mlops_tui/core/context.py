@@ -69,6 +69,11 @@ class Context:
             self._reader = (os.getpid(), connection)
         return self._reader[1].execute(sql, params).fetchall()
 
+    def sqlite_note(self) -> str:
+        """SQLite's version, with what is known to be wrong with it."""
+        sound = sqlite3.sqlite_version_info >= (3, 51, 3)
+        return sqlite3.sqlite_version + ("" if sound else " (has the WAL-reset bug; our write lock keeps it away)")
+
     def close(self) -> None:
         for database in (self.catalog, self.metrics, self.telemetry):
             database.close()
