@@ -335,7 +335,8 @@ def log_model(
 @atexit.register
 def _end_open_runs() -> None:
     """Runs left open end with the interpreter: failed when an exception ended it, finished otherwise."""
-    error = getattr(sys, "last_value", None)
+    # In a notebook or shell the last error may be an old one that has nothing to do with the run.
+    error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
     for run in reversed(_latest.copy()):
         if error is None:
             run.finish()
