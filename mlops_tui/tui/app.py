@@ -93,6 +93,9 @@ class MlopsApp(App[str]):
             self.register_theme(theme)
         self.theme = "ansi-dark" if no_color else themes.first()
 
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return {"muted": "ansi_default"}  # our themes set it; those of the terminal dim the text instead
+
     async def on_mount(self) -> None:
         await self.switch_mode(self._first)
         self.call_after_refresh(self._start_background)

@@ -99,6 +99,8 @@ def clean(text: object) -> str:
 def state(word: object) -> Span:
     """A state as glyph and word: ``running`` -> ``◐ running``."""
     text = clean(word)
+    if text == "-":
+        return (text, "muted")
     badge = _STATES[_STATE_OF.get(text.lower(), "warn" if "mistake" in text else "none")]
     return (f"{badge.glyph} {text}", badge.role)
 

@@ -17,6 +17,7 @@ THEMES = (
         background="#16181f",
         surface="#1c1f29",
         panel="#262a37",
+        variables={"muted": "#8089a6"},
     ),
     Theme(
         name="mlops-light",
@@ -30,6 +31,7 @@ THEMES = (
         background="#f6f7fa",
         surface="#eceef3",
         panel="#dde1ea",
+        variables={"muted": "#626a7c"},
         dark=False,
     ),
     Theme(
@@ -43,7 +45,8 @@ THEMES = (
         foreground="#ffffff",
         background="#000000",
         surface="#000000",
-        panel="#1a1a1a",
+        panel="#303030",
+        variables={"muted": "#c8c8c8"},
         text_alpha=1.0,
     ),
 )

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -51,12 +52,15 @@ def _frozen() -> AsyncIterator[None]:
     """Ids in a row, one time zone, nothing of this machine: what is drawn must not depend on where and when."""
     counter = itertools.count(1)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
         patch.setattr(ids, "new_id", lambda: f"{next(counter) * 0x9E3779B97F4A7C15 % 2**64:016x}")
         found = environment.Environment(
             "train.py", "python train.py", "3.11.7", "ana", "desk", environment.Git("c0ffee" * 6)
         )
         patch.setattr(environment, "capture", lambda folder: found)
         yield
+    time.tzset()
 
 
 @pytest.fixture(scope="session")
@@ -248,7 +252,7 @@ def open_app() -> Open:
     ) -> AsyncIterator[Pilot[Any]]:
         app = MlopsApp(source_of(workspace), project=workspace.project.name, screen=desk, watch=False)
         app.animation_level = "none"
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             app.post_message(MlopsApp.Changed(Versions(1, 1, 1, daemon)))
             app.post_message(MlopsApp.Sampled((READING,) * 3))
             await settle(pilot)

@@ -101,7 +101,7 @@ class Desk(Frame):
         self.chrome()
 
     def on_key(self, event: events.Key) -> None:
-        if event.key == "enter" and self.focused is self.query_one("#detail"):
+        if event.key == "enter" and getattr(self.focused, "id", "") == "detail":
             self.action_inside()
 
     def action_inside(self) -> None:

@@ -184,13 +184,17 @@ class Frame(Screen[None]):
         if isinstance(message.records, Failure):
             memory.failure = message.records
         else:
-            memory.failure, memory.records = None, message.records
+            memory.failure, memory.records = None, self.arrived(message.section, message.records)
             memory.detail_of = ""
         if self.on_screen(message.section):
             self.show_rows()
         if message.section in self._again:
             self._again.discard(message.section)
             self.load(self.by_id(message.section))
+
+    def arrived(self, section: str, records: Any) -> Any:
+        """What to remember of what a worker read."""
+        return records
 
     def on_screen(self, section: str) -> bool:
         """Whether this part is what the user sees."""
@@ -208,6 +212,7 @@ class Frame(Screen[None]):
         self.set_class(self.section.detail is None, "-plain")
         self.remove_class("-open")
         self.show_rows()
+        self.query_one("#note" if self.query_one("#note").display else "#table").focus()
 
     def show_rows(self) -> None:
         """Draw the list (or its empty, loading or error state) and everything around it."""

@@ -30,7 +30,7 @@ def pipeline_detail(bench: Workbench, one: Definition) -> Sequence[Block]:
     now = bench.context.now()
     head = Fields(
         (
-            ("File", one.path),
+            ("File", _file(bench, one)),
             ("About", one.description),
             ("Owner", one.owner),
             ("Data", f"{one.spine} + {', '.join(one.features)}" if one.features else one.spine),
@@ -52,6 +52,11 @@ def pipeline_detail(bench: Workbench, one: Definition) -> Sequence[Block]:
         Grid(("Trigger", ""), triggers, title="Triggers", empty="only by hand (r)"),
         Grid(("Run", "State", "Version", "When"), runs, title="Runs (o lists all)", empty="none yet: r runs it"),
     )
+
+
+def _file(bench: Workbench, one: Definition) -> str:
+    path, project = Path(one.path), bench.workspace.project
+    return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
 
 
 def _trigger(trigger: dict[str, Any]) -> str:

@@ -111,13 +111,11 @@ def _charts(bench: Workbench, name: str) -> list[Block]:
         return []
     at = tuple((point.at - points[-1].at) / clock.MINUTE for point in points)
     nan = float("nan")
+    rates = tuple(point.rate for point in points)
+    slow = tuple(nan if point.p95_ms is None else point.p95_ms for point in points)
     return [
-        Chart((Series("requests/s", at, tuple(point.rate for point in points)),), height=7, low=0, x_label=_age),
-        Chart(
-            (Series("p95 ms", at, tuple(nan if point.p95_ms is None else point.p95_ms for point in points)),),
-            height=7,
-            low=0,
-        ),
+        Chart((Series(name, at, values),), height=7, low=0, x_label=_age)
+        for name, values in (("requests/s", rates), ("p95 ms", slow))
     ]
 
 

@@ -158,6 +158,11 @@ class SystemDesk(Desk):
         """Only while the hardware part is on screen."""
         return self.section.id == "hardware"
 
+    def arrived(self, section: str, records: Any) -> Any:
+        if isinstance(records, Machine):
+            return dataclasses.replace(records, readings=self.workbench_app.readings)
+        return records
+
     def sampled(self, readings: tuple[Reading, ...]) -> None:
         """New readings of the machine."""
         memory = self.memory["hardware"]

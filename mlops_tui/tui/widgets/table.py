@@ -151,7 +151,7 @@ class VirtualTable(Painted, can_focus=True):
         for index in range(first, min(first + _SAMPLE, self.rows.count)):
             for at, (text, _) in enumerate(self.rows.cells(index)):
                 wanted[at] = max(wanted[at], min(cell_len(text), self.columns[at].width or 40))
-        room = max(1, self.scrollable_content_region.width - 1)
+        room = max(1, self.scrollable_content_region.width - 2)
         self._widths = fit_columns(self.columns, wanted, room) if self.columns else {}
         self.virtual_size = Size(self.scrollable_content_region.width, self.rows.count + int(self._header))
 
