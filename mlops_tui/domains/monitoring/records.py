@@ -31,6 +31,8 @@ class Verdict(StrEnum):
 class Monitor:
     """How one deployment is watched. `until` is the time of the newest prediction that was checked.
 
+    A check that found too little moves `checked_at` and leaves no report, so `reported_at` stays behind.
+
     `alpha` is the chance of a false alarm per window over all columns together; a drift alert needs `need` drifted windows
     of the last `of`. `margin` is how much worse than the baseline is bad (0.1: ten percent).
     """
@@ -48,6 +50,7 @@ class Monitor:
     max_latency_ms: float = 500.0
     created_at: int | None = None
     checked_at: int | None = None
+    reported_at: int | None = None
     verdict: Verdict | None = None
     version: int | None = None
     until: int | None = None

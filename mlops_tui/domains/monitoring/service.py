@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Labels later than this after their prediction are not looked for.
 LABEL_HORIZON = 30 * DAY
 # Labels may trickle in all day; a check costs seconds of CPU, so they are gathered for a while.
-LABEL_PAUSE = 2 * MINUTE
+PAUSE = 2 * MINUTE
 MAX_WINDOW = 1_000_000
 
 
@@ -178,14 +178,14 @@ class Monitoring:
 
     def _due(self, monitor: Monitor) -> bool:
         since = monitor.until if monitor.until is not None else -1
-        fresh = bool(self._serving.prediction_files(monitor.deployment, since + 1))
-        if fresh and self._serving.stats(monitor.deployment, since + 1).rows >= monitor.min_rows:
-            return True
-        labelled_at = self._serving.feedback_at()
-        if labelled_at is None:
-            return False
-        checked_at = monitor.checked_at or 0
-        return labelled_at > checked_at and self._context.now() - checked_at >= LABEL_PAUSE
+        rested = self._context.now() - (monitor.checked_at or 0) >= PAUSE
+        # Traffic counts every version and every request: where the last look found too little, the next one can wait.
+        if rested or monitor.checked_at == monitor.reported_at:
+            fresh = bool(self._serving.prediction_files(monitor.deployment, since + 1))
+            if fresh and self._serving.stats(monitor.deployment, since + 1).rows >= monitor.min_rows:
+                return True
+        labelled_at = self._serving.feedback_at() if rested else None
+        return labelled_at is not None and labelled_at > (monitor.checked_at or 0)
 
     def _active(self) -> builtins.list[Monitor]:
         return [monitor for monitor in self.list() if monitor.state is MonitorState.ACTIVE]

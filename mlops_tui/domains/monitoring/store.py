@@ -105,13 +105,14 @@ class MonitoringStore:
         """The monitor with the time and verdict of its last check."""
         mark = self._telemetry.one("SELECT * FROM monitor_mark WHERE deployment = ?", (monitor.deployment,))
         last = self._telemetry.one(
-            "SELECT version, verdict FROM monitor_report WHERE deployment = ? ORDER BY id DESC LIMIT 1",
+            "SELECT version, verdict, at FROM monitor_report WHERE deployment = ? ORDER BY id DESC LIMIT 1",
             (monitor.deployment,),
         )
         return dataclasses.replace(
             monitor,
             checked_at=mark["checked_at"] if mark else None,
             until=mark["until"] if mark else None,
+            reported_at=last["at"] if last else None,
             verdict=Verdict(last["verdict"]) if last else None,
             version=last["version"] if last else None,
         )

@@ -104,6 +104,12 @@ class FakeServing:
         ]
         self.feedback_time = at
 
+    def merge(self) -> None:
+        """Make one file of all, as compaction does at the end of a day."""
+        path = self.folder / "merged.parquet"
+        pd.concat(self.rows).to_parquet(path)
+        self.files = [(path, self.files[0][1], self.files[-1][2])]
+
     # -- what the monitoring room calls
 
     def list(self) -> Any:

@@ -57,6 +57,7 @@ def test_each_prediction_is_in_one_window_only(bench: Any) -> None:
     first = bench.monitoring.check("bikes")
     assert bench.monitoring.check("bikes").verdict == Verdict.WAITING
     bench.answer(250)
+    bench.serving.merge()  # the file of the first window is the file of the second now
     second = bench.monitoring.check("bikes")
     assert second.rows == 250
     assert second.since is not None
@@ -271,6 +272,16 @@ def test_due_waits_for_enough_predictions_and_gathers_labels_for_a_while(bench: 
     assert bench.monitoring.due()
     bench.monitoring.check_all()
     assert not bench.monitoring.due()
+
+
+def test_a_look_that_found_too_little_is_not_repeated_at_once(bench: Any) -> None:
+    bench.answer(100)
+    bench.answer(150, number=2)  # a canary's traffic counts as traffic, but not for this window
+    assert bench.monitoring.due()
+    assert bench.monitoring.check_all()[0].verdict == Verdict.WAITING
+    assert not bench.monitoring.due()
+    bench.clock.advance(120_000)
+    assert bench.monitoring.due()
 
 
 def test_one_monitor_that_cannot_run_does_not_keep_others_from_it(bench: Any) -> None:
