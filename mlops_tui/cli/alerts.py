@@ -1,0 +1,118 @@
+"""`mlops alerts`: conditions that want a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, say, why_option
+from mlops_tui.core import clock
+from mlops_tui.core.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from mlops_tui.workbench import Workbench
+
+
+@click.group()
+def alerts() -> None:
+    """Conditions that want a person.
+
+    \b
+    Example: mlops alerts list
+    """
+
+
+@alerts.command("list")
+@click.option("--state", type=click.Choice(["open", "acknowledged", "silenced", "resolved"]), help="Only this state.")
+@click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
+@click.option("--subject", help="Only of this deployment or pipeline.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@json_option
+@pass_workbench
+def list_alerts(
+    workbench: Workbench, state: str | None, everything: bool, subject: str | None, limit: int, as_json: bool
+) -> None:
+    """List alerts that are not resolved, newest first.
+
+    \b
+    Example: mlops alerts list --state open
+    """
+    found = workbench.alerts.list(state, limit, subject=subject)
+    if state is None and not everything:
+        found = [alert for alert in found if alert.active]
+    columns = [("id", "Alert"), ("severity", "Severity"), ("state", "State"), ("subject", "Subject"), ("title", "What")]
+    columns += [("count", "Times"), ("last_at", "Last")]
+    emit(found, columns, as_json=as_json, empty="No alerts.")
+
+
+@alerts.command("show")
+@click.argument("alert_id", type=int)
+@json_option
+@pass_workbench
+def show_alert(workbench: Workbench, alert_id: int, as_json: bool) -> None:
+    """Show an alert with the numbers behind it.
+
+    \b
+    Example: mlops alerts show 3
+    """
+    emit_one(workbench.alerts.get(alert_id), as_json)
+
+
+@alerts.command("ack")
+@click.argument("alert_ids", type=int, nargs=-1, required=True)
+@why_option
+@pass_workbench
+def acknowledge(workbench: Workbench, alert_ids: tuple[int, ...], why: str) -> None:
+    """Say that you are looking at it.
+
+    \b
+    Example: mlops alerts ack 3 --why "checking the sensor"
+    """
+    for alert_id in alert_ids:
+        workbench.alerts.acknowledge(alert_id, why)
+        say(f"Acknowledged alert {alert_id}.")
+
+
+@alerts.command("silence")
+@click.argument("alert_id", type=int)
+@click.option("--for", "span", metavar="SPAN", help="How long: 30m, 4h, 7d.")
+@click.option("--until", metavar="TIME", help="Until when: 2026-11-30T09:00.")
+@why_option
+@pass_workbench
+def silence(workbench: Workbench, alert_id: int, span: str | None, until: str | None, why: str) -> None:
+    """Keep an alert quiet for a while; if it is not resolved by then it is open again.
+
+    \b
+    Example: mlops alerts silence 3 --for 4h --why "known, fix is on its way"
+    """
+    if (span is None) == (until is None):
+        raise click.UsageError("Say either --for SPAN or --until TIME.")
+    now = workbench.context.now()
+    end = now + clock.parse_span(span) if span is not None else clock.parse_time(until or "", now=now)
+    workbench.alerts.silence(alert_id, end, why)
+    say(f"Silenced alert {alert_id} until {clock.local(end)}.")
+
+
+@alerts.command("resolve")
+@click.argument("alert_ids", type=int, nargs=-1)
+@click.option("--rule", help="With --subject: the unresolved alert of this rule.")
+@click.option("--subject", help="With --rule: of this deployment or pipeline.")
+@why_option
+@pass_workbench
+def resolve(workbench: Workbench, alert_ids: tuple[int, ...], rule: str | None, subject: str | None, why: str) -> None:
+    """End alerts; if the condition comes again, a new one begins.
+
+    \b
+    Example: mlops alerts resolve 3 --why "retrained"
+    """
+    if bool(rule) != bool(subject) or bool(rule) == bool(alert_ids):
+        raise InvalidInput("Name alerts by number, or one by --rule and --subject.", hint="See them: mlops alerts list")
+    if rule and subject:
+        ended = workbench.alerts.resolve_by(rule, subject, why)
+        if ended is None:
+            raise NotFound(f"There is no unresolved '{rule}' alert of '{subject}'.", hint="mlops alerts list")
+        say(f"Resolved alert {ended.id}.")
+    for alert_id in alert_ids:
+        workbench.alerts.resolve(alert_id, why)
+        say(f"Resolved alert {alert_id}.")
