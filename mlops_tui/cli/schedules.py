@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NO_DAEMON = "No daemon runs, so nothing fires. Start it: mlops daemon start"
 EMPTY = "No schedules yet. Add one: mlops schedules add nightly PIPELINE --cron '0 3 * * *', or write [[triggers]] in the pipeline's file."
+FIRES = [("schedule", "Schedule"), ("due_at", "Due"), ("state", "State"), ("job_id", "Job"), ("reason", "Reason")]
 KINDS = ["schedule", "drift", "performance", "new_data"]
 
 
@@ -112,7 +113,11 @@ def show_schedule(workbench: Workbench, name: str, as_json: bool) -> None:
     schedule = room.get(name)
     values = {field.name: getattr(schedule, field.name) for field in dataclasses.fields(schedule)}
     coming = [clock.iso(at) for at in room.next(name, 3)]
-    emit_one({**values, "next": coming, "fires": room.fires(name, 5)}, as_json)
+    fires = room.fires(name, 5)
+    emit_one({**values, "next": coming, **({"fires": fires} if as_json else {})}, as_json)
+    if not as_json:
+        click.echo()
+        emit(fires, FIRES, empty="No slot has come yet.")
 
 
 @schedules.command("pause")
@@ -171,8 +176,7 @@ def list_fires(workbench: Workbench, name: str | None, limit: int, as_json: bool
     \b
     Example: mlops schedules fires nightly
     """
-    columns = [("schedule", "Schedule"), ("due_at", "Due"), ("state", "State"), ("job_id", "Job"), ("reason", "Reason")]
-    emit(workbench.schedules.fires(name, limit), columns, as_json=as_json, empty="No slot has come yet.")
+    emit(workbench.schedules.fires(name, limit), FIRES, as_json=as_json, empty="No slot has come yet.")
 
 
 @schedules.command("next")

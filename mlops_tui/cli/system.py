@@ -88,7 +88,14 @@ def show_job(workbench: Workbench, job_id: int, as_json: bool) -> None:
     attempts = workbench.jobs.attempts(job_id)
     values = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
     log = str(workbench.jobs.log_path(job_id))
-    emit_one({**values, "log": log, "attempts": attempts}, as_json, title=f"Job {job.id}: {job.title}")
+    if as_json:
+        emit_one({**values, "log": log, "attempts": attempts}, as_json)
+        return
+    emit_one({**values, "log": log, "progress": _progress(job)}, title=f"Job {job.id}: {job.title}")
+    if attempts:
+        click.echo()
+        columns = [("attempt", "Attempt"), ("state", "State"), ("started_at", "Started"), ("ended_at", "Ended")]
+        emit(attempts, [*columns, ("error", "Error")])
 
 
 @jobs.command("logs")

@@ -49,6 +49,7 @@ class Daemon:
         self._complaints: dict[tuple[str, str], float] = {}
         self._began = self._bench.context.now()
         self._judged: dict[int, int] = {}  # job id -> the end that was looked at
+        self._synced: list[tuple[str, int]] | None = None
         self._ticker = Ticker(self._ring)
         self._gateway = Gateway(workspace, log, self._serving_wanted, self._serving_elsewhere)
         pace = self._settings.daemon
@@ -61,7 +62,7 @@ class Daemon:
             Task("compaction", max(1.0, pace.compact_s / 2), self._compaction),
             Task("monitoring", pace.monitor_s, self._monitoring),
             Task("failures", 5.0, self._failures, on_change=True),
-            Task("sync", min(5.0, pace.sweep_s), self._sync),
+            Task("sync", min(2.0, pace.sweep_s), self._sync),
             Task("sweep", pace.sweep_s, self._sweep),
         ]
 
@@ -162,7 +163,12 @@ class Daemon:
         self._ticker.set(schedules.due_times())
 
     def _sync(self) -> None:
-        self._bench.schedules.sync()
+        """Take over triggers when a pipeline file came, went or changed."""
+        files = sorted(self._workspace.pipelines.glob("*.toml"))
+        stamp = [(file.name, file.stat().st_mtime_ns) for file in files]
+        if stamp != self._synced:
+            self._bench.schedules.sync()
+            self._synced = stamp
 
     def _hardware(self) -> None:
         self._bench.hardware.record(self._bench.hardware.read())

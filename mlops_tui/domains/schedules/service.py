@@ -115,7 +115,7 @@ class Schedules:
 
     def _sync_one(self, definition: Definition) -> set[str]:
         names: set[str] = set()
-        for trigger in self._pipelines.triggers(definition.name):
+        for trigger in definition.triggers:
             if trigger.get("kind") not in set(Kind):
                 continue  # commit triggers have no clock and no alert: whoever receives commits runs them
             base = f"{definition.name}-{trigger['kind'].replace('_', '-')}"

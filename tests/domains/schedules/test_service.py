@@ -27,17 +27,16 @@ class FakePipelines:
 
     def list(self) -> list[Definition]:
         return [
-            dataclasses.replace(self.get(name), problems=["a mistake"] if name in self.broken else [])
-            for name in self.triggers_of
+            dataclasses.replace(
+                self.get(name), triggers=triggers, problems=["a mistake"] if name in self.broken else []
+            )
+            for name, triggers in self.triggers_of.items()
         ]
 
     def get(self, name: str) -> Definition:
         if name not in self.triggers_of:
             raise NotFound(f"There is no pipeline '{name}'.")
         return Definition(name, f"{name}.toml", spine="labels", features=["orders@3:total"], deployment=f"{name}-api")
-
-    def triggers(self, name: str) -> list[dict[str, Any]]:  # type: ignore[valid-type]
-        return self.triggers_of[name]
 
     def run(self, name: str, cause: dict[str, Any] | None, key: str | None = None) -> Job:
         self.get(name)
