@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 from mlops_tui.domains.registry.package import prepare
-from mlops_tui.domains.serving.predictor import MAX_BATCH_ROWS, Predictor, batches, golden_request, one_line
+from mlops_tui.domains.serving.predictor import (
+    MAX_BATCH_ROWS,
+    Predictor,
+    batches,
+    golden_request,
+    likeliest_labels,
+    one_line,
+)
 from mlops_tui.domains.serving.wire import Ask
 
 SAMPLE = pd.DataFrame(
@@ -143,3 +150,32 @@ def test_threads_inside_an_estimator_are_switched_off() -> None:
 def test_errors_are_one_sentence() -> None:
     assert one_line(ValueError("First.\nSecond line. Third")) == "First"
     assert one_line(KeyError()) == "KeyError"
+
+
+def test_labels_are_read_off_the_probabilities_only_where_that_is_the_same() -> None:
+    from sklearn.dummy import DummyClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    rows = pd.DataFrame({"x": np.linspace(-1, 1, 50)})
+    truth = np.where(rows["x"] > 0.1, "yes", "no")
+    model = make_pipeline(LogisticRegression()).fit(rows, truth)
+    assert list(likeliest_labels(model, rows)) == ["no", "yes"]
+    assert likeliest_labels(DummyClassifier().fit(rows, truth), rows) is None
+    described = {
+        "inputs": [{"name": "x", "type": "float64"}],
+        "outputs": [{"name": "prediction", "type": "string"}, {"name": "probabilities", "type": "float64"}],
+        "frame": True,
+    }
+    answer = Predictor(model, described, rows, prepare).answer([Ask(1, 50, {"x": rows["x"].tolist()})])[0]
+    assert answer.prediction == model.predict(rows).tolist()
+    assert answer.probabilities == model.predict_proba(rows).tolist()
+
+
+def test_one_missing_number_among_floats_is_nan() -> None:
+    sample = pd.DataFrame({"x": [1.0], "y": [2.0]})
+    described = {**DESCRIBED, "inputs": [{"name": "x", "type": "float64"}, {"name": "y", "type": "float64"}]}
+    adder = Adder()
+    Predictor(adder, described, sample, prepare).answer([Ask(1, 2, {"x": [1, None], "y": [3, 4.5]})])
+    expected = pd.DataFrame({"x": [1.0, np.nan], "y": [3.0, 4.5]})
+    pd.testing.assert_frame_equal(adder.calls[0], expected)
