@@ -13,7 +13,7 @@ from mlops_tui.tui.widgets.painted import Painted
 Part = tuple[Line, str]
 
 
-class Bar(Painted):
+class Bar(Painted, can_focus=False):
     """`show` takes parts of (spans, action); a click on a part runs its action ("" = none)."""
 
     DEFAULT_CSS = "Bar { height: 1; overflow: hidden hidden; }"

@@ -112,7 +112,7 @@ class Menu(ModalScreen["Action | None"]):
         columns = (
             Column("Key", lambda row, now: "", width=6),
             Column("Action", lambda row, now: "", width=48),
-            Column("Command", lambda row, now: "", width=60, rank=2, grow=True),
+            Column("Command", lambda row, now: "", width=60, grow=True),
         )
         table.show(columns, _Choices(self._actions, self._now))
         table.styles.height = max(1, len(self._actions))
