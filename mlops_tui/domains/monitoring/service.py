@@ -6,7 +6,7 @@ import builtins
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.core.clock import DAY, MINUTE
+from mlops_tui.core.clock import DAY
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound, WorkbenchError
 from mlops_tui.core.ids import did_you_mean, nearest
 from mlops_tui.domains.monitoring import alarms
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 # Labels later than this after their prediction are not looked for.
 LABEL_HORIZON = 30 * DAY
-# Labels may trickle in all day; a check costs seconds of CPU, so they are gathered for a while.
-PAUSE = 2 * MINUTE
 MAX_WINDOW = 1_000_000
 
 
@@ -112,11 +110,14 @@ class Monitoring:
         if report.verdict is Verdict.WAITING:
             self._store.touch(monitor, report.at)
             return report
+        before = self.latest(name)
         number = self._store.save(report, detector, fed, monitor)
         if not number:  # somebody else checked the same rows meanwhile; theirs counts
             return self.latest(name) or report
         self._store.forget_fed(name, report.at - LABEL_HORIZON - DAY)
         report = dataclasses.replace(report, id=number)
+        if before is not None and before.version != report.version:
+            self._begin_anew(report, before.version)
         self._act(report, monitor)
         return report
 
@@ -161,6 +162,11 @@ class Monitoring:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
+    def _begin_anew(self, report: Report, before: int) -> None:
+        """End what was said of the version that served before: the new one is judged by its own answers."""
+        for rule in alarms.RULES:
+            self._alerts.resolve_by(rule, report.deployment, f"version {report.version} took over from {before}")
+
     def _act(self, report: Report, monitor: Monitor) -> None:
         votes = self._store.votes(report.deployment, report.version, monitor.of)
         for move in alarms.moves(report, monitor, votes):
@@ -178,8 +184,9 @@ class Monitoring:
 
     def _due(self, monitor: Monitor) -> bool:
         since = monitor.until if monitor.until is not None else -1
-        rested = self._context.now() - (monitor.checked_at or 0) >= PAUSE
-        # Traffic counts every version and every request: where the last look found too little, the next one can wait.
+        rested = self._context.now() - (monitor.checked_at or 0) >= self._context.settings.daemon.monitor_s * 1000
+        # Labels may trickle in all day and a check costs seconds of CPU, so they are gathered for a while. Traffic counts
+        # every version and every request: where the last look found too little, the next one can wait too.
         if rested or monitor.checked_at == monitor.reported_at:
             fresh = bool(self._serving.prediction_files(monitor.deployment, since + 1))
             if fresh and self._serving.stats(monitor.deployment, since + 1).rows >= monitor.min_rows:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tui.core import clock
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import NotAllowed, Unavailable, WorkbenchError
-from mlops_tui.domains.alerts.records import AlertState
+from mlops_tui.domains.alerts.records import Alert, AlertState
 from mlops_tui.domains.alerts.service import Alerts
 from mlops_tui.domains.jobs.records import Job
 from mlops_tui.domains.jobs.service import Jobs
@@ -91,9 +91,7 @@ class Firing:
                 tx, schedule.id, event.slot, now, FireState.QUEUED, event.reason, self._context.now()
             ):
                 return False
-            self._store.update(tx, schedule.id, last_fired_at=now)
-            if schedule.kind is Kind.NEW_DATA:
-                self._store.update(tx, schedule.id, seen=self.versions(schedule.tables))
+            self._store.update(tx, schedule.id, last_fired_at=now, seen=self.versions(schedule.tables))
         return True
 
     def event(self, schedule: Schedule) -> Event | None:
@@ -121,6 +119,23 @@ class Firing:
             # A silenced alert is somebody's decision that it does not matter now.
             if alert.state in (AlertState.OPEN, AlertState.ACKNOWLEDGED) and not small:
                 yield Event(f"alert:{alert.id}", f"Alert {alert.id}: {alert.title}")
+                yield from self._raised_again(schedule, alert)
+
+    def _raised_again(self, schedule: Schedule, alert: Alert) -> Iterable[Event]:
+        """The alert was answered, the answer has ended, the alert was raised after that, and there is new data to learn from.
+
+        Without this a retraining that the gate refused would be the last one until a person ends the alert.
+        """
+        newest = next(iter(self._store.fires(schedule.id, 1)), None)
+        if newest is None or newest.job_id is None or not newest.slot.startswith(f"alert:{alert.id}"):
+            return
+        ended = self._jobs.get(newest.job_id).ended_at
+        now = self.versions(schedule.tables)
+        fresh = [table for table, state in now.items() if state != schedule.seen.get(table, (0, 0))]
+        if ended is not None and alert.last_at > ended and fresh:
+            slot = ",".join(f"{table}@{version}" for table, (version, _) in now.items())
+            news = ", ".join(f"{table}@{now[table][0]}" for table in fresh)
+            yield Event(f"alert:{alert.id}:{slot}", f"Alert {alert.id} still stands, with new data in {news}: {alert.title}")
 
     def _new_data(self, schedule: Schedule) -> Iterable[Event]:
         now = self.versions(schedule.tables)
@@ -231,7 +246,7 @@ def cause(schedule: Schedule, fire: Fire) -> dict[str, Any]:
         "slot": fire.slot,
         "due_at": fire.due_at,
         "reason": fire.reason or f"Due {clock.iso(fire.due_at)} by '{schedule.cron}'",
-        **({"alert": int(fire.slot.removeprefix("alert:"))} if fire.slot.startswith("alert:") else {}),
+        **({"alert": int(fire.slot.split(":")[1])} if fire.slot.startswith("alert:") else {}),
     }
 
 

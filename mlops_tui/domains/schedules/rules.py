@@ -47,7 +47,7 @@ def checked(given: dict[str, Any], definition: Definition) -> dict[str, Any]:
     rule["subject"] = given["subject"] or definition.deployment
     own = [definition.spine, *definition.features]
     tables = given["tables"] or [table.partition(":")[0].partition("@")[0] for table in own if table]
-    rule["tables"] = sorted(set(tables)) if rule["kind"] is Kind.NEW_DATA else []
+    rule["tables"] = [] if rule["kind"] is Kind.SCHEDULE else sorted(set(tables))
     if rule["kind"] in (Kind.DRIFT, Kind.PERFORMANCE) and not rule["subject"]:
         raise InvalidInput(
             f"Pipeline '{definition.name}' deploys nothing, so there is nothing to watch.",

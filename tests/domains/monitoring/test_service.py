@@ -155,6 +155,19 @@ def test_a_new_version_starts_anew(bench: Any) -> None:
     assert bench.open() == {}
 
 
+def test_a_new_version_that_is_bad_too_gets_an_alert_of_its_own(bench: Any) -> None:
+    for number in (1, 2):
+        if number == 2:
+            bench.put_version(2)
+            bench.serving.routes = (Route(2, 100.0),)
+        frame, ids = bench.answer(300, number=number)
+        bench.label(frame, ids, noise=5)
+        bench.monitoring.check("bikes")
+    newest, first = bench.workbench.alerts.list(rule="performance")
+    assert (str(first.state), str(newest.state)) == ("resolved", "open")
+    assert "version 2" in newest.title
+
+
 def test_failures_and_slowness_are_alerts_of_their_own(bench: Any) -> None:
     bench.answer(300, failed=30, latency=900)
     report = bench.monitoring.check("bikes")
@@ -259,7 +272,10 @@ def test_a_paused_monitor_is_left_alone(bench: Any) -> None:
     assert not bench.monitoring.due()
 
 
-def test_due_waits_for_enough_predictions_and_gathers_labels_for_a_while(bench: Any) -> None:
+def test_due_waits_for_enough_predictions_and_gathers_labels_for_a_while(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_DAEMON_MONITOR_S", "120")
     assert not bench.monitoring.due()
     bench.answer(100)
     assert not bench.monitoring.due()

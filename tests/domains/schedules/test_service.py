@@ -308,6 +308,26 @@ def test_an_alert_fires_once_and_the_reason_is_kept(schedules: Schedules, workbe
     assert "No unanswered performance alert" in schedules.get("retrain").waits
 
 
+def test_an_alert_that_outlives_its_answer_fires_again_only_with_new_data(
+    schedules: Schedules, workbench: Workbench, features: FakeFeatures, clock
+) -> None:
+    schedules.add("retrain", "churn", kind="performance")
+    alert = workbench.alerts.raise_alert("performance", "churn-api", title="AUC fell")
+    assert len(schedules.evaluate()) == 1
+    finish_all(workbench)
+    clock.advance(HOUR)
+    features.tables["labels"] = FakeTable(2, 150)
+    assert schedules.evaluate() == []  # nothing has said since the answer that it is still wrong
+    workbench.alerts.raise_alert("performance", "churn-api", title="AUC still low")
+    (fire,) = schedules.evaluate()
+    assert fire.slot.startswith(f"alert:{alert.id}:labels@2")
+    assert "still stands, with new data in labels@2" in fire.reason
+    finish_all(workbench)
+    clock.advance(HOUR)
+    workbench.alerts.raise_alert("performance", "churn-api", title="AUC still low")
+    assert schedules.evaluate() == []  # the same rows would give the same model
+
+
 def test_a_cooldown_holds_the_next_alert_back_until_it_is_over(
     schedules: Schedules, workbench: Workbench, clock
 ) -> None:
