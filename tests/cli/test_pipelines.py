@@ -1,0 +1,141 @@
+"""`mlops pipelines`, as typed; the training itself is in tests/e2e."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mlops_tui.cli.app import main
+from mlops_tui.domains.jobs.records import JobState
+from mlops_tui.domains.pipelines.records import GateCheck, GateVerdict, Outcome, RunState
+from mlops_tui.domains.pipelines.store import PipelinesStore
+
+
+@pytest.fixture
+def mlops(workspace, capsys):
+    """Run a command; (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["--workspace", str(workspace.root), *arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture
+def bikes(mlops, workbench):
+    workbench.features.create("labels", ["id"])
+    workbench.features.ingest("labels", [{"id": number, "x": number / 2, "count": number} for number in range(5)])
+    assert mlops("pipelines", "new", "bikes", "--target", "count")[0] == 0
+    return mlops
+
+
+@pytest.fixture
+def ends(workbench, monkeypatch):
+    """Let the job end at once, the run in a given state."""
+
+    def choose(state, outcome):
+        store = PipelinesStore(workbench.context)
+        check = GateCheck("rmse", outcome is Outcome.BLESSED, 3.0, "<= 2", detail="rmse is 3, wanted <= 2")
+
+        def run_here(jobs, job):
+            with workbench.context.catalog.write() as tx:
+                verdict = GateVerdict(outcome, [check], "", "rmse is 3, wanted <= 2")
+                store.update(tx, job.spec["run_id"], state=state, verdict=verdict)
+            assert [claimed.id for claimed in jobs.claim(1)] == [job.id]
+            assert jobs.finish(job.id, 1, JobState.SUCCEEDED)
+            return jobs.get(job.id)
+
+        monkeypatch.setattr("mlops_tui.domains.jobs.service.Jobs.run_here", run_here)
+
+    return choose
+
+
+def test_a_new_pipeline_is_listed_and_shown(bikes):
+    found = json.loads(bikes("pipelines", "list", "--json")[1])
+    assert [(item["name"], item["task"], item["last_run"], item["problems"]) for item in found] == [
+        ("bikes", "regression", None, [])
+    ]
+    code, out, err = bikes("pipelines", "show", "bikes")
+    assert code == 0
+    assert "HistGradientBoostingRegressor" in out
+    assert "mlops pipelines run bikes" in err
+
+
+def test_an_empty_list_says_what_comes_next(mlops):
+    assert "mlops pipelines new NAME" in mlops("pipelines", "list")[2]
+
+
+def test_new_does_not_write_over_a_file(bikes):
+    assert bikes("pipelines", "new", "bikes")[0] == 4
+    assert bikes("pipelines", "new", "other", "--template", "clasification")[0] == 3
+
+
+def test_a_file_with_mistakes_is_tested_with_all_of_them(bikes, workspace):
+    path = workspace.pipelines / "bikes.toml"
+    assert bikes("pipelines", "test", str(path))[0] == 0
+    path.write_text(path.read_text().replace("margin", "margn").replace('"time"', '"tim"'))
+    code, out, _ = bikes("pipelines", "test", str(path))
+    assert code == 1
+    assert len(out.splitlines()) == 2
+    assert bikes("pipelines", "run", "bikes")[0] == 5
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "code"),
+    [
+        (RunState.SUCCEEDED, Outcome.BLESSED, 0),
+        (RunState.BLOCKED, Outcome.BLOCKED, 1),
+        (RunState.WAITING, Outcome.NEEDS_PERSON, 1),
+    ],
+)
+def test_waiting_for_a_run_ends_with_the_gates_word_as_exit_code(bikes, ends, state, outcome, code):
+    ends(state, outcome)
+    ended, out, _ = bikes("pipelines", "run", "bikes", "--wait")
+    assert ended == code
+    assert f"gate: {outcome} - rmse is 3, wanted <= 2" in out
+
+
+def test_without_waiting_the_run_is_started_and_can_be_shown_by_its_id(bikes, ends):
+    ends(RunState.BLOCKED, Outcome.BLOCKED)
+    code, out, _ = bikes("pipelines", "run", "bikes", "--json")
+    assert code == 0
+    run = json.loads(out)
+    shown = json.loads(bikes("pipelines", "show", run["id"][:8], "--json")[1])
+    assert shown["verdict"]["checks"][0]["value"] == 3.0
+    assert len(shown["steps"]) == 9
+    assert shown["created_at"].endswith("Z")
+
+
+def test_following_prints_the_verdict_too(bikes, ends):
+    ends(RunState.BLOCKED, Outcome.BLOCKED)
+    code, out, _ = bikes("pipelines", "run", "bikes", "--follow")
+    assert code == 1
+    assert "state           blocked" in out
+
+
+def test_an_unknown_pipeline_is_not_found_with_the_nearest_name(bikes):
+    for command in ("show", "run"):
+        code, _, err = bikes("pipelines", command, "bkes")
+        assert code == 3
+        assert "Did you mean 'bikes'?" in err
+
+
+def test_starting_a_run_loads_none_of_the_heavy_libraries(bikes, workspace):
+    script = f"""
+import sys
+from mlops_tui.workbench import open_workbench
+with open_workbench({str(workspace.root)!r}) as bench:
+    bench.pipelines.run("bikes")
+    bench.pipelines.runs()
+    bench.registry.models()
+found = {{"pandas", "numpy", "sklearn", "duckdb", "pyarrow", "textual", "joblib"}} & set(sys.modules)
+sys.exit(", ".join(found) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

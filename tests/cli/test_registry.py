@@ -1,0 +1,119 @@
+"""`mlops models`, as typed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_tui.cli.app import main
+from mlops_tui.domains.experiments.files import RunFiles
+from mlops_tui.domains.experiments.spool import RunWriter
+from mlops_tui.domains.registry import package
+
+
+class Mean:
+    def predict(self, rows):
+        return np.zeros(len(rows))
+
+
+@pytest.fixture
+def mlops(workspace, capsys):
+    """Run a command; (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["--workspace", str(workspace.root), *arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture
+def folder(tmp_path):
+    sample = pd.DataFrame({"temp": [1.0, 2.0]})
+    package.save(tmp_path / "package", Mean(), sample=sample, task="regression", target="count")
+    return tmp_path / "package"
+
+
+@pytest.fixture
+def two(mlops, folder):
+    for _ in range(2):
+        assert mlops("models", "register", "bikes", str(folder))[0] == 0
+    return mlops
+
+
+def test_an_empty_list_says_what_comes_next(mlops):
+    code, out, err = mlops("models", "list")
+    assert (code, out) == (0, "")
+    assert "mlops pipelines new" in err
+
+
+def test_registering_promoting_and_rolling_back(two):
+    assert two("models", "promote", "bikes/1")[1] == "bikes/1 is Production (champion).\n"
+    assert two("models", "promote", "bikes", "--why", "summer")[0] == 0
+    shown = json.loads(two("models", "show", "bikes", "--json")[1])
+    assert (shown["production"], shown["aliases"]) == (2, {"champion": 2})
+    assert [move["verb"] for move in shown["promotions"]] == ["promote", "promote"]
+    assert shown["promotions"][0]["why"] == "summer"
+    assert two("models", "rollback", "bikes")[1] == "bikes@champion is version 1 again.\n"
+    assert two("models", "rollback", "bikes")[0] == 6
+
+
+def test_a_version_is_shown_with_inputs_and_lineage(two):
+    code, out, _ = two("models", "show", "bikes/1")
+    assert code == 0
+    assert "temp   float64" in out
+    shown = json.loads(two("models", "show", "bikes/1", "--json")[1])
+    assert shown["signature"]["target"] == "count"
+    assert shown["created_at"].endswith("Z")
+    assert shown["lineage"] == []
+
+
+def test_an_alias_is_set_and_removed(two):
+    assert two("models", "alias", "bikes", "blue", "2")[0] == 0
+    assert json.loads(two("models", "show", "bikes@blue", "--json")[1])["version"] == 2
+    assert two("models", "alias", "bikes", "blue", "--remove")[0] == 0
+    assert two("models", "show", "bikes@blue")[0] == 3
+    assert two("models", "alias", "bikes", "blue")[0] == 2
+
+
+def test_two_equal_versions_do_not_differ(two):
+    code, out, err = two("models", "diff", "bikes/1", "bikes/2")
+    assert (code, out) == (0, "")
+    assert "do not differ" in err
+
+
+def test_a_version_is_retired_only_outside_production_and_only_when_confirmed(two):
+    two("models", "promote", "bikes/1")
+    assert two("models", "retire", "bikes/2", "--yes")[1] == "bikes/2 is archived.\n"
+    assert two("models", "retire", "bikes/1", "--yes")[0] == 6
+
+
+def test_a_wrong_name_gets_the_nearest_and_exit_code_3(two):
+    code, _, err = two("models", "show", "bkes")
+    assert code == 3
+    assert "Did you mean 'bikes'?" in err
+
+
+def test_a_folder_that_is_no_package_is_refused(mlops, tmp_path):
+    code, _, err = mlops("models", "register", "bikes", str(tmp_path))
+    assert code == 3
+    assert "no model package" in err
+    assert mlops("models", "list", "--json")[1] == "[]\n"
+
+
+def test_a_run_that_logged_a_model_is_registered_with_its_metrics(mlops, workbench, folder):
+    run = workbench.experiments.start("bikes")
+    writer = RunWriter(workbench.workspace, run.id)
+    writer.metrics([("mae", 0, 1.5)])
+    RunFiles(workbench.workspace, writer).keep_path(folder, "model")
+    writer.close()
+    registered = json.loads(mlops("models", "register", "bikes", "--run", run.id[:8], "--json")[1])
+    assert (registered["run_id"], registered["metrics"]) == (run.id, {"mae": 1.5})
+    code, _, err = mlops("models", "register", "bikes", "--run", run.id, "--artifact", "other")
+    assert code == 3
+    assert "It has: model." in err
