@@ -51,7 +51,7 @@ class MlopsApp(App[str]):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(at), f"desk('{name}')", show=False) for at, (name, _, _) in enumerate(DESKS, 1)),
-        Binding(":", "command_palette", show=False),
+        Binding("colon,ctrl+p", "command_palette", show=False),
         Binding("minus", "last_desk", show=False),
         Binding("q", "quit", show=False),
         Binding("T", "next_theme", show=False),

@@ -190,9 +190,10 @@ async def test_a_terminal_below_40x10_is_told_so(open_app: Open, filled: Workspa
         assert "hire" in text_of(pilot)
 
 
-async def test_the_palette_finds_objects_and_opens_them(open_app: Open, filled: Workspace) -> None:
+@pytest.mark.parametrize("key", ["colon", "ctrl+p"])
+async def test_the_palette_finds_objects_and_opens_them(open_app: Open, filled: Workspace, key: str) -> None:
     async with open_app(filled, "overview", (120, 40)) as pilot:
-        await press(pilot, "colon")
+        await press(pilot, key)
         await press(pilot, *"model hire")
         await press(pilot, "enter", "enter")
         assert pilot.app.current_mode == "registry"
