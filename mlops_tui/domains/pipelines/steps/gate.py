@@ -81,6 +81,10 @@ def _against(work: Work, champion: Version | None) -> Iterator[GateCheck]:
     if champion is None:
         yield GateCheck("against the champion", True, detail="there is no champion yet to compare with")
         return
+    if champion.pipeline_run == work.run_id:
+        # An earlier try of this very run got as far as promoting and was killed then: `better` would now block it.
+        yield GateCheck("against the champion", True, detail=f"{champion.ref} is this run's own, from an earlier try")
+        return
     rows, target = work.part("test")
     frame = work.read_frame("test")
     new, labels = answer_of(work.read_object("model"), rows, work.recipe.model.task)
