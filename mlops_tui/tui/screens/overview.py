@@ -75,7 +75,7 @@ class OverviewDesk(Desk):
         Section("alerts", "Open alerts", open_alerts, _columns(), key=lambda one: str(one.key),
                 empty=Empty("No open alerts.", "mlops monitors add DEPLOYMENT")),
         Section("fires", "Next fires", next_fires, _columns(), key=lambda one: str(one.key),
-                empty=Empty("No schedules.", "mlops schedules add NAME --pipeline P --cron '0 3 * * *'")),
+                empty=Empty("No schedules.", "mlops schedules add NAME PIPELINE --cron '0 3 * * *'")),
         Section("recent", "Newest changes", recent, _columns(state=False), key=lambda one: str(one.key),
                 empty=Empty("A new workspace. See the whole loop on sample data:", "mlops demo")),
     )  # fmt: skip

@@ -224,7 +224,7 @@ class PipelinesDesk(Desk):
             key=lambda one: str(one.name),
             empty=Empty(
                 "No schedules yet. A [[triggers]] of a pipeline makes one, or add one by hand.",
-                "mlops schedules add nightly --pipeline NAME --cron '0 3 * * *'",
+                "mlops schedules add nightly PIPELINE --cron '0 3 * * *'",
             ),
             detail=schedule_detail,
             names=lambda one: {"name": one.name},

@@ -201,7 +201,7 @@ class ServingDesk(Desk):
                 cells.text("Id", lambda one: one.id, width=24, rank=4, role="muted"),
             ),
             key=lambda one: str(one.id),
-            empty=Empty("No predictions yet. The log keeps every answered one.", "mlops predict NAME '{\"column\": 1}'"),
+            empty=Empty("No predictions yet. The log keeps every answered one.", "mlops predict NAME --json '{\"column\": 1}'"),
             detail=prediction_detail,
             watches=frozenset({"catalog", "telemetry"}),
             names=lambda one: {"name": one.deployment, "id": one.id},
