@@ -203,7 +203,7 @@ async def test_enter_on_the_overview_opens_the_object(open_app: Open, filled: Wo
     async with open_app(filled, "overview") as pilot:
         await press(pilot, "tab", "enter")
         assert pilot.app.current_mode == "serving"
-        assert desk_of(pilot).here.selected == "bikes"
+        assert str(desk_of(pilot).record.name) == "bikes"
 
 
 async def test_themes_go_round_and_every_one_draws(open_app: Open, filled: Workspace) -> None:

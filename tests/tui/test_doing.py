@@ -92,6 +92,7 @@ async def test_running_a_pipeline_queues_a_job_and_opens_its_run(open_app: Open,
         assert desk_of(pilot).section.id == "runs"
         jobs = fetch(pilot, lambda bench: bench.jobs.list(kind="pipeline"))
         assert len(jobs) == 2
+        assert desk_of(pilot).record.job_id == max(job.id for job in jobs)
         assert {str(job.state) for job in jobs} == {"queued"}
 
 

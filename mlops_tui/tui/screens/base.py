@@ -67,7 +67,7 @@ class Desk(Frame):
         if section:
             self.section = self.by_id(section)
         if key:
-            self.here.selected, self.here.filter = key, ""
+            self.here.wanted, self.here.filter = key, ""  # it may not have been read yet
         if filter:
             self.here.filter = filter
         self.show_section()

@@ -226,6 +226,8 @@ class Frame(Screen[None]):
         else:
             rows = memory.visible(section, self.now)
             keys = [section.key(record) for record in rows.records]
+            if memory.wanted in keys:
+                memory.selected, memory.wanted = memory.wanted, ""
             cursor = keys.index(memory.selected) if memory.selected in keys else table.cursor
             table.sorted_by, table.reverse = memory.sort, memory.reverse
             table.show(section.columns, rows, cursor=cursor)
@@ -273,6 +275,10 @@ class Frame(Screen[None]):
         return Situation(record, self.workbench_app.daemon, names)
 
     @on(VirtualTable.Moved, "#table")
+    def _moved_by_user(self) -> None:
+        self.here.wanted = ""
+        self._moved()
+
     def _moved(self) -> None:
         record = self.record
         if record is None:

@@ -236,13 +236,16 @@ class PipelinesDesk(Desk):
         name = str(self.record.name)
         alone = self.workbench_app.daemon is False
 
+        made: list[str] = []
+
         def work(bench: Workbench) -> str:
             job = bench.pipelines.run(name, cause={"kind": "manual", "by": bench.actor})
+            made.append(str(job.spec["run_id"]))
             if alone:
                 bench.jobs.run_here(job)
             return f"{name} is job {job.id}."
 
-        self.perform(f"run {name}", work, then=lambda: self.go("runs", filter=f"pipeline:{name}"))
+        self.perform(f"run {name}", work, then=lambda: self.go("runs", made[0]))
 
     async def act_log(self) -> None:
         """Follow the job of the run."""

@@ -77,6 +77,7 @@ class Memory:
     sort: int = -1
     reverse: bool = False
     selected: str = ""
+    wanted: str = ""
     detail_of: str = ""
     detail: Sequence[Block] | Failure = ()
     came_from: str = ""
