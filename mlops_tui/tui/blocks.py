@@ -10,6 +10,9 @@ from mlops_tui.tui.charts import line as line_chart
 from mlops_tui.tui.charts import scale, small
 from mlops_tui.tui.lines import Line, Span, crop, fit, line, plain, wrap
 
+_WRAP_FROM = 11
+"""Fewer cells than this are not worth wrapping into."""
+
 
 class Block(Protocol):
     """Anything that draws itself as lines of at most `width` cells."""
@@ -49,7 +52,7 @@ class Text:
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """A small table: columns as wide as their widest cell, the last one cut at the edge."""
+    """A small table: columns as wide as their widest cell; the last one wraps where there is room to, else it is cut."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[Span | str, ...], ...]
@@ -63,7 +66,8 @@ class Grid:
         widths = [max(len(head), *(len(row[at][0]) for row in rows)) for at, head in enumerate(self.heads)]
         out = heading(self.title)
         out.append(crop(_cells([(head, "muted") for head in self.heads], widths), width))
-        out.extend(crop(_cells(row, widths), width) for row in rows)
+        for row in rows:
+            out.extend(_wrapped(row, widths, width))
         return out
 
 
@@ -123,7 +127,18 @@ def draw_all(blocks: Sequence[Block], width: int) -> list[Line]:
 
 
 def _cells(row: Sequence[Span], widths: Sequence[int]) -> Line:
-    return tuple((fit(text, cells) + "  ", role) for (text, role), cells in zip(row, widths, strict=True))
+    padded = [(fit(text, cells) + "  ", role) for (text, role), cells in zip(row[:-1], widths, strict=False)]
+    return (*padded, row[-1])  # the last cell is as long as it is: cut spaces would look like cut text
+
+
+def _wrapped(row: Sequence[Span], widths: Sequence[int], width: int) -> list[Line]:
+    before = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    text, role = row[-1]
+    room = width - before
+    if room < _WRAP_FROM or len(text) <= room:
+        return [crop(_cells(row, widths), width)]
+    first, *rest = wrap(text, room)
+    return [_cells([*row[:-1], (first, role)], widths), *(((" " * before, "text"), (piece, role)) for piece in rest)]
 
 
 def text_of(blocks: Sequence[Block], width: int = 80) -> str:

@@ -64,3 +64,8 @@ def test_blocks_leave_out_what_is_empty() -> None:
 def test_a_grid_is_cut_at_the_edge() -> None:
     rows = text_of([Grid(("A", "B"), (("x" * 30, "y"),))], 20).splitlines()
     assert all(cell_len(row) <= 20 for row in rows)
+
+
+def test_the_last_cell_of_a_grid_wraps_under_itself() -> None:
+    rows = text_of([Grid(("Step", "Why"), (("gate", "the champion cannot be asked today"),))], 26).splitlines()
+    assert rows == ["Step  Why", "gate  the champion cannot", "      be asked today"]

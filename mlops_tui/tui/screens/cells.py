@@ -63,9 +63,11 @@ def moment(ms: int | None, now: int) -> str:
 
 
 def compact(value: Any) -> str:
-    """Any value as one line of JSON; nothing for None or empty."""
+    """Any value in one line: a flat mapping as words, else JSON; nothing for None or empty."""
     if value in (None, "", {}, [], ()):
         return ""
+    if isinstance(value, dict) and not any(isinstance(one, (dict, list)) for one in value.values()):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
     return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
 
 

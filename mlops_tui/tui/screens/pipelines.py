@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_tui.core import clock
 from mlops_tui.tui.blocks import Block, Fields, Grid, Text
-from mlops_tui.tui.lines import number, state
+from mlops_tui.tui.lines import Span, number, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.joblog import open_log
 from mlops_tui.tui.screens.section import Inside, Section
 from mlops_tui.tui.widgets.dialogs import Confirm, Question
 from mlops_tui.tui.widgets.states import Empty
+from mlops_tui.tui.widgets.table import Column
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def pipeline_detail(bench: Workbench, one: Definition) -> Sequence[Block]:
     )
     triggers = tuple((str(each.get("kind", "")), _trigger(each)) for each in one.triggers)
     runs = tuple(
-        (run.id[:8], state(run.state), run.version, (clock.ago(run.started_at or run.created_at, now), "muted"))
+        (run.id[:8], _state(run.state), run.version, (clock.ago(run.started_at or run.created_at, now), "muted"))
         for run in bench.pipelines.runs(one.name, limit=8)
     )
     mistakes = Text("\n".join(f"✗ {problem}" for problem in one.problems), "bad", title="Mistakes in the file")
@@ -71,7 +72,7 @@ def run_detail(bench: Workbench, run: PipelineRun) -> Sequence[Block]:
     head = Fields(
         (
             ("Run", run.id),
-            ("State", state(run.state)),
+            ("State", _state(run.state)),
             ("Cause", cells.compact(run.cause)),
             ("By", run.actor),
             ("Started", cells.moment(run.started_at, now)),
@@ -198,7 +199,7 @@ class PipelinesDesk(Desk):
             columns=(
                 cells.text("Pipeline", lambda one: one.pipeline, width=26, grow=True),
                 cells.text("Run", lambda one: one.id[:8], width=8, rank=3, role="muted"),
-                cells.status("State", lambda one: one.state),
+                Column("State", lambda one, now: _state(one.state), sort=lambda one: str(one.state), width=18),
                 cells.text("Step", lambda one: _step(one), width=12, rank=2),
                 cells.text("Version", lambda one: one.version, width=20, rank=3),
                 cells.lasted("Took", lambda one: one.started_at, lambda one: one.ended_at, rank=2),
@@ -279,6 +280,11 @@ class PipelinesDesk(Desk):
         """Resume the schedule."""
         name = str(self.record.name)
         self.perform(f"resume {name}", lambda bench: f"{bench.schedules.resume(name).name} runs again.")
+
+
+def _state(word: object) -> Span:
+    """Waiting means waiting for a person here, so it must be seen."""
+    return ("▲ waiting for you", "warn") if str(word) == "waiting" else state(word)
 
 
 def _step(run: PipelineRun) -> str:

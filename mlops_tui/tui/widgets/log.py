@@ -56,6 +56,8 @@ def read_on(bench: Workbench, job_id: int, offset: int) -> Tail:
     done = (
         f"{job.progress.done}/{job.progress.total} {job.progress.note}" if job.progress and job.progress.total else ""
     )
+    if str(job.state) == "queued":
+        done = "it starts when the daemon takes it"
     return Tail(data.decode("utf-8", "replace"), offset + len(data), str(job.state), done, over, len(data) == CHUNK)
 
 
