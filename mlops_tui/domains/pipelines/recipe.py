@@ -54,12 +54,16 @@ class Split(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Estimator(Struct, forbid_unknown_fields=True, frozen=True):
-    """[model] `target_transform` log1p fits on log(1 + y) and answers in the target's own unit."""
+    """[model] `target_transform` log1p fits on log(1 + y) and answers in the target's own unit.
+
+    `refit` learns once more from all rows, the test rows too, after the gate said yes; the scores stay those before it.
+    """
 
     task: Literal["classification", "regression"]
     estimator: str
     preprocess: str = "auto"
     target_transform: Literal["none", "log1p"] = "none"
+    refit: bool = False
     params: dict[str, Any] = {}
 
 

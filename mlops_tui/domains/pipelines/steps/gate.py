@@ -7,12 +7,15 @@ import subprocess
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mlops_tui.core import processes
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
 from mlops_tui.domains.pipelines import gate, metrics
 from mlops_tui.domains.pipelines.answers import answer_of, in_order_of, places_of
 from mlops_tui.domains.pipelines.recipe import margin_of
 from mlops_tui.domains.pipelines.records import GateCheck, GateVerdict, decide
+from mlops_tui.domains.pipelines.steps.register import LEARNED_UNTIL
 from mlops_tui.domains.pipelines.work import PACKAGE, Work
 from mlops_tui.domains.registry import package
 from mlops_tui.domains.registry.records import CHAMPION
@@ -20,9 +23,11 @@ from mlops_tui.domains.registry.records import CHAMPION
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mlops_tui.domains.pipelines.metrics import Array
     from mlops_tui.domains.registry.records import Version
 
 PROBE_TIMEOUT_S = 300
+MIN_UNSEEN = 50
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -85,8 +90,10 @@ def _against(work: Work, champion: Version | None) -> Iterator[GateCheck]:
         # An earlier try of this very run got as far as promoting and was killed then: `better` would now block it.
         yield GateCheck("against the champion", True, detail=f"{champion.ref} is this run's own, from an earlier try")
         return
+    unseen = _unseen(work, champion)
     rows, target = work.part("test")
-    frame = work.read_frame("test")
+    rows, target = rows[unseen], target[unseen]
+    frame = work.read_frame("test")[unseen]
     new, labels = answer_of(work.read_object("model"), rows, work.recipe.model.task)
     try:
         old_model = work.registry.load(champion.ref)
@@ -112,6 +119,21 @@ def _against(work: Work, champion: Version | None) -> Iterator[GateCheck]:
         resamples=work.recipe.evaluate.resamples,
         champion=champion.ref,
     )
+
+
+def _unseen(work: Work, champion: Version) -> Array:
+    """Which test rows the champion has not learned from; all of them where that is unknown or leaves too few to compare."""
+    frame, time, until = work.read_frame("test"), work.results["load"]["time"], champion.tags.get(LEARNED_UNTIL)
+    everything = np.ones(len(frame), dtype=bool)
+    if not time or not until:
+        return everything
+    newer: Array = (frame[time] > until).to_numpy()
+    if newer.sum() < MIN_UNSEEN:
+        work.say(
+            f"{champion.ref} learned from {len(frame) - newer.sum():,} of the {len(frame):,} test rows; compared on all"
+        )
+        return everything
+    return newer
 
 
 def _open(champion: Version, detail: str) -> GateCheck:
