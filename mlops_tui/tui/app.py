@@ -145,6 +145,10 @@ class MlopsApp(App[str]):
         if self.last_desk:
             await self.action_desk(self.last_desk)
 
+    async def action_quit(self) -> None:
+        """Leave at once, and say what goes on without us."""
+        self.exit(message="The daemon and its jobs go on. See them: mlops status" if self.daemon else None)
+
     def action_next_theme(self) -> None:
         self.theme = themes.after(self.theme)
         self.notify(f"Theme: {self.theme}", timeout=2, markup=False)
