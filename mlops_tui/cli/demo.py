@@ -18,8 +18,9 @@ from mlops_tui.core.workspace import Workspace
     "--data", type=click.Path(path_type=Path), help="The real UCI Bike Sharing file (hour.csv) instead of the sample."
 )
 @click.option("--keep-running", is_flag=True, help="Leave the daemon running afterwards.")
+@click.option("--months", type=click.IntRange(1), help="Replay at most that many months (default: all).")
 @click.option("--no-tui", is_flag=True, help="Print the summary and end, even in a terminal.")
-def demo(project: Path, data: Path | None, keep_running: bool, no_tui: bool) -> None:
+def demo(project: Path, data: Path | None, keep_running: bool, months: int | None, no_tui: bool) -> None:
     """Run the whole loop: ingest, train, serve, live traffic, drift, alert, retraining, a new version serving.
 
     Run again, it says what exists and goes on from there.
@@ -37,7 +38,7 @@ def demo(project: Path, data: Path | None, keep_running: bool, no_tui: bool) -> 
         fresh = False
     from mlops_tui.cli.demo_loop import Demo
 
-    with Demo(workspace, data, fresh=fresh) as loop:
+    with Demo(workspace, data, fresh=fresh, months=months) as loop:
         closed = loop.run()
         loop.print_summary()
         interactive = sys.stdin.isatty() and sys.stdout.isatty() and not no_tui

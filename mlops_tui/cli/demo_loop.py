@@ -123,12 +123,13 @@ class Story:
 class Demo:
     """Drives the loop in one workspace; use as a context manager."""
 
-    def __init__(self, workspace: Workspace, data: Path | None, *, fresh: bool) -> None:
+    def __init__(self, workspace: Workspace, data: Path | None, *, fresh: bool, months: int | None = None) -> None:
         if fresh:
             _choose_settings(workspace)
         self.workspace = workspace
         self.workbench = Workbench(workspace, actor="demo")
         self.data: BikeData = read_bike_hour(data) if data else read_sample()
+        self.months = months
         self.began = time.monotonic()
         self.file = workspace.root / "demo.json"
         self.story = _load(self.file)
@@ -258,7 +259,7 @@ class Demo:
     def _replay(self) -> None:
         live = self._live_rows()
         signature = self.workbench.registry.version(f"{PIPELINE}@champion").signature
-        months = sorted({moment.strftime("%Y-%m") for moment in live[TIME]})
+        months = sorted({moment.strftime("%Y-%m") for moment in live[TIME]})[: self.months]
         done = {month["month"] for month in self.story.months}
         for month in months:
             if month in done:

@@ -100,6 +100,22 @@ def test_the_whole_way_from_tables_to_a_deployed_champion_and_a_gate_that_compar
     assert bench.audit.verify().ok
 
 
+def test_a_refitted_champion_is_compared_only_on_rows_it_has_not_learned_from(bench):
+    text = DEFINITION.replace('preprocess = "auto"', 'preprocess = "auto"\nrefit = true')
+    _, first = run(bench, text)
+    champion = bench.registry.version("bikes@champion")
+    at = pd.date_range("2026-01-01", periods=1200, freq="h", tz="UTC")
+    assert champion.tags["learned_until"] == at[999].strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert bench.registry.profile("bikes/1")["baseline"]["rows"] == 150  # errors of rows it had not seen when judged
+    bench.features.ingest(
+        "rides", pd.DataFrame({"station": "a", "at": at, "count": 50.0 + np.arange(1200) % 7}).iloc[1000:]
+    )
+    _, second = run(bench, text)
+    (compared,) = [check for check in second.verdict.checks if check.name.endswith(champion.ref)]
+    assert compared.rows == 180  # 15 % of 1,200, all of them newer than what the champion has seen
+    assert first.version == "bikes/1"
+
+
 def test_a_classification_with_a_search_and_code_of_the_project(bench):
     folder = bench.workspace.project / "steps"
     folder.mkdir()

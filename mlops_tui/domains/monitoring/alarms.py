@@ -102,7 +102,7 @@ def _performance(report: Report, found: Performance) -> Move:
         "performance",
         raised=True,
         severity="critical",
-        title=f"{report.deployment}: version {report.version} predicts worse than it did ({found.metric} {found.value:.4g}{was})",
+        title=f"{report.deployment}: version {report.version} {_in_short(found, was)}",
         detail=f"{'; '.join(reasons)}. Measured on the newest {found.labels} labelled predictions.",
         facts={
             "report": report.id,
@@ -114,6 +114,13 @@ def _performance(report: Report, found: Performance) -> Move:
             "concept_drift": found.concept_drift,
         },
     )
+
+
+def _in_short(found: Performance, was: str) -> str:
+    """Say only what the numbers show: a rise within a window can leave the window's mean where it was."""
+    if found.worse:
+        return f"predicts worse than it did ({found.metric} {found.value:.4g}{was})"
+    return f"makes larger errors since {iso(found.concept_at)} ({found.metric} {found.value:.4g} over the window{was})"
 
 
 def _error_rate(report: Report, monitor: Monitor, rate: float) -> Move:
