@@ -29,7 +29,9 @@ def test_the_page_of_commands_is_what_the_commands_say() -> None:
     assert (ROOT / "docs" / "cli.md").read_text() == make_cli().page(), "run: make docs"
 
 
-@pytest.mark.parametrize(("name", "command"), make_cli().commands(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "command"), make_cli().commands(), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_every_command_says_what_it_does_and_gives_an_example(name: str, command) -> None:
     assert command.help, f"mlops {name} has no help"
     first = command.help.strip().split("\n\n")[0]

@@ -135,7 +135,9 @@ class Firing:
         if ended is not None and alert.last_at > ended and fresh:
             slot = ",".join(f"{table}@{version}" for table, (version, _) in now.items())
             news = ", ".join(f"{table}@{now[table][0]}" for table in fresh)
-            yield Event(f"alert:{alert.id}:{slot}", f"Alert {alert.id} still stands, with new data in {news}: {alert.title}")
+            yield Event(
+                f"alert:{alert.id}:{slot}", f"Alert {alert.id} still stands, with new data in {news}: {alert.title}"
+            )
 
     def _new_data(self, schedule: Schedule) -> Iterable[Event]:
         now = self.versions(schedule.tables)
