@@ -80,7 +80,7 @@ def workbench_status(workbench: Workbench) -> dict[str, Any]:
             "models": len(workbench.registry.models()),
         },
         "deployments": [
-            {"name": d.name, "state": d.state, "versions": [f"v{r.version} {r.weight:.0%}" for r in d.versions]}
+            {"name": d.name, "state": d.state, "versions": [f"v{r.version} {r.weight:g}%" for r in d.versions]}
             for d in deployments
         ],
         "jobs": [{"id": j.id, "title": j.title, "state": j.state, "created_at": j.created_at} for j in jobs],
