@@ -94,6 +94,21 @@ def silence(workbench: Workbench, alert_id: int, span: str | None, until: str | 
     say(f"Silenced alert {alert_id} until {clock.local(end)}.")
 
 
+@alerts.command("reopen")
+@click.argument("alert_ids", type=int, nargs=-1, required=True)
+@why_option
+@pass_workbench
+def reopen(workbench: Workbench, alert_ids: tuple[int, ...], why: str) -> None:
+    """Take an acknowledgement or a silence back.
+
+    \b
+    Example: mlops alerts reopen 3
+    """
+    for alert_id in alert_ids:
+        workbench.alerts.reopen(alert_id, why)
+        say(f"Alert {alert_id} is open.")
+
+
 @alerts.command("resolve")
 @click.argument("alert_ids", type=int, nargs=-1)
 @click.option("--rule", help="With --subject: the unresolved alert of this rule.")

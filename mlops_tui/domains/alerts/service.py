@@ -79,6 +79,12 @@ class Alerts:
             )
         return self._move(alert_id, "silence", why, state=AlertState.SILENCED, silenced_until=until_ms)
 
+    def reopen(self, alert_id: int, why: str = "") -> Alert:
+        """Take an acknowledgement or a silence back. Raises NotFound, NotAllowed when it is resolved."""
+        return self._move(
+            alert_id, "reopen", why, state=AlertState.OPEN, acknowledged_by=None, acknowledged_at=None, silenced_until=None
+        )
+
     def resolve(self, alert_id: int, why: str = "") -> Alert:
         """End it; the next time its rule fires a new alert begins. Raises NotFound, NotAllowed when it is resolved."""
         return self._move(alert_id, "resolve", why, **self._resolved())

@@ -122,3 +122,15 @@ def test_an_alert_whose_audit_note_fails_is_not_raised(alerts: Alerts, monkeypat
 def test_counts_name_every_state(alerts: Alerts) -> None:
     alerts.raise_alert("drift", "churn", title="x")
     assert alerts.counts() == {"open": 1, "acknowledged": 0, "silenced": 0, "resolved": 0}
+
+
+def test_an_acknowledgement_and_a_silence_can_be_taken_back(alerts: Alerts, clock: Any) -> None:
+    alert = alerts.raise_alert("drift", "churn", title="x")
+    alerts.acknowledge(alert.id)
+    opened = alerts.reopen(alert.id)
+    assert (opened.state, opened.acknowledged_by, opened.acknowledged_at) == ("open", None, None)
+    alerts.silence(alert.id, clock.now + 60_000)
+    assert alerts.reopen(alert.id).state == "open"
+    alerts.resolve(alert.id)
+    with pytest.raises(NotAllowed):
+        alerts.reopen(alert.id)
