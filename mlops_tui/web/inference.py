@@ -97,6 +97,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by accepted connections
         listener.bind((host, port))
+        listener.listen(2048)  # from here on a client waits instead of being refused
     except OSError as error:
         listener.close()
         raise Unavailable(
@@ -131,6 +132,7 @@ async def _run(workspace: Workspace, settings: Settings, listener: socket.socket
     for number in (signal.SIGTERM, signal.SIGINT):  # before uvicorn listens for them, and when it raises them again
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     port = listener.getsockname()[1]
+    await ledger.call(Serving.report, (), ())  # a killed gateway left its word on workers that are gone
     await ledger.call(Serving.report_gateway, _state(host, port))
     await nursery.open()
     keeper = asyncio.create_task(_keep(fleet, ledger, meter, settings.daemon.poll_ms / 1000))
