@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock, ids
-from mlops_tui.core.errors import NotFound
+from mlops_tui.core.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
@@ -29,7 +29,7 @@ def explain(workbench: Workbench, reference: str) -> list[Step]:
     for look in (_prediction, _version, _snapshot, _run):
         try:
             return look(workbench, reference)
-        except NotFound:
+        except (NotFound, InvalidInput):  # not of that form, or not there
             continue
     raise NotFound(
         f"Nothing here is called '{reference}'.",

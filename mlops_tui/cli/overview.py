@@ -12,7 +12,7 @@ import click
 
 from mlops_tui.cli.output import Session, emit, human_bytes, json_option, jsonable, pass_workbench, say
 from mlops_tui.core import clock
-from mlops_tui.core.errors import InvalidInput, Unavailable
+from mlops_tui.core.errors import InvalidInput, Unavailable, WorkbenchError
 from mlops_tui.core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -123,8 +123,7 @@ def examine(workbench: Workbench) -> list[dict[str, Any]]:
         problems = database.check()
         size = database.path.stat().st_size if database.path.exists() else 0
         add(not problems, database.path.name, human_bytes(size) if not problems else "; ".join(problems[:3]))
-    trail = workbench.audit.verify()
-    add(trail.ok, "audit trail", f"{trail.checked} entries" if trail.ok else trail.reason)
+    add(*_trail(workbench))
     free = shutil.disk_usage(workbench.workspace.root).free
     add(free > 1e9, "free disk", human_bytes(free))
     add(os.access(workbench.workspace.root, os.W_OK), "writable", str(workbench.workspace.root))
@@ -133,6 +132,14 @@ def examine(workbench: Workbench) -> list[dict[str, Any]]:
     add(True, "daemon", "running" if workbench.daemon_alive() else "not running")
     add(True, "gpu", workbench.hardware.driver())
     return found
+
+
+def _trail(workbench: Workbench) -> tuple[bool, str, str]:
+    try:
+        trail = workbench.audit.verify()
+    except WorkbenchError as error:
+        return False, "audit trail", error.message
+    return trail.ok, "audit trail", f"{trail.checked} entries" if trail.ok else trail.reason
 
 
 @click.command()

@@ -151,7 +151,7 @@ class Database:
         """What SQLite's quick check finds wrong with the file; empty when it is sound."""
         try:
             found = [row[0] for row in self._open().execute("PRAGMA quick_check")]
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, Unavailable) as error:
             return [str(error)]
         return [] if found == ["ok"] else found
 
