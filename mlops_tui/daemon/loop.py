@@ -205,6 +205,7 @@ class Daemon:
             self._stopping = "the workspace is gone"
             return
         self._bench.jobs.prune()
+        self._bench.pipelines.prune()
         for run in self._bench.experiments.sweep():
             self._log.info("run %s of %s crashed", run.id, run.experiment)
 

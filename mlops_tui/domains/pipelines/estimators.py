@@ -47,6 +47,8 @@ def build(recipe: Recipe, seed: int = 0) -> Any:
         _check_names(params, known, kind.__name__, "[model.params]")
         if "random_state" in known:
             params.setdefault("random_state", seed)
+        if "n_jobs" in known and recipe.resources.jobs > 1:
+            params.setdefault("n_jobs", recipe.resources.jobs)
     try:
         estimator = kind(**params)
         _check_task(estimator, recipe)

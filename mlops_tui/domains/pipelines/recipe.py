@@ -140,7 +140,7 @@ class Trigger(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Resources(Struct, forbid_unknown_fields=True, frozen=True):
-    """[resources] `jobs` are parallel fits of a search."""
+    """[resources] `jobs`: processors an estimator may use, where it takes `n_jobs` and [model.params] says nothing of it."""
 
     engine: Literal["local"] = "local"
     jobs: Positive = 1
@@ -154,7 +154,7 @@ class Extra(Struct, forbid_unknown_fields=True, frozen=True):
 
     name: str
     uses: str
-    after: Literal["load", "check"] = "load"
+    after: Literal["load"] = "load"
 
 
 class Recipe(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,6 +205,14 @@ class Pipelines:
     def settle(self) -> builtins.list[PipelineRun]:
         """Close every open run whose job has ended without it; the runs changed. Safe in any number of processes."""
         return [self._get(run.id) for run in self._store.open_runs() if self._settle(run)]
+
+    def prune(self) -> int:
+        """Remove the files of runs that ended more than `retention.jobs_days` ago; their rows stay. How many."""
+        before = self._context.now() - self._context.settings.retention.jobs_days * clock.DAY
+        old = [run_id for run_id in self._store.ended_before(before) if self.folder(run_id).exists()]
+        for run_id in old:
+            shutil.rmtree(self.folder(run_id), ignore_errors=True)
+        return len(old)
 
     def runs(self, name: str | None = None, limit: int = 50) -> builtins.list[PipelineRun]:
         """Runs of one pipeline or of all, newest first."""

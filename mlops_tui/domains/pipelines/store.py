@@ -121,6 +121,10 @@ class PipelinesStore:
         rows = self._db.read("SELECT * FROM pipeline_run WHERE state IN (?, ?)", OPEN_STATES)
         return [self._run(row) for row in rows]
 
+    def ended_before(self, at: int) -> list[str]:
+        """Ids of runs that ended before a time."""
+        return [row["id"] for row in self._db.read("SELECT id FROM pipeline_run WHERE ended_at < ?", (at,))]
+
     def _run(self, row: sqlite3.Row) -> PipelineRun:
         steps = self._db.read("SELECT * FROM pipeline_step WHERE run_id = ? ORDER BY place", (row["id"],))
         return PipelineRun(

@@ -235,3 +235,13 @@ def test_a_checked_file_is_added_and_one_with_mistakes_is_not(pipelines, workben
     source.write_text("[pipeline]\n")
     with pytest.raises(InvalidInput, match="mistakes"):
         pipelines.add(source)
+
+
+def test_the_files_of_old_runs_go_and_their_rows_stay(pipelines, steps, clock):
+    run = execute(pipelines)
+    clock.advance(89 * 86_400_000)
+    assert pipelines.prune() == 0
+    clock.advance(2 * 86_400_000)
+    assert pipelines.prune() == 1
+    assert not pipelines.folder(run.id).exists()
+    assert pipelines.get_run(run.id).state == run.state
