@@ -14,9 +14,22 @@ from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.core.query_binding import bind
 from mlops_tui.core.query_syntax import And, Compare, Node, Not, Op, Or, Problem, Stumble, Word, caret, parse, render
-from mlops_tui.core.query_values import Field, Fields, Fragment, Kind, Sql, Test
+from mlops_tui.core.query_values import Field, Fields, Fragment, Kind, Narrow, Sql, Test
 
-__all__ = ["Field", "Fields", "Kind", "Problem", "Query", "Sql", "attempt", "caret", "parse", "read", "render"]
+__all__ = [
+    "Field",
+    "Fields",
+    "Kind",
+    "Narrow",
+    "Problem",
+    "Query",
+    "Sql",
+    "attempt",
+    "caret",
+    "parse",
+    "read",
+    "render",
+]
 
 R = TypeVar("R")
 
@@ -66,9 +79,12 @@ class Query:
         """The records that meet it, in their order."""
         return [record for record in records if _holds(self.bound, record)]
 
-    def sql(self) -> Fragment:
-        """A condition for WHERE and its parameters; every value of the query is a parameter."""
-        return _sql(self.bound)
+    def sql(self, narrow: Narrow | None = None) -> Fragment:
+        """A condition for WHERE and its parameters; every value of the query is a parameter.
+
+        With `narrow`, conditions that few rows meet become the numbers of those rows.
+        """
+        return _sql(self.bound, narrow)
 
 
 def read(text: str, fields: Fields, now: int | None = None) -> Query:
@@ -117,15 +133,15 @@ def _holds(bound: Bound, record: object) -> bool:
             return not _holds(bound.item, record)
 
 
-def _sql(bound: Bound) -> Fragment:
+def _sql(bound: Bound, narrow: Narrow | None) -> Fragment:
     match bound:
         case Test():
-            return bound.sql()
+            return bound.sql(narrow)
         case No():
-            text, params = _sql(bound.item)
+            text, params = _sql(bound.item, narrow)
             return f"NOT {text}", params
         case Every() | Some():
-            pieces = [_sql(item) for item in bound.items]
+            pieces = [_sql(item, narrow) for item in bound.items]
             if not pieces:
                 return ("1", []) if isinstance(bound, Every) else ("0", [])
             joined = (" AND " if isinstance(bound, Every) else " OR ").join(text for text, _ in pieces)

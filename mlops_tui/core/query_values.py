@@ -33,7 +33,9 @@ class Sql:
     """Where a store keeps a field: `value` is an expression, `number` the numeric one of a MIXED field.
 
     A value kept in other rows is reached through `within`, a condition with `{}` for one on `value`; for a field with
-    keys `{key}` in it stands for a condition on `name`. `nan`: NULL there means NaN, not that nothing is there.
+    keys `{key}` in it stands for a condition on `name`. `nan`: NULL there means NaN, not that nothing is there;
+    `folded`: it is kept in lower case. `among` selects, with the same marks, the `row` numbers that meet it, for conditions
+    that few rows meet (see `Narrow`).
     """
 
     value: str
@@ -41,6 +43,9 @@ class Sql:
     within: str = "{}"
     name: str = ""
     nan: bool = False
+    folded: bool = False
+    among: str = ""
+    row: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,8 @@ class Interval:
 
 Want = str | int | float | Interval
 Fragment = tuple[str, list[Any]]
+Narrow = Callable[[str, list[Any]], "list[int] | None"]
+"""A store's way to look ahead: the row numbers a SELECT gives when they are few, else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +141,24 @@ class Test:
             return found != (self.op is Op.NE)
         return actual is not None and _holds(self.field.kind, self.op, actual, self.want)
 
-    def sql(self) -> Fragment:
+    def sql(self, narrow: Narrow | None = None) -> Fragment:
         """The same as a condition that is never NULL, with its parameters."""
         place = self.field.sql
         assert place is not None, f"{self.field.name} is not kept in a database"
-        if not self.field.keyed:
-            text, params = _fragment(self.field.kind, self.op, place, self.want)
-            return place.within.format(text), params
+        key, text, params = self._conditions(place)
+        if narrow is not None and place.among:
+            rows = narrow(place.among.format(text, key=key), params)
+            if rows is not None:
+                return f"{place.row} IN ({', '.join('?' * len(rows))})", list(rows)
+        return place.within.format(text, key=key), params
+
+    def _conditions(self, place: Sql) -> tuple[str, str, list[Any]]:
+        """On the key, on the value, and the parameters of both."""
         if self.whole_key:
             text, params = _fragment(Kind.TEXT, self.op, Sql(place.name), self.want)
-            return place.within.format("1", key=text), params
+            return text, "1", params
         text, params = _fragment(self.field.kind, self.op, place, self.want)
-        return place.within.format(text, key=f"{place.name} = ?"), [self.key, *params]
+        return (f"{place.name} = ?", text, [self.key, *params]) if self.field.keyed else ("", text, params)
 
 
 _ANY = {Op.NE: Op.EQ}  # a list is unlike a value when none of its items is that value
@@ -204,7 +217,7 @@ def _fragment(kind: Kind, op: Op, place: Sql, want: Want) -> Fragment:
     if isinstance(want, Interval):
         return _time_fragment(op, value, want)
     if isinstance(want, str):
-        return _text_fragment(op, value, want)
+        return _text_fragment(op, value, want, value if place.folded else f"lower({value})")
     value = place.number if kind is Kind.MIXED else value
     sign = "=" if op is Op.HAS else op.value
     if math.isnan(want):
@@ -229,13 +242,13 @@ def _time_fragment(op: Op, value: str, want: Interval) -> Fragment:
             return f"({value} IS NOT NULL AND {value} >= ?)", [want.end if op is Op.GT else want.start]
 
 
-def _text_fragment(op: Op, value: str, want: str) -> Fragment:
+def _text_fragment(op: Op, value: str, want: str, folded: str) -> Fragment:
     if op in (Op.EQ, Op.NE):
         return f"({value} IS NOT NULL AND {value} {op} ?)", [want]
     forms = spellings(want)
     if op is Op.HAS:
-        return f"({value} IS NOT NULL AND lower({value}) IN ({', '.join('?' * len(forms))}))", list(forms)
-    contains = " OR ".join(f"instr(lower({value}), ?) > 0" for _ in forms)
+        return f"({value} IS NOT NULL AND {folded} IN ({', '.join('?' * len(forms))}))", list(forms)
+    contains = " OR ".join(f"instr({folded}, ?) > 0" for _ in forms)
     return f"({value} IS NOT NULL AND ({contains}))", list(forms)
 
 

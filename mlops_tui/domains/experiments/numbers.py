@@ -149,6 +149,12 @@ class NumbersStore:
         )
         return [row["name"] for row in rows]
 
+    def param_keys(self) -> list[str]:
+        rows = self._context.metrics.read(
+            "SELECT name FROM key k WHERE EXISTS (SELECT 1 FROM param p WHERE p.key = k.id) ORDER BY name"
+        )
+        return [row["name"] for row in rows]
+
     # -- intake -------------------------------------------------------------------------------------------------------
 
     def offsets(self) -> dict[str, int]:

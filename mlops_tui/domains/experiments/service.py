@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mlops_tui.core import identity, ids
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
+from mlops_tui.core.query import Fields, read
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.experiments import lifecycle
 from mlops_tui.domains.experiments.records import (
@@ -25,6 +26,7 @@ from mlops_tui.domains.experiments.records import (
     RunStart,
     RunState,
 )
+from mlops_tui.domains.experiments.searching import run_fields
 from mlops_tui.domains.experiments.store import ExperimentsStore
 
 if TYPE_CHECKING:
@@ -180,25 +182,33 @@ class Experiments:
         limit: int = 100,
         offset: int = 0,
         order: str = "-started_at",
+        query: str = "",
     ) -> Runs:
         """Runs in the order of a field (started_at, ended_at, name, state) or of a metric's latest value; `-` is descending.
 
+        `query` is in the query language (docs/query.md): `metrics.auc>=0.9 params.lr<1e-3 -state:failed`.
         By a metric, runs without it or with NaN come last. Raises NotFound for an unknown experiment, InvalidInput for
-        an unknown state or order.
+        an unknown state or order and, with a caret under the mistake, for a query that cannot be read.
         """
         if experiment is not None:
             self.experiment(experiment)
         if state is not None and state not in set(RunState):
             raise InvalidInput(f"'{state}' is no state of a run.", hint="States: " + ", ".join(RunState))
         where = {"experiment": experiment, "state": state, "parent": parent}
+        wanted = read(query, self.fields, self._context.now()) if query.strip() else None
         key = self.metric_of(order)
         if key is None:
-            return self._store.runs(where, order, limit, offset)
+            return self._store.runs(where, order, limit, offset, wanted)
         keys = self._store.numbers.metric_keys()
         if key not in keys:
             hint = ids.did_you_mean(key, [*ORDERS, *keys], "Sort by " + ", ".join(ORDERS) + " or a metric.")
             raise InvalidInput(f"Runs cannot be sorted by '{key}'.", hint=hint)
-        return self._store.runs_by_metric(where, ("-" if order.startswith("-") else "") + key, limit, offset)
+        return self._store.runs_by_metric(where, ("-" if order.startswith("-") else "") + key, limit, offset, wanted)
+
+    @cached_property
+    def fields(self) -> Fields:
+        """What a query may ask of runs."""
+        return run_fields(self._store)
 
     @staticmethod
     def metric_of(order: str) -> str | None:

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlops_tui.core.context import Context
+from mlops_tui.core.query import Query
 from mlops_tui.domains.experiments.numbers import NumbersStore, in_chunks
 from mlops_tui.domains.experiments.records import Experiment, Run, RunStart, RunState
-from mlops_tui.domains.experiments.schema import m001_experiments_and_runs
+from mlops_tui.domains.experiments.schema import m001_experiments_and_runs, m002_run_text
+from mlops_tui.domains.experiments.searching import FEW
 
 _RUN = (
     "r.number, r.id, e.name AS experiment, r.name, r.state, r.started_at, r.ended_at, r.user, r.host, r.source, r.command,"
@@ -24,7 +26,7 @@ class ExperimentsStore:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        context.catalog.migrate("experiments", [m001_experiments_and_runs])
+        context.catalog.migrate("experiments", [m001_experiments_and_runs, m002_run_text])
         self.numbers = NumbersStore(context)
 
     # -- experiments --------------------------------------------------------------------------------------------------
@@ -141,21 +143,37 @@ class ExperimentsStore:
         rows = self._context.catalog.read(f"SELECT id, {_PROCESS} FROM run WHERE state = 'running'")
         return [(row["id"], (row["pid"], row["process_started"], row["boot"])) for row in rows]
 
-    def runs(self, where: Mapping[str, Any], order: str, limit: int, offset: int) -> list[Run]:
+    def tag_keys(self) -> list[str]:
+        return [row["key"] for row in self._context.catalog.read("SELECT DISTINCT key FROM run_tag ORDER BY key")]
+
+    def values_of(self, column: str) -> list[str]:
+        """What stands in a text column of the runs, without the empty text."""
+        rows = self._context.catalog.read(f"SELECT DISTINCT {column} AS v FROM run WHERE {column} <> '' LIMIT 1000")
+        return [row["v"] for row in rows]
+
+    def runs(
+        self, where: Mapping[str, Any], order: str, limit: int, offset: int, query: Query | None = None
+    ) -> list[Run]:
         """Runs by a column of `run`; `where` maps experiment, state or parent to a value."""
-        condition, values = _condition(where)
+        condition, values = self._condition(where, query)
         column, direction = order.removeprefix("-"), "DESC" if order.startswith("-") else "ASC"
-        rows = self._context.catalog.read(
+        rows = (self._context.catalog.read if query is None else self._context.across)(
             f"SELECT {_RUN} {_FROM_RUN} {condition} ORDER BY r.{column} {direction}, r.number {direction} LIMIT ? OFFSET ?",
             (*values, limit, offset),
         )
         return self._runs(rows)
 
-    def runs_by_metric(self, where: Mapping[str, Any], order: str, limit: int, offset: int) -> list[Run]:
+    def runs_by_metric(
+        self, where: Mapping[str, Any], order: str, limit: int, offset: int, query: Query | None = None
+    ) -> list[Run]:
         """Runs by the latest value of a metric; those whose value is NaN or missing come last, newest first."""
-        condition, values = _condition(where)
+        condition, values = self._condition(where, query)
         key, direction = order.removeprefix("-"), "DESC" if order.startswith("-") else "ASC"
         key_id = self._context.metrics.value("SELECT id FROM key WHERE name = ?", (key,))
+        if query is not None:
+            few = self._few(f"SELECT r.number FROM run r {condition}", values)
+            if few is not None:  # going through all runs by the metric would find these late
+                return self._ranked(few, key_id, direction, limit, offset)
         ranked = "SELECT run FROM metrics.metric_latest WHERE key = ? AND value IS NOT NULL"
         rows = self._context.across(
             f"""SELECT {_RUN} FROM metrics.metric_latest l CROSS JOIN run r ON r.number = l.run JOIN experiment e ON e.id = r.experiment_id
@@ -170,6 +188,17 @@ class ExperimentsStore:
                 " ORDER BY r.started_at DESC, r.number DESC LIMIT ? OFFSET ?",
                 (*values, key_id, limit - len(rows), skip),
             )
+        return self._runs(rows)
+
+    def _ranked(self, numbers: list[int], key_id: int | None, direction: str, limit: int, offset: int) -> list[Run]:
+        """These runs in the order of `runs_by_metric`."""
+        tie = "-l.run" if direction == "DESC" else "l.run"
+        rows = self._context.across(
+            f"""SELECT {_RUN} {_FROM_RUN} LEFT JOIN metrics.metric_latest l ON l.run = r.number AND l.key = ?
+            WHERE r.number IN ({", ".join("?" * len(numbers))}) ORDER BY l.value IS NULL, l.value {direction},
+            iif(l.value IS NULL, -r.started_at, {tie}), r.number DESC LIMIT ? OFFSET ?""",
+            (key_id, *numbers, limit, offset),
+        )
         return self._runs(rows)
 
     def _count_ranked(self, condition: str, values: Sequence[Any], key_id: int | None) -> int:
@@ -200,20 +229,33 @@ class ExperimentsStore:
         )
         return [_run(row, tags.get(row["number"], {}), seen.get(row["number"])) for row in rows]
 
+    def count(self, query: Query) -> int:
+        """How many runs meet a query."""
+        condition, values = self._condition({}, query)
+        return int(self._context.across(f"SELECT count(*) FROM run r {condition}", values)[0][0])
+
+    def _condition(self, where: Mapping[str, Any], query: Query | None) -> tuple[str, list[Any]]:
+        columns = {
+            "experiment": "r.experiment_id = (SELECT id FROM experiment WHERE name = ?)",
+            "state": "r.state = ?",
+            "parent": "r.parent = ?",
+        }
+        given = {name: value for name, value in where.items() if value is not None}
+        texts, values = [columns[name] for name in given], list(given.values())
+        if query is not None:
+            text, params = query.sql(self._few)
+            texts.append(text)
+            values += params
+        return (f"WHERE {' AND '.join(texts)}" if texts else ""), values
+
+    def _few(self, select: str, params: list[Any]) -> list[int] | None:
+        """The runs a SELECT gives if they are few. Where they are many, EXISTS finds the first of them sooner."""
+        rows = self._context.across(f"{select} LIMIT {FEW + 1}", params)
+        return None if len(rows) > FEW else [int(row[0]) for row in rows]
+
     @staticmethod
     def _as_int(value: Any) -> int | None:
         return None if value is None else int(value)
-
-
-def _condition(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    columns = {
-        "experiment": "r.experiment_id = (SELECT id FROM experiment WHERE name = ?)",
-        "state": "r.state = ?",
-        "parent": "r.parent = ?",
-    }
-    given = {name: value for name, value in where.items() if value is not None}
-    text = " AND ".join(columns[name] for name in given)
-    return (f"WHERE {text}" if text else ""), list(given.values())
 
 
 def _run(row: sqlite3.Row, tags: dict[str, str], seen_at: int | None) -> Run:
