@@ -38,6 +38,7 @@ def test_the_demo_closes_the_loop_and_a_second_run_goes_on_from_there(tmp_path: 
     [prediction] = [line.split()[-1] for line in first.stdout.splitlines() if line.startswith("  mlops why ")]
 
     story = mlops(tmp_path, "why", prediction, "--json")
+    assert story.returncode == 0, story.stderr
     kinds = [item["kind"] for item in json.loads(story.stdout)]
     assert kinds == [
         "prediction",

@@ -36,7 +36,7 @@ def demo(project: Path, data: Path | None, keep_running: bool, months: int | Non
         workspace = Workspace.find(project)
         say(f"Using the workspace {workspace.root}")
         fresh = False
-    from mlops_tui.cli.demo_loop import Demo
+    from mlops_tui.cli.demo.loop import Demo
 
     with Demo(workspace, data, fresh=fresh, months=months) as loop:
         closed = loop.run()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
-from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +13,8 @@ import click
 
 from mlops_tui import daemon
 from mlops_tui.bike import CALENDAR, KEYS, LABEL_TIME, TARGET, TIME, WEATHER, read_bike_hour, read_sample
-from mlops_tui.cli.demo_traffic import Background, Client, Traffic
+from mlops_tui.cli.demo.story import Story
+from mlops_tui.cli.demo.traffic import Background, Client, Traffic
 from mlops_tui.cli.output import say
 from mlops_tui.core import clock
 from mlops_tui.core.errors import AlreadyExists, NotFound, Unavailable
@@ -29,95 +28,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.jobs.records import Job
 
 PIPELINE = "bike-demand"
-DEFINITION = """\
-# Written by `mlops demo`; edit it freely, the demo never overwrites it.
-[pipeline]
-name = "bike-demand"
-description = "Bikes hired in the coming hour"
-owner = "demo"
-
-[charter]
-problem = "Put bikes where they will be wanted"
-success = ["rmsle <= 1.0"]
-
-[data]
-spine = "hourly_hire"
-features = ["hourly_weather"]
-target = "cnt"
-window = "{window}"
-checks = "error"
-drop = ["mnth"]              # with less than two years of history a month is the name of a moment, not a season
-
-[split]
-by = "time"
-validation = 0.0
-test = 0.06                  # the newest rows: about three weeks of a year
-
-[model]
-task = "regression"
-estimator = "sklearn.ensemble.HistGradientBoostingRegressor"
-preprocess = "auto"
-target_transform = "log1p"
-refit = true                 # what serves has learned from the newest rows too
-[model.params]
-max_iter = 200
-learning_rate = 0.08
-random_state = 7
-
-[evaluate]
-primary = "rmsle"
-metrics = ["rmsle", "mae", "r2"]
-slices = ["workingday"]
-
-[gate]
-against = "champion"
-metric = "rmsle"
-rule = "better"
-confidence = 0.9
-
-[register]
-model = "bike-demand"
-
-[deploy]
-to = "production"
-deployment = "bike-demand"
-strategy = "replace"
-
-[[triggers]]
-kind = "performance"
-cooldown = "20s"
-
-[[triggers]]
-kind = "schedule"
-cron = "0 3 * * 1"
-timezone = "UTC"
-missed = "latest"
-overlap = "skip"
-"""
-
-
-@dataclass
-class Event:
-    """Something that happened, `at` seconds after the demo began."""
-
-    at: float
-    what: str
-    detail: str
-
-
-@dataclass
-class Story:
-    """What the demo has to tell; kept in `storage/demo.json` so that a second run tells it again."""
-
-    source: str = ""
-    events: list[Event] = field(default_factory=list)
-    requests: int = 0
-    failed: int = 0
-    months: list[dict[str, Any]] = field(default_factory=list)
-    compared: dict[str, Any] = field(default_factory=dict)
-    prediction: str = ""
-    seconds: float = 0.0
-    closed: bool = False
+DEFINITION = Path(__file__).with_name("bike-demand.toml")
 
 
 class Demo:
@@ -131,8 +42,7 @@ class Demo:
         self.data: BikeData = read_bike_hour(data) if data else read_sample()
         self.months = months
         self.began = time.monotonic()
-        self.file = workspace.root / "demo.json"
-        self.story = _load(self.file)
+        self.story = Story.load(workspace.root / "demo.json")
         self.started_daemon = False
 
     def __enter__(self) -> Self:
@@ -197,7 +107,7 @@ class Demo:
         else:
             path.parent.mkdir(exist_ok=True)
             window = "365d" if self.data.hire[TIME].min() < self.data.train_until - timedelta(days=300) else "180d"
-            path.write_text(DEFINITION.format(window=window))
+            path.write_text(DEFINITION.read_text().format(window=window))
             self._event(
                 "pipeline", f"defined in pipelines/{path.name}: trains, gates, deploys; retrains when answers go wrong"
             )
@@ -246,7 +156,7 @@ class Demo:
             if found and found.state == "ready" and version in (None, found.versions[0].version):
                 serving = found.versions[0].version
                 self.client = Client(found.url, PIPELINE)
-                if not any(e.what == "serving" and f"v{serving} " in e.detail for e in self.story.events):
+                if not self.story.told("serving", f"v{serving} "):
                     self._event("serving", f"v{serving} answers at {found.url}")
                 return serving
             time.sleep(0.1)
@@ -274,14 +184,13 @@ class Demo:
             error = traffic.report_labels(TARGET)
             self._ingest_month(month, rows)
             self.story.months.append({"month": month, "requests": traffic.sent, "version": before, "rmsle": error})
-            self._save()
+            self.story.save()
             say(
                 f"   {month}: {traffic.sent} requests to v{before}, {traffic.failed} failed, RMSLE {error:.3f} once the labels came"
             )
             self._watch(month, rows)
-        self.story.seconds = self._now()
         self._compare(live, months[-3:])
-        self._save()
+        self.story.save()
 
     def _live_rows(self) -> pd.DataFrame:
         weather = self.data.weather[[*KEYS, TIME, *WEATHER]]
@@ -330,9 +239,8 @@ class Demo:
         return None
 
     def _tell_alerts(self, month: str) -> None:
-        told = {event.detail.split(": ", 1)[0] for event in self.story.events if event.what == "alert"}
         for alert in reversed(self.workbench.alerts.list(limit=20)):
-            if f"#{alert.id}" not in told:
+            if not self.story.told("alert", f"#{alert.id}: "):
                 self._event("alert", f"#{alert.id}: {alert.severity} after {month}: {alert.title}")
 
     def _retraining(self) -> Job | None:
@@ -378,37 +286,19 @@ class Demo:
         return round(time.monotonic() - self.began, 1)
 
     def _event(self, what: str, detail: str) -> None:
-        self.story.events.append(Event(self._now(), what, detail))
         self.story.source = self.data.source
-        say(f"{self._now():6.1f} s  {what:<11} {detail}")
-        self._save()
-
-    def _save(self) -> None:
-        staged = self.file.with_suffix(".new")
-        staged.write_text(json.dumps(asdict(self.story), indent=1))
-        staged.replace(self.file)
+        say(self.story.add(self._now(), what, detail))
+        self.story.save()
 
     def print_summary(self) -> None:
         """The table of what happened, and the commands to look further."""
-        story = self.story
-        click.echo(f"\nWhat happened, on {story.source}")
-        for event in story.events:
-            click.echo(f"{event.at:7.1f} s  {event.what:<11} {event.detail}")
-        click.echo(f"\nTraffic      {story.requests:,} HTTP requests, {story.failed} failed")
-        if story.compared:
-            c = story.compared
-            click.echo(
-                f"Last quarter RMSLE {c['stale_rmsle']:.3f} stale, {c['served_rmsle']:.3f} served ({c['months']})"
-            )
+        click.echo(self.story.summary())
         trail = self.workbench.audit.verify()
         click.echo(f"Audit        {trail.checked} entries, chain {'intact' if trail.ok else 'BROKEN: ' + trail.reason}")
-        click.echo(
-            f"Loop         {'closed: drift seen, alerted, retrained, gated, served' if story.closed else 'NOT closed'}"
-        )
         click.echo("\nLook further")
         for line in (
             "mlops tui",
-            f"mlops why {story.prediction}",
+            f"mlops why {self.story.prediction}",
             f"mlops models show {PIPELINE}",
             f"mlops pipelines show {PIPELINE}",
             f"mlops monitors show {PIPELINE}",
@@ -430,15 +320,6 @@ class Demo:
 def _cause(job: Job) -> str:
     cause = job.cause or {}
     return str(cause.get("reason") or ", ".join(f"{key} {value}" for key, value in cause.items()))
-
-
-def _load(file: Path) -> Story:
-    try:
-        kept = json.loads(file.read_text())
-        kept["events"] = [Event(**event) for event in kept["events"]]
-        return Story(**kept)
-    except (OSError, ValueError, TypeError, KeyError):
-        return Story()
 
 
 def _choose_settings(workspace: Workspace) -> None:
