@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tui": ("overview:tui", "Open the terminal application (also: plain `mlops`)."),
     "features": ("features:features", "Feature tables: versioned snapshots and point-in-time joins."),
     "experiments": ("experiments:experiments", "Experiments: groups of runs."),
-    "runs": ("experiments:runs", "Runs: parameters, metrics, artifacts."),
+    "runs": ("runs:runs", "Runs: parameters, metrics, artifacts."),
     "models": ("registry:models", "Model versions, aliases, stages, promotion and rollback."),
     "pipelines": ("pipelines:pipelines", "Training pipelines: check, run, gate."),
     "schedules": ("schedules:schedules", "When pipelines run by themselves."),
