@@ -1,91 +1,33 @@
-"""A table that only ever formats the rows on screen, so that 100,000 rows cost what 30 cost."""
+"""A table that only ever reads and formats the rows on screen, so that millions of rows cost what thirty cost."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
-from textual.message import Message
 from textual.strip import Strip
 
 from mlops_tui.tui.lines import Line, Span, fit
-from mlops_tui.tui.widgets.painted import Painted
+from mlops_tui.tui.widgets import marking
+from mlops_tui.tui.widgets.columns import GAP, Arrangement, Column, Spread, fit_columns, spread
+from mlops_tui.tui.widgets.rows import Cells, Rows, as_rows
+
+__all__ = ["Arrangement", "Column", "Rows", "VirtualTable", "fit_columns"]
 
 _SAMPLE = 100
-_GAP = 2
+_WIDEST = 40
 
 
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """One column: `cell(record, now_ms)` gives text or a span; `sort` a sort key (default: the text).
+class VirtualTable(marking.Marking, can_focus=True):
+    """Rows under a header with one cursor row and one cursor column; the keys of a pager, of vim and of arrows.
 
-    `width` is the most it takes (0: 40), `rank` who leaves first when the table is narrow (higher leaves first).
+    The first column stays when the others scroll with the column cursor. Marks belong to rows' keys, so they stay with
+    their rows when the order changes.
     """
-
-    title: str
-    cell: Callable[[Any, int], Span | str]
-    sort: Callable[[Any], Any] | None = None
-    width: int = 0
-    right: bool = False
-    rank: int = 1
-    grow: bool = False
-
-
-class Rows(Protocol):
-    """Where a table gets its rows from: only visible ones are asked for."""
-
-    @property
-    def count(self) -> int: ...
-
-    def cells(self, index: int) -> tuple[Span, ...]: ...
-
-
-class NoRows:
-    """Nothing to show."""
-
-    count = 0
-
-    def cells(self, index: int) -> tuple[Span, ...]:
-        raise IndexError(index)
-
-
-def fit_columns(columns: tuple[Column, ...], wanted: list[int], room: int) -> dict[int, int]:
-    """Which columns are shown and how wide, as {index: cells}, within `room` cells.
-
-    Columns leave by rank, the highest first; what is left over goes to the growing column, what is missing is taken
-    from the widest column.
-    """
-    shown = list(range(len(columns)))
-
-    def total() -> int:
-        return sum(wanted[at] for at in shown) + _GAP * (len(shown) - 1)
-
-    while len(shown) > 1 and total() > room and max(columns[at].rank for at in shown) > 1:
-        leaving = max(shown, key=lambda at: (columns[at].rank, at))
-        shown.remove(leaving)
-    widths = {at: wanted[at] for at in shown}
-    over = total() - room
-    while over > 0:
-        widest = max(shown, key=lambda at: widths[at])
-        if widths[widest] <= 4:
-            break
-        widths[widest] -= 1
-        over -= 1
-    if over < 0:
-        growing = next((at for at in shown if columns[at].grow), None)
-        if growing is not None:
-            widths[growing] -= over
-    return widths
-
-
-class VirtualTable(Painted, can_focus=True):
-    """Rows under a header with one cursor row; the keys of a pager, of vim and of arrows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", show=False),
@@ -97,42 +39,42 @@ class VirtualTable(Painted, can_focus=True):
         Binding("enter", "open", show=False),
     ]
 
-    class Moved(Message):
-        """The cursor is on another row."""
-
-        def __init__(self, table: VirtualTable, index: int) -> None:
-            super().__init__()
-            self.table = table
-            self.index = index
-
-        @property
-        def control(self) -> VirtualTable:
-            return self.table
-
-    class Opened(Moved):
-        """Enter or a click on the cursor row."""
-
     def __init__(self, *, header: bool = True, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.columns: tuple[Column, ...] = ()
-        self.rows: Rows = NoRows()
-        self.cursor = 0
+        self.column = 0
+        self.arrangement = Arrangement()
         self.sorted_by = -1
         self.reverse = False
         self._header = header
-        self._widths: dict[int, int] = {}
+        self._wanted: list[int] = []
+        self._spread = Spread({})
+        self._painted: dict[int, tuple[Line, bool]] = {}
 
-    def show(self, columns: tuple[Column, ...], rows: Rows, *, cursor: int = 0) -> None:
-        """Replace what is shown and put the cursor on row `cursor` (clamped)."""
+    def show(
+        self,
+        columns: tuple[Column, ...],
+        rows: Rows | Cells,
+        *,
+        cursor: int = 0,
+        arrangement: Arrangement | None = None,
+    ) -> None:
+        """Replace what is shown and put the cursor on row `cursor` (clamped). Only lines that differ are painted again."""
+        rows = as_rows(rows)
+        if columns is not self.columns:
+            self.column = min(self.column, max(0, len(columns) - 1))
         self.columns, self.rows = columns, rows
+        self.arrangement = self.arrangement if arrangement is None else arrangement
         self.cursor = max(0, min(cursor, rows.count - 1))
-        self._measure()
+        self._lay_out()
         self._reveal()
-        self.refresh()
+        self._repaint()
+        self.ask()
 
     def on_resize(self) -> None:
-        self._measure()
+        self._lay_out()
         self._reveal()
+        self.ask()
 
     def on_focus(self) -> None:
         self.refresh()
@@ -145,15 +87,37 @@ class VirtualTable(Painted, can_focus=True):
         """Rows that fit below the header."""
         return max(1, self.scrollable_content_region.height - int(self._header))
 
-    def _measure(self) -> None:
+    @property
+    def shown(self) -> list[int]:
+        """The columns the user has not hidden, in the user's order."""
+        return self.arrangement.apply(self.columns)
+
+    # -- layout -------------------------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        """Widths from a sample of the rows around the cursor."""
         wanted = [len(column.title) + 2 for column in self.columns]
+        most = [column.width or _WIDEST for column in self.columns]
         first = max(0, min(self.cursor - _SAMPLE // 2, self.rows.count - _SAMPLE))
         for index in range(first, min(first + _SAMPLE, self.rows.count)):
-            for at, (text, _) in enumerate(self.rows.cells(index)):
-                wanted[at] = max(wanted[at], min(cell_len(text), self.columns[at].width or 40))
+            for at, (text, _) in enumerate(self.rows.cells(index) or ()):
+                if len(text) > wanted[at] or not text.isascii():
+                    wanted[at] = max(wanted[at], min(cell_len(text), most[at]))
+        self._wanted = wanted
+        self._spread_out()
+        size = Size(self.scrollable_content_region.width, self.rows.count + int(self._header))
+        if size != self.virtual_size:
+            self.virtual_size = size
+
+    def _spread_out(self) -> None:
         room = max(1, self.scrollable_content_region.width - 2)
-        self._widths = fit_columns(self.columns, wanted, room) if self.columns else {}
-        self.virtual_size = Size(self.scrollable_content_region.width, self.rows.count + int(self._header))
+        shown = self.shown
+        if self.columns and self.column not in shown:
+            self.column = shown[0]
+        before = self._spread
+        self._spread = spread(self.columns, shown, self._wanted, room, self.column) if self.columns else Spread({})
+        if before != self._spread:
+            self._painted.clear()
 
     def _reveal(self) -> None:
         top, height = self.scroll_offset.y, self.body_height
@@ -162,16 +126,32 @@ class VirtualTable(Painted, can_focus=True):
         elif self.cursor >= top + height:
             self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True)
 
+    def _repaint(self) -> None:
+        """Refresh the lines on screen whose content is not what was painted last."""
+        if not self._painted:
+            self.refresh()
+            return
+        for y in range(self.scrollable_content_region.height):
+            if self._painted.get(y) != self._line(y):
+                self.refresh_line(y + self.scroll_offset.y)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self.ask()
+
+    # -- moving -------------------------------------------------------------------------------------------------------
+
     def move_to(self, index: int) -> None:
         """Put the cursor on a row and say so."""
         index = max(0, min(index, self.rows.count - 1))
         if index == self.cursor or not self.rows.count:
             return
-        before, self.cursor = self.cursor, index
+        self.cursor = index
+        top = self.scroll_offset.y
         self._reveal()
-        head = int(self._header)
-        self.refresh_line(before + head)
-        self.refresh_line(index + head)
+        if self.scroll_offset.y == top:  # else everything is painted anyway
+            self._repaint()
         self.post_message(self.Moved(self, index))
 
     def action_move(self, step: int) -> None:
@@ -187,46 +167,110 @@ class VirtualTable(Painted, can_focus=True):
         if self.rows.count:
             self.post_message(self.Opened(self, self.cursor))
 
+    def move_column(self, step: int) -> None:
+        """Put the column cursor on the next or previous column; columns that do not fit scroll into view."""
+        shown = self.shown
+        if not shown:
+            return
+        at = shown.index(self.column) if self.column in shown else 0
+        self.column = shown[max(0, min(at + step, len(shown) - 1))]
+        self._spread_out()
+        self._repaint()
+
+    def rearrange(self, arrangement: Arrangement) -> None:
+        """Show other columns, or in another order, and say so."""
+        self.arrangement = arrangement
+        self._spread_out()
+        self.refresh()
+        self.post_message(self.Arranged(self))
+
+    def choose_columns(self) -> None:
+        """Ask which columns to show, and in what order."""
+        from mlops_tui.tui.widgets.chooser import Chooser
+
+        def chosen(arrangement: Arrangement | None) -> None:
+            if arrangement is not None:
+                self.rearrange(arrangement)
+
+        if len(self.columns) > 1:
+            self.app.push_screen(Chooser(self.columns, self.arrangement), chosen)
+
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
         if offset is None:
             return
+        if self._header and offset.y == 0:
+            self._click_head(offset.x)
+            return
         index = offset.y + self.scroll_offset.y - int(self._header)
-        if offset.y < int(self._header) or not 0 <= index < self.rows.count:
+        if not 0 <= index < self.rows.count:
             return
         if index == self.cursor:
             self.action_open()
         self.move_to(index)
 
+    def _click_head(self, x: int) -> None:
+        left = 1
+        for at, cells in self._spread.widths.items():
+            if left <= x < left + cells + GAP:
+                self.column = at
+                self._spread_out()
+                self.post_message(self.HeadClicked(self, at))
+            left += cells + GAP
+
+    # -- drawing ------------------------------------------------------------------------------------------------------
+
+    def refresh_rows(self) -> None:
+        """Paint the lines on screen again that are not what they were."""
+        self._repaint()
+
     def render_line(self, y: int) -> Strip:
+        line, current = painted = self._line(y)
+        self._painted[y] = painted
         width = self.scrollable_content_region.width
         if self._header and y == 0:
-            return self.paint(self._head(), width, self.rich_style + self.role_style("head"))
+            return self.paint(line, width, self.rich_style + self.role_style("head"))
+        return self.paint(line, width, self._base() if current else self.rich_style)
+
+    def _line(self, y: int) -> tuple[Line, bool]:
+        """What line `y` of the widget says, and whether it is the cursor's."""
+        if self._header and y == 0:
+            return self._head(), False
         index = y + self.scroll_offset.y - int(self._header)
         if not 0 <= index < self.rows.count:
-            return self.paint((), width)
-        return self.paint(self._row(index), width, self._base(index))
+            return (), False
+        return self._row(index), index == self.cursor
 
-    def _base(self, index: int) -> Style:
-        if index != self.cursor:
-            return self.rich_style
+    def _base(self) -> Style:
         if not self.has_focus and not self._header:
             return self.rich_style
         return self.rich_style + self.role_style("cursor" if self.has_focus else "blur")
 
     def _head(self) -> Line:
-        parts: list[Span] = [(" ", "head")]
-        for at, cells in self._widths.items():
+        out: list[Span] = [("◂" if self._spread.before else " ", "head")]
+        for at, cells in self._spread.widths.items():
             column = self.columns[at]
             arrow = ("↓" if self.reverse else "↑") if at == self.sorted_by else ""
-            parts.append((fit(column.title + arrow, cells, right=column.right) + " " * _GAP, "head"))
-        return tuple(parts)
+            role = "title" if at == self.column and self._column_matters else "head"
+            out.append((fit(column.title + arrow, cells, right=column.right), role))
+            out.append((" " * GAP, "head"))
+        if self._spread.after and out:
+            out[-1] = (" ▸", "head")
+        return tuple(out)
+
+    @property
+    def _column_matters(self) -> bool:
+        return self.column > 0 or self.sorted_by >= 0
 
     def _row(self, index: int) -> Line:
         cells = self.rows.cells(index)
-        mark = "▌" if index == self.cursor and (self.has_focus or self._header) else " "
-        parts: list[Span] = [(mark, "accent")]
-        for at, room in self._widths.items():
+        marked = self.marks and self.marks.holds(self.rows.key(index), index, self.cursor)
+        here = index == self.cursor and (self.has_focus or self._header)
+        out: list[Span] = [("◆" if marked else "▌" if here else " ", "accent")]
+        if cells is None:
+            out.append((self.pending(index), "muted"))
+            return tuple(out)
+        for at, room in self._spread.widths.items():
             text, role = cells[at]
-            parts.append((fit(text, room, right=self.columns[at].right) + " " * _GAP, role))
-        return tuple(parts)
+            out.append((fit(text, room, right=self.columns[at].right) + " " * GAP, role))
+        return tuple(out)
