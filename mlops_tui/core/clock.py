@@ -30,12 +30,21 @@ def iso(ms: int | None) -> str | None:
     return text.replace("+00:00", "Z").replace(".000Z", "Z")
 
 
-def local(ms: int | None, *, utc: bool = False) -> str:
-    """A time for a person: local unless `utc`, to the second; a dash for None."""
+_shown = {"utc": False}
+
+
+def show_utc(on: bool = True) -> None:
+    """From now on `local` gives UTC in this process: what `--utc` means for a program that draws from many threads."""
+    _shown["utc"] = on
+
+
+def local(ms: int | None, *, utc: bool | None = None) -> str:
+    """A time for a person: local unless `utc` (or `show_utc`), to the second; a dash for None."""
     if ms is None:
         return "-"
     moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return (moment if utc else moment.astimezone()).strftime("%Y-%m-%d %H:%M:%S")
+    in_utc = _shown["utc"] if utc is None else utc
+    return (moment if in_utc else moment.astimezone()).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def parse_span(text: str) -> int:

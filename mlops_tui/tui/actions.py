@@ -1,10 +1,14 @@
-"""Every action of the application in one table: footer, `?` help, command palette and documentation are made from it."""
+"""Every action of the application in one table: footer, `?` help, menu, palette, keymap and documentation come from it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+
+from mlops_tui.tui import rules
+from mlops_tui.tui.rules import READ_ONLY, START_DAEMON, Rule, Situation
+
+__all__ = ["ACTIONS", "ALL", "DESKS", "GLOBAL", "START_DAEMON", "Action", "Situation"]
 
 DESKS: tuple[tuple[str, str, str], ...] = (
     ("overview", "Overview", "Over"),
@@ -18,30 +22,15 @@ DESKS: tuple[tuple[str, str, str], ...] = (
 )
 """(id, title, short title) in the order of the keys 1-8."""
 
-START_DAEMON = "mlops daemon start"
-
-
-@dataclasses.dataclass(frozen=True)
-class Situation:
-    """What decides whether an action is allowed: the selected record and whether a daemon runs (None: not known yet).
-
-    `names` are what command lines call the record.
-    """
-
-    record: Any = None
-    daemon: bool | None = None
-    names: Mapping[str, object] = dataclasses.field(default_factory=dict)
-
-
-Rule = Callable[[Situation], str]
-
 
 @dataclasses.dataclass(frozen=True)
 class Action:
     """One thing a user can do.
 
-    `section` is the part of the desk it belongs to ("" = all), `on` what it works on ("" = nothing selected needed),
-    `cli` the same as a command line, `rules` say why not ("" = allowed), `footer` whether the key line names it.
+    `help` says in one sentence what happens, `section` is the part of the desk it belongs to ("" = all), `on` what it
+    works on ("" = nothing selected needed), `cli` the same as a command line, `undo` the command line that takes it
+    back ("" = it cannot be), `rules` say why not ("" = allowed), `footer` the word of the key line ("" = not there).
+    A `view` action changes only what is on screen. The keys of a `fixed` one cannot be given to something else.
     """
 
     id: str
@@ -54,115 +43,142 @@ class Action:
     danger: bool = False
     rules: tuple[Rule, ...] = ()
     footer: str = ""
+    help: str = ""
+    undo: str = ""
+    view: bool = False
+    fixed: bool = False
+
+    @property
+    def verb(self) -> str:
+        """The part of the id after the desk: the desk's method is `act_<verb>`."""
+        return self.id.partition(".")[2]
 
     def why_not(self, situation: Situation) -> str:
         """The first reason that forbids it now, "" when allowed."""
+        if situation.read_only and not self.view:
+            return READ_ONLY
         if self.on and situation.record is None:
             return f"Select {self.on} first."
         return next((reason for rule in self.rules if (reason := rule(situation))), "")
 
-
-def needs_daemon(situation: Situation) -> str:
-    """Only a running daemon can do it."""
-    return f"The daemon is not running. Start it: {START_DAEMON}" if situation.daemon is False else ""
-
-
-def state_in(*words: str) -> Rule:
-    """The selected record is in one of these states."""
-
-    def rule(situation: Situation) -> str:
-        now = str(getattr(situation.record, "state", ""))
-        return "" if now in words else f"It is {now}; this needs {' or '.join(words)}."
-
-    return rule
+    def keys_for(self, situation: Situation) -> tuple[str, ...]:
+        """Its keys in the keymap of the user."""
+        return situation.keys.get(self.id, self.keys)
 
 
-def _is(field: str, wanted: Any, reason: str) -> Rule:
-    def rule(situation: Situation) -> str:
-        return "" if getattr(situation.record, field, wanted) == wanted else reason
-
-    return rule
-
-
-def _has(field: str, reason: str) -> Rule:
-    return lambda situation: "" if getattr(situation.record, field, True) else reason
-
-
-def _has_no(field: str, reason: str) -> Rule:
-    return lambda situation: reason if getattr(situation.record, field, None) else ""
+def _view(
+    id_: str, title: str, keys: tuple[str, ...], help_: str, *, cli: str = "", footer: str = "", fixed: bool = False
+) -> Action:
+    return Action(id_, title, keys, cli=cli, footer=footer, help=help_, view=True, fixed=fixed)
 
 
 GLOBAL = (
-    Action("go.desk", "Go to a desk: Overview, Features, ... System", ("1-8",)),
-    Action("go.palette", "Command palette: desks, actions, objects, themes", (":", "ctrl+p"), footer="command"),
-    Action("go.back", "The desk before this one", ("-",)),
-    Action("go.section", "Previous or next part of the desk", ("[", "]", "left", "right"), footer="part"),
-    Action("go.open", "Open the selected row; open what is inside it", ("enter",), footer="open"),
-    Action("go.inside", "Show what is inside the selected row", ("o",)),
-    Action("go.esc", "Close, clear the filter, go back; never quits", ("escape",)),
-    Action("go.pane", "List or detail", ("tab",)),
-    Action("move", "Move: down, up, first, last, page", ("j", "k", "arrows", "g", "G", "pgup", "pgdn")),
-    Action("list.filter", "Filter: words, -word, column:word", ("/",), footer="filter"),
-    Action("list.sort", "Sort by the next column", ("s",)),
-    Action("list.reverse", "Turn the order round", ("S",)),
-    Action("list.refresh", "Read again; retry after an error", ("R",)),
-    Action("list.copy", "Copy the id of the selected row", ("y",)),
-    Action("list.menu", "What can be done here, and why not", ("x",), footer="actions"),
-    Action("app.help", "This help", ("?",), footer="help"),
-    Action("app.theme", "Next theme", ("T",)),
-    Action("app.redraw", "Draw the whole screen again", ("ctrl+l",)),
-    Action("app.quit", "Quit; the daemon and its jobs go on", ("q", "ctrl+q"), footer="quit"),
-)
-
-_RUN_DAEMON = Action("overview.daemon", "Start the daemon", ("D",), "overview", cli=START_DAEMON, footer="daemon",
-                     rules=(lambda situation: "The daemon runs already." if situation.daemon else "",))  # fmt: skip
+    _view("go.desk", "Go to a desk", ("1-8",), "Overview, Features, Experiments, Registry, Pipelines, Serving, Monitoring, System.",
+          cli="mlops tui serving", fixed=True),
+    _view("go.palette", "Command palette", (":", "ctrl+p"),
+          "Find a desk, an action, a theme or any object: `run 3f2`, `model churn@champion`.",
+          cli="mlops tui run/3f2", footer="go"),
+    _view("go.last", "Last view", ("-",), "The view before this one; again comes back, like `cd -`."),
+    _view("go.back", "Back", ("<", "alt+left"), "Where you were before, step by step."),
+    _view("go.forward", "Forward", (">", "alt+right"), "Undo a step back."),
+    _view("go.jump", "Jump to a pane", ("ctrl+o",), "Put a letter on every pane and part; the letter goes there."),
+    _view("part.before", "Previous part", ("[", "left"), "The part of the desk left of this one."),
+    _view("part.after", "Next part", ("]", "right"), "The part of the desk right of this one.", footer="part"),
+    _view("go.open", "Open the row", ("enter",), "Show the row in full; again: what is inside it.", footer="open", fixed=True),
+    _view("go.inside", "What is inside", ("o",), "List what is inside the row: versions of a model, runs of a pipeline."),
+    _view("go.esc", "One step out", ("escape",), "Close, clear the filter, go back; never quits.", fixed=True),
+    _view("go.pane", "Next pane", ("tab",), "From list to detail and back; on the overview from panel to panel.", fixed=True),
+    _view("view.maximise", "Maximise the pane", ("z",), "Give the whole window to the pane in focus; again: as before."),
+    _view("move", "Move", ("j", "k", "arrows", "g", "G", "pgup", "pgdn"), "Down, up, first, last, a page.", fixed=True),
+    _view("list.filter", "Filter", ("/",), "Keep the rows that match; the text may name columns.", footer="filter"),
+    _view("list.sort", "Sort by the next column", ("s",), "After the last column the order of the service again."),
+    _view("list.reverse", "Turn the order round", ("S",), "The same column the other way."),
+    _view("list.refresh", "Read again", ("R",), "Read what is on screen again; retry after an error."),
+    _view("list.copy", "Copy", ("y",), "Choose what to copy of the row: id, name, path, command line, JSON, TSV."),
+    _view("list.copy_again", "Copy the same again", ("Y",), "Copy of this row what was copied last."),
+    _view("list.menu", "Actions", ("x",), "What can be done here with key and command, and why not.", footer="actions"),
+    _view("app.help", "Keys", ("?",), "The keys that are valid here; type to search them.", footer="help"),
+    _view("app.about", "What is this?", ("f1",), "What this pane shows and what its figures mean."),
+    Action("app.undo", "Undo", ("u",), help="Take the newest act of this session back, after asking.", cli="mlops audit list",
+           rules=(rules.something_to_undo,)),
+    _view("app.log", "Command log", ("L",), "What was done here, as command lines that do the same.", cli="mlops audit list"),
+    _view("app.theme", "Next theme", ("T",), "Dark, light, high contrast, colour-blind, the terminal's own; remembered."),
+    _view("app.redraw", "Draw again", ("ctrl+l",), "Send the whole screen again, after another program wrote over it."),
+    _view("app.quit", "Quit", ("q", "ctrl+q"), "Leave at once; the daemon and its jobs go on.", cli="mlops status",
+          footer="quit"),
+)  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
-    _RUN_DAEMON,
+    Action("overview.daemon", "Start the daemon", ("D",), "overview", cli=START_DAEMON, footer="daemon",
+           help="It runs schedules, jobs and serving, and goes on when you leave.", undo="mlops daemon stop",
+           rules=(rules.no_daemon,)),
     Action("features.ingest", "Ingest a file into a table", ("i",), "features", cli="mlops features ingest TABLE FILE",
-           footer="ingest"),
+           help="Read a CSV or Parquet file; a new snapshot is made, bad rows are set aside.", footer="ingest"),
     Action("features.create", "Create a feature table", ("n",), "features",
-           cli="mlops features create TABLE --key COLUMN --time COLUMN", footer="new"),
+           cli="mlops features create TABLE --key COLUMN --time COLUMN", footer="new",
+           help="Name a table, its key columns and its event time."),
     Action("registry.promote", "Promote: stage or alias", ("p",), "registry", "versions", "a model version",
-           "mlops models promote {ref} --to STAGE", danger=True, footer="promote"),
+           "mlops models promote {ref} --to STAGE", danger=True, footer="promote",
+           help="Move a version to production, staging, archived or an alias.", undo="mlops models rollback {name}"),
     Action("registry.rollback", "Roll the champion back to the version before it", ("b",), "registry",
-           "models", "a model", "mlops models rollback {name}", danger=True, footer="roll back"),
+           "models", "a model", "mlops models rollback {name}", danger=True, footer="roll back",
+           help="The version that was champion before is champion again.",
+           undo="mlops models promote {name}/{champion} --to production"),
     Action("pipelines.run", "Run the pipeline", ("r",), "pipelines", "pipelines", "a pipeline",
-           "mlops pipelines run {name}", footer="run",
-           rules=(_has_no("problems", "Its file has mistakes; they are shown beside it."),)),
-    Action("pipelines.log", "Follow the log", ("l",), "pipelines", "runs", "a run", "mlops jobs logs {job}",
-           footer="log", rules=(_has("job_id", "It ran outside a job, so there is no job log."),)),
+           "mlops pipelines run {name}", footer="run", help="Queue a run; the daemon starts it, else this program does.",
+           undo="mlops jobs cancel JOB",
+           rules=(rules.has_no("problems", "Its file has mistakes; they are shown beside it."),)),
+    Action("pipelines.log", "Follow the log", ("l",), "pipelines", "runs", "a run", "mlops jobs logs {job}", view=True,
+           help="The log of the run as it is written.",
+           footer="log", rules=(rules.has("job_id", "It ran outside a job, so there is no job log."),)),
     Action("pipelines.cancel", "Cancel the run", ("c",), "pipelines", "runs", "a run", "mlops jobs cancel {job}",
-           danger=True, rules=(state_in("queued", "claimed", "running"),), footer="cancel"),
+           help="End its processes; what it has not registered yet is lost.",
+           danger=True, rules=(rules.state_in("queued", "claimed", "running"),), footer="cancel"),
     Action("pipelines.pause", "Pause the schedule", ("p",), "pipelines", "schedules", "a schedule",
-           "mlops schedules pause {name}", rules=(_is("paused", False, "It is paused already; `u` resumes it."),),
-           footer="pause"),
-    Action("pipelines.resume", "Resume the schedule", ("u",), "pipelines", "schedules", "a schedule",
-           "mlops schedules resume {name}", rules=(_is("paused", True, "It is not paused."),), footer="resume"),
-    Action("serving.start", "Start the deployment", ("u",), "serving", "deployments", "a deployment",
-           "mlops deployments start {name}", footer="start",
-           rules=(needs_daemon, _is("wanted", "stopped", "It is started already."))),
+           "mlops schedules pause {name}", help="It fires no more until it is resumed.", undo="mlops schedules resume {name}",
+           rules=(rules.equals("paused", False, "It is paused already."),), footer="pause"),
+    Action("pipelines.resume", "Resume the schedule", ("r",), "pipelines", "schedules", "a schedule",
+           "mlops schedules resume {name}", help="It fires again, from now on.", undo="mlops schedules pause {name}",
+           rules=(rules.equals("paused", True, "It is not paused."),), footer="resume"),
+    Action("serving.start", "Start the deployment", ("t",), "serving", "deployments", "a deployment",
+           "mlops deployments start {name}", footer="start", help="The daemon starts its workers and answers requests again.",
+           undo="mlops deployments stop {name}",
+           rules=(rules.needs_daemon, rules.equals("wanted", "stopped", "It is started already."))),
     Action("serving.stop", "Stop the deployment", ("d",), "serving", "deployments", "a deployment",
-           "mlops deployments stop {name}", danger=True, footer="stop",
-           rules=(_is("wanted", "running", "It is stopped already."),)),
+           "mlops deployments stop {name}", danger=True, footer="stop", help="Requests are refused until it is started again.",
+           undo="mlops deployments start {name}", rules=(rules.equals("wanted", "running", "It is stopped already."),)),
     Action("serving.rollback", "Roll back to the routes before", ("b",), "serving", "deployments", "a deployment",
            "mlops deployments rollback {name}", danger=True, footer="roll back",
-           rules=(_has("previous", "There is nothing earlier to go back to."),)),
-    Action("monitoring.acknowledge", "Acknowledge: someone looks at it", ("a",), "monitoring", "alerts", "an alert",
-           "mlops alerts ack {id}", rules=(state_in("open", "silenced"),), footer="ack"),
-    Action("monitoring.silence", "Silence for some hours", ("z",), "monitoring", "alerts", "an alert",
-           "mlops alerts silence {id} --for 4h", rules=(state_in("open", "acknowledged"),), footer="silence"),
+           help="Traffic goes where it went before the last change; no request fails meanwhile.",
+           undo="mlops deployments rollback {name}",
+           rules=(rules.has("previous", "There is nothing earlier to go back to."),)),
+    Action("monitoring.acknowledge", "Acknowledge the alert", ("a",), "monitoring", "alerts", "an alert",
+           "mlops alerts ack {id}", help="Say that somebody looks at it.", undo="mlops alerts reopen {id}",
+           rules=(rules.state_in("open", "silenced"),), footer="ack"),
+    Action("monitoring.silence", "Silence the alert for some hours", ("m",), "monitoring", "alerts", "an alert",
+           "mlops alerts silence {id} --for 4h", help="Keep it quiet; if it is not resolved by then it is open again.",
+           undo="mlops alerts reopen {id}", rules=(rules.state_in("open", "acknowledged"),), footer="silence"),
     Action("monitoring.check", "Run the check now", ("r",), "monitoring", "monitors", "a monitor",
-           "mlops monitors run {name}", footer="check now"),
-    Action("system.log", "Follow the job's log", ("l",), "system", "jobs", "a job", "mlops jobs logs {id}",
-           footer="log"),
+           "mlops monitors run {name}", footer="check now", help="Compare the newest traffic with the training data."),
+    Action("system.log", "Follow the job's log", ("l",), "system", "jobs", "a job", "mlops jobs logs {id}", view=True,
+           footer="log", help="The log of the job as it is written."),
     Action("system.cancel", "Cancel the job", ("c",), "system", "jobs", "a job", "mlops jobs cancel {id}",
-           danger=True, rules=(state_in("queued", "claimed", "running"),), footer="cancel"),
+           help="End its whole process tree.", undo="mlops jobs retry {id}",
+           danger=True, rules=(rules.state_in("queued", "claimed", "running"),), footer="cancel"),
     Action("system.retry", "Run the job again", ("t",), "system", "jobs", "a job", "mlops jobs retry {id}",
-           rules=(state_in("failed", "cancelled", "lost"),), footer="retry"),
-    Action("system.verify", "Check the hash chain of the audit log", ("v",), "system", "audit",
-           cli="mlops audit verify", footer="verify"),
+           help="Queue it once more with the same inputs.", undo="mlops jobs cancel {id}",
+           rules=(rules.state_in("failed", "cancelled", "lost"),), footer="retry"),
+    Action("system.verify", "Check the hash chain of the audit log", ("V",), "system", "audit", view=True,
+           cli="mlops audit verify", footer="verify", help="Recompute every hash; a changed or missing entry shows."),
 )  # fmt: skip
+
+ALL = (*GLOBAL, *ACTIONS)
+_BY_ID = {one.id: one for one in ALL}
+
+
+def get(action_id: str) -> Action:
+    """The action of this id. Raises KeyError."""
+    return _BY_ID[action_id]
 
 
 def of(desk: str, section: str = "") -> tuple[Action, ...]:
@@ -170,33 +186,43 @@ def of(desk: str, section: str = "") -> tuple[Action, ...]:
     return tuple(one for one in ACTIONS if one.desk == desk and one.section in ("", section))
 
 
-def find(desk: str, section: str, key: str) -> Action | None:
-    """The action a key means in this part of a desk."""
-    return next((one for one in of(desk, section) if key in one.keys), None)
+def meet(one: Action, other: Action) -> bool:
+    """Whether there is a part of a desk where both hold, so that one key cannot mean both."""
+    desks, sections = {one.desk, other.desk} - {""}, {one.section, other.section} - {""}
+    return len(desks) < 2 and len(sections) < 2
 
 
-def keys(desk: str) -> tuple[str, ...]:
-    """Every key that means an action somewhere on the desk."""
-    return tuple(dict.fromkeys(key for one in ACTIONS if one.desk == desk for key in one.keys))
+_SHOWN = {"escape": "esc", "left": "←", "right": "→", "alt+left": "alt+←", "alt+right": "alt+→", "f1": "F1"}
 
 
 def shown(key: str) -> str:
     """A key as people write it."""
-    return {"escape": "esc", "left": "←", "right": "→"}.get(key, key)
+    return _SHOWN.get(key, key)
 
 
-def command(action: Action, names: Mapping[str, object]) -> str:
-    """The command line of an action with the names of the selected object put in."""
-    text = action.cli
+def command(action: Action, names: Mapping[str, object], *, undo: bool = False) -> str:
+    """The command line of an action (or of taking it back) with the names of the selected object put in."""
+    text = action.undo if undo else action.cli
     for name, value in names.items():
         text = text.replace("{" + name + "}", str(value))
     return text
 
 
-def markdown() -> str:
-    """The key reference of the documentation."""
-    rows = ["| Desk | Keys | Action | Command |", "|---|---|---|---|"]
-    for one in (*GLOBAL, *ACTIONS):
-        names = " ".join(f"`{shown(key)}`" for key in one.keys)
-        rows.append(f"| {one.desk or 'everywhere'} | {names} | {one.title} | {f'`{one.cli}`' if one.cli else ''} |")
+def markdown(keys: Mapping[str, tuple[str, ...]] | None = None) -> str:
+    """The key reference of the documentation; `keys` are those of another set by action id."""
+    known = keys or {}
+    titles = {desk: title for desk, title, _ in DESKS}
+    rows = ["| Where | Keys | Action | What happens | Command | Undo |", "|---|---|---|---|---|---|"]
+    for one in ALL:
+        names = " ".join(f"`{shown(key)}`" for key in known.get(one.id, one.keys))
+        where = f"{titles[one.desk]} {one.section}".strip() if one.desk else "everywhere"
+        cells = (
+            where,
+            names,
+            one.title,
+            one.help,
+            f"`{one.cli}`" if one.cli else "",
+            f"`{one.undo}`" if one.undo else "",
+        )
+        rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
-from textual.worker import get_current_worker
 
 from mlops_tui.core import clock
-from mlops_tui.tui import themes
+from mlops_tui.tui import keymap, themes
 from mlops_tui.tui.actions import DESKS
+from mlops_tui.tui.deeds import Deeds
+from mlops_tui.tui.history import History, Place
 from mlops_tui.tui.palette import Objects
-from mlops_tui.tui.screens.base import Desk
+from mlops_tui.tui.preferences import FILE, Preferences, config_folder, state_folder
+from mlops_tui.tui.screens.base import Desk, bound
 from mlops_tui.tui.state import Sampler, Source, Versions, Watch
+from mlops_tui.tui.terminal import TerminalApp
 from mlops_tui.workbench import Workbench, open_workbench
 
 if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Reading
+
+
+TWICE_S = 2.0
+"""Within this a second ctrl+c quits."""
 
 
 def _desk(name: str) -> Callable[[], Screen[Any]]:
@@ -39,7 +45,7 @@ def _desk(name: str) -> Callable[[], Screen[Any]]:
     return build
 
 
-class MlopsApp(App[str]):
+class MlopsApp(TerminalApp):
     """The eight desks over one workspace. `source` opens workbenches, `screen` is the first desk."""
 
     TITLE = "mlops"
@@ -51,11 +57,15 @@ class MlopsApp(App[str]):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(at), f"desk('{name}')", show=False) for at, (name, _, _) in enumerate(DESKS, 1)),
-        Binding("colon,ctrl+p", "command_palette", show=False),
-        Binding("minus", "last_desk", show=False),
-        Binding("q", "quit", show=False),
-        Binding("T", "next_theme", show=False),
-        Binding("ctrl+l", "redraw", show=False),
+        bound("go.palette", "command_palette"),
+        bound("go.last", "go_last"),
+        bound("go.back", "go_back"),
+        bound("go.forward", "go_forward"),
+        bound("go.jump", "jump"),
+        bound("app.log", "command_log"),
+        bound("app.theme", "next_theme"),
+        bound("app.redraw", "redraw"),
+        bound("app.quit", "quit"),
     ]
 
     class Changed(Message):
@@ -72,32 +82,52 @@ class MlopsApp(App[str]):
             super().__init__()
             self.readings = readings
 
-    def __init__(self, source: Source, *, project: str = "", screen: str | None = None, watch: bool = True) -> None:
-        no_color = "NO_COLOR" in os.environ
-        # With NO_COLOR Textual greys truecolour; the terminal's own palette plus its filter gives real "no colour".
-        super().__init__(ansi_color=True if no_color else None)
+    def __init__(
+        self,
+        source: Source,
+        *,
+        project: str = "",
+        home: str = "",
+        screen: str | None = None,
+        where: Place | None = None,
+        watch: bool = True,
+        read_only: bool = False,
+        keys: keymap.Keys | None = None,
+        preferences: Preferences | None = None,
+    ) -> None:
+        super().__init__()
         self.source = source
         self.project = project
+        self.read_only = read_only
+        self.keys = keys or {}
+        self.preferences = preferences or Preferences()
+        self.home = home or project
+        self.last_visit = self.preferences.visits.get(self.home)
+        self.deeds = Deeds()
+        self.history = History()
         self.versions = Versions()
         self.daemon: bool | None = None
         self.readings: tuple[Reading, ...] = ()
-        self.last_desk = ""
-        self._first = screen if screen in self.MODES else self.DEFAULT_MODE
+        self._first = where or Place(screen if screen in self.MODES else self.DEFAULT_MODE)
+        self.copied = ""
+        self._asked_to_quit = 0.0
         self._background: tuple[Watch | Sampler, ...] = ()
         if watch:
             self._background = (
                 Watch(source, lambda versions: self.post_message(self.Changed(versions))),
                 Sampler(source, self._wants_readings, lambda readings: self.post_message(self.Sampled(readings))),
             )
+        if self.keys:
+            self.set_keymap(keymap.for_textual(self.keys))
         for theme in themes.THEMES:
             self.register_theme(theme)
-        self.theme = "ansi-dark" if no_color else themes.first()
+        self.theme = "ansi-dark" if self.modes.no_color else themes.known(self.preferences.theme)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return {"muted": "ansi_default"}  # our themes set it; those of the terminal dim the text instead
 
     async def on_mount(self) -> None:
-        await self.switch_mode(self._first)
+        await self._show(self._first)
         self.call_after_refresh(self._start_background)
 
     def _start_background(self) -> None:
@@ -106,6 +136,7 @@ class MlopsApp(App[str]):
             self.run_worker(one.run, thread=True, group="background", exit_on_error=False)
 
     def on_unmount(self) -> None:
+        self.preferences.remember(visit=(self.home, self.source.now()))
         for one in self._background:
             one.stop()
 
@@ -122,73 +153,150 @@ class MlopsApp(App[str]):
         changed = message.versions.changed(self.versions)
         self.versions = message.versions
         self.daemon = message.versions.daemon
+        if "catalog" in changed:
+            self._count_alarms()
         if isinstance(desk := self.base_desk, Desk):
             desk.workspace_changed(changed)
+
+    def _count_alarms(self) -> None:
+        """Open alerts into the title of the terminal."""
+
+        def count() -> None:
+            found = self.source.attempt(lambda bench: bench.alerts.open_count())
+            if isinstance(found, int) and self.is_running:
+                self.call_from_thread(self.show_alarms, found)
+
+        self.run_worker(count, thread=True, exclusive=True, group="alarms", exit_on_error=False)
 
     @property
     def base_desk(self) -> Screen[Any] | None:
         """The desk under whatever dialog is open."""
         return self.screen_stack[0] if self.screen_stack else None
 
+    # -- going places -------------------------------------------------------------------------------------------------
+
+    @property
+    def place(self) -> Place:
+        """Where the user is."""
+        desk = self.base_desk
+        if not isinstance(desk, Desk):
+            return Place(self.current_mode)
+        return Place(desk.ID, desk.section.id, desk.here.selected, desk.here.filter)
+
+    def leave(self) -> None:
+        """Remember this place before going to another."""
+        self.history.leave(self.place)
+
     async def open_at(self, desk: str, section: str = "", key: str = "", filter: str = "") -> None:
         """Go to a desk, there to a part, and select an object."""
-        await self.action_desk(desk)
-        if isinstance(screen := self.base_desk, Desk):
-            screen.go(section, key, filter)
+        self.leave()
+        await self._show(Place(desk, section, key, filter))
+
+    async def _show(self, place: Place) -> None:
+        if place.desk != self.current_mode:
+            await self.switch_mode(place.desk)
+        if place.section and isinstance(desk := self.base_desk, Desk):
+            desk.go(place.section, place.key, place.filter)
 
     async def action_desk(self, name: str) -> None:
         if name != self.current_mode:
-            self.last_desk = self.current_mode
-            await self.switch_mode(name)
+            await self.open_at(name)
 
-    async def action_last_desk(self) -> None:
-        if self.last_desk:
-            await self.action_desk(self.last_desk)
+    async def action_go_last(self) -> None:
+        """The view before this one; again comes back."""
+        await self._show(self.history.last(self.place) or self.place)
+
+    async def action_go_back(self, quiet: bool = False) -> None:
+        """One place back."""
+        found = self.history.back(self.place)
+        if found is not None:
+            await self._show(found)
+        elif not quiet:
+            self.notify("This is where you started.", timeout=2, markup=False)
+
+    async def action_go_forward(self) -> None:
+        """One place forward again."""
+        found = self.history.forward(self.place)
+        if found is not None:
+            await self._show(found)
+        else:
+            self.notify("There is nothing ahead.", timeout=2, markup=False)
+
+    def action_jump(self) -> None:
+        """A letter on every pane and part."""
+        from mlops_tui.tui.widgets.jump import Jump
+
+        desk = self.base_desk
+        if isinstance(desk, Desk) and len(self.screen_stack) == 1:
+            self.push_screen(Jump(desk))
+
+    def action_command_log(self) -> None:
+        """What was done here, as command lines."""
+        from mlops_tui.tui.widgets.help import CommandLog
+
+        self.push_screen(CommandLog(self.deeds.log))
+
+    # -- leaving, looks -----------------------------------------------------------------------------------------------
+
+    def action_help_quit(self) -> None:
+        """What ctrl+c does when nothing is selected to be copied: twice within two seconds quits."""
+        if time.monotonic() - self._asked_to_quit < TWICE_S:
+            self.call_later(self.action_quit)
+            return
+        self._asked_to_quit = time.monotonic()
+        self.notify("Press ctrl+c again to quit, or q.", timeout=TWICE_S, markup=False)
 
     async def action_quit(self) -> None:
         """Leave at once, and say what goes on without us."""
         self.exit(message="The daemon and its jobs go on. See them: mlops status" if self.daemon else None)
 
     def action_next_theme(self) -> None:
-        self.theme = themes.after(self.theme)
-        self.notify(f"Theme: {self.theme}", timeout=2, markup=False)
+        self.choose_theme(themes.after(self.theme))
 
-    def action_redraw(self) -> None:
-        self.screen.refresh(layout=True)
-        self.refresh(repaint=True, layout=True)
+    def choose_theme(self, name: str) -> None:
+        """Use a theme now and the next time."""
+        self.theme = name
+        self.preferences.remember(theme=name)
+        self.notify(f"Theme: {name}", timeout=2, markup=False)
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:
         for theme in themes.names():
-            yield SystemCommand(f"Theme: {theme}", "Use this theme", lambda name=theme: setattr(self, "theme", name))
+            yield SystemCommand(f"Theme: {theme}", "Use this theme", lambda name=theme: self.choose_theme(name))
         yield SystemCommand("Quit", "Leave; the daemon and its jobs go on", self.action_quit)
 
-    def copy(self, text: str) -> None:
-        """Put text on the clipboard: through tmux when inside it (it drops OSC 52 by default), else by OSC 52."""
-        if os.environ.get("TMUX"):
-            self.run_worker(lambda: self._copy_in_tmux(text), thread=True, group="copy", exit_on_error=False)
-        else:
-            self.copy_to_clipboard(text)
-            self.notify(f"Copied {text}", timeout=2, markup=False)
 
-    def _copy_in_tmux(self, text: str) -> None:
-        worker = get_current_worker()
-        try:
-            subprocess.run(["tmux", "load-buffer", "-w", "-"], input=text.encode(), check=True, timeout=5)  # noqa: S607
-            said = f"Copied {text}"
-        except (OSError, subprocess.SubprocessError) as error:
-            said = f"Could not copy: {error}"
-        if not worker.is_cancelled:
-            self.call_from_thread(self.notify, said, timeout=2, markup=False)
+def run(
+    workspace_path: str | Path | None,
+    *,
+    screen: str | None = None,
+    actor: str | None = None,
+    read_only: bool = False,
+    utc: bool = False,
+) -> int:
+    """Open the workspace in the terminal until the user quits; the exit code. `screen` is a place such as `run/3f2`.
 
-
-def run(workspace_path: str | Path | None, *, screen: str | None = None, actor: str | None = None) -> int:
-    """Open the workspace in the terminal until the user quits; the exit code.
-
-    Raises the errors of `open_workbench` (no workspace, wrong settings) before the terminal is touched.
+    Raises the errors of `open_workbench` (no workspace, wrong settings), NotFound for a place that does not exist and
+    InvalidInput for a keymap with mistakes, all before the terminal is touched.
     """
     with open_workbench(workspace_path, actor=actor) as bench:
         workspace = bench.workspace
+        where = _resolve(bench, screen) if screen else None
+    keys = keymap.load([config_folder() / keymap.FILE, workspace.root / keymap.FILE])
+    clock.show_utc(utc)
     source = Source(lambda: Workbench(workspace, actor=actor), now=clock.now_ms)
-    app = MlopsApp(source, project=workspace.project.name, screen=screen)
-    app.run()
-    return app.return_code or 0
+    app = MlopsApp(
+        source,
+        project=workspace.project.name,
+        home=str(workspace.root),
+        where=where,
+        read_only=read_only,
+        keys=keys,
+        preferences=Preferences.read(state_folder() / FILE),
+    )
+    return app.run_in_terminal(workspace.logs)
+
+
+def _resolve(bench: Workbench, where: str) -> Place:
+    from mlops_tui.tui import links
+
+    return links.resolve(bench, where)

@@ -1,4 +1,4 @@
-"""Four looks: dark, light, high contrast, and the terminal's own colours. State is never told by colour alone."""
+"""Five looks: dark, light, high contrast, colour-blind, and the terminal's own colours. State is never told by colour alone."""
 
 from __future__ import annotations
 
@@ -49,6 +49,21 @@ THEMES = (
         variables={"muted": "#c8c8c8"},
         text_alpha=1.0,
     ),
+    Theme(
+        # The palette of Okabe and Ito (2008), told apart with every kind of colour blindness.
+        name="mlops-colour-blind",
+        primary="#56b4e9",
+        secondary="#cc79a7",
+        accent="#8fd0f5",
+        warning="#f0e442",
+        error="#ee7733",
+        success="#2fbf9a",
+        foreground="#e6e9f0",
+        background="#14161c",
+        surface="#1b1e27",
+        panel="#2a2e3b",
+        variables={"muted": "#939bb0"},
+    ),
 )
 
 
@@ -60,6 +75,11 @@ def names() -> list[str]:
 def first() -> str:
     """The theme at start."""
     return THEMES[0].name
+
+
+def known(name: str) -> str:
+    """The theme of this name, that of the start when there is none."""
+    return name if name in names() else first()
 
 
 def after(name: str) -> str:

@@ -2,63 +2,50 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events, on
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.widgets import Input
 
 from mlops_tui.tui import actions
 from mlops_tui.tui.actions import Action
-from mlops_tui.tui.screens.frame import Frame
-from mlops_tui.tui.state import Failure
+from mlops_tui.tui.screens.acting import Acting
 from mlops_tui.tui.widgets.painted import LinesView
 from mlops_tui.tui.widgets.table import VirtualTable
-from mlops_tui.workbench import Workbench
-
-PROGRESS_S = 0.1
-"""Progress is drawn at most this often."""
 
 
 def bindings(desk: str) -> list[BindingType]:
     """The keys of a desk's own actions, from the registry."""
-    return [Binding(key, f"act('{key}')", show=False) for key in actions.keys(desk)]
+    return [bound(one.id, f"act('{one.id}')") for one in actions.ACTIONS if one.desk == desk]
 
 
-class Desk(Frame):
+def bound(action_id: str, method: str) -> Binding:
+    """The keys of an action, which the user's keymap may replace by its id."""
+    return Binding(",".join(actions.get(action_id).keys), method, id=action_id, show=False)
+
+
+class Desk(Acting):
     """Base of the desks; a desk names itself and its sections and has a method `act_<verb>` per action."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("/", "filter", show=False),
-        Binding("escape", "back", show=False),
-        Binding("left,[", "section(-1)", show=False),
-        Binding("right,]", "section(1)", show=False),
+        bound("list.filter", "filter"),
+        bound("go.esc", "back"),
+        bound("part.before", "section(-1)"),
+        bound("part.after", "section(1)"),
         Binding("tab,shift+tab", "pane", show=False),
-        Binding("o", "inside", show=False),
-        Binding("s", "sort", show=False),
-        Binding("S", "reverse", show=False),
-        Binding("R", "refresh", show=False),
-        Binding("y", "copy", show=False),
-        Binding("x", "menu", show=False),
-        Binding("?", "help", show=False),
+        bound("go.inside", "inside"),
+        bound("list.sort", "sort"),
+        bound("list.reverse", "reverse"),
+        bound("list.refresh", "refresh"),
+        bound("list.copy", "copy"),
+        bound("list.copy_again", "copy_again"),
+        bound("list.menu", "menu"),
+        bound("view.maximise", "maximise"),
+        bound("app.help", "help"),
+        bound("app.about", "about"),
+        bound("app.undo", "undo"),
     ]
-
-    class Progress(Message):
-        """How far a worker is; None when it is over."""
-
-        def __init__(self, title: str, text: str | None) -> None:
-            super().__init__()
-            self.title, self.text = title, text
-
-    class Performed(Message):
-        """A worker has carried an action out, or why not."""
-
-        def __init__(self, title: str, said: str | Failure, then: Callable[[], None] | None) -> None:
-            super().__init__()
-            self.title, self.said, self.then = title, said, then
 
     # -- moving -------------------------------------------------------------------------------------------------------
 
@@ -75,10 +62,12 @@ class Desk(Frame):
 
     def action_section(self, step: int) -> None:
         """The part before or after this one."""
+        self.workbench_app.leave()
         at = self.SECTIONS.index(self.section) + step
         self.go(self.SECTIONS[at % len(self.SECTIONS)].id)
 
     def action_show_part(self, section: str) -> None:
+        self.workbench_app.leave()
         self.go(section)
 
     def action_pane(self) -> None:
@@ -110,14 +99,19 @@ class Desk(Frame):
         if record is None or inside is None:
             return
         came_from = self.section.id
+        self.workbench_app.leave()
         self.go(inside.section, filter=inside.filter(record))
         self.here.came_from = came_from
 
-    def action_back(self) -> None:
-        """One rung: filter line, detail, filter, the part it was opened from."""
+    async def action_back(self) -> None:
+        """One rung: filter line, maximised pane, detail, the part it was opened from, filter, then back. Never quits."""
         memory = self.here
-        if self.query_one("#filter").display:
+        if self.maximised:
+            self.action_maximise()
+        elif self.query_one("#filter").display:
             self._filter_done("")
+        elif self.step_out():
+            pass
         elif self.has_class("-open") or self.focused is self.query_one("#detail"):
             self.remove_class("-open")
             self.query_one("#table").focus()
@@ -127,6 +121,8 @@ class Desk(Frame):
         elif memory.filter:
             memory.filter = ""
             self.show_rows()
+        else:
+            await self.workbench_app.action_go_back(quiet=True)
         self.chrome()
 
     # -- filter and order ---------------------------------------------------------------------------------------------
@@ -157,17 +153,6 @@ class Desk(Frame):
         self.query_one("#table").focus()
         self.show_rows()
 
-    def action_sort(self) -> None:
-        """Sort by the next column; after the last one the order of the service again."""
-        memory = self.here
-        memory.sort = memory.sort + 1 if memory.sort + 1 < len(self.section.columns) else -1
-        self.show_rows()
-
-    def action_reverse(self) -> None:
-        """Turn the order round."""
-        self.here.reverse = not self.here.reverse
-        self.show_rows()
-
     # -- doing --------------------------------------------------------------------------------------------------------
 
     def action_refresh(self) -> None:
@@ -176,78 +161,42 @@ class Desk(Frame):
         self.load(self.section)
 
     def action_copy(self) -> None:
+        """Choose what to copy of the selected row."""
         if self.record is not None:
-            self.workbench_app.copy(self.section.key(self.record))
+            from mlops_tui.tui.widgets.copying import choose
 
-    async def action_act(self, key: str) -> None:
-        """Carry out what a key means here."""
-        action = actions.find(self.ID, self.section.id, key)
-        if action is not None:
-            await self.carry_out(action)
+            choose(self)
 
-    async def carry_out(self, action: Action) -> None:
-        """Call the desk's method for an action, or say why not."""
-        reason = action.why_not(self.situation)
-        if reason:
-            self.notify(reason, title=action.title, severity="warning", markup=False)
-            return
-        await getattr(self, f"act_{action.id.partition('.')[2]}")()
+    def action_copy_again(self) -> None:
+        """Copy of this row what was copied last."""
+        if self.record is not None:
+            from mlops_tui.tui.widgets.copying import again
 
-    def command(self, action_id: str) -> str:
-        """The command line that does the same as an action for the selected record."""
-        action = next(one for one in actions.ACTIONS if one.id == action_id)
-        return actions.command(action, self.situation.names)
+            again(self)
 
-    def perform(self, title: str, work: Callable[[Workbench], str], *, then: Callable[[], None] | None = None) -> None:
-        """Carry out `work` in a worker; what it returns is said in a toast, and the desk is read again."""
-        source = self.workbench_app.source
-        self.progress[title] = "..."
-        self.chrome()
-        self.run_worker(
-            lambda: self.post_message(self.Performed(title, source.attempt(work), then)),
-            thread=True,
-            group="act",
-            exit_on_error=False,
-        )
-
-    def report(self, title: str) -> Callable[[int, int | None, str], None]:
-        """A progress callback for a worker: shown in the bar of the desk."""
-        last = 0.0
-
-        def step(done: int, total: int | None, note: str = "") -> None:
-            nonlocal last
-            if time.monotonic() - last >= PROGRESS_S:
-                last = time.monotonic()
-                text = f"{done:,} of {total:,} {note}" if total else f"{done:,} {note}"
-                self.post_message(self.Progress(title, text))
-
-        return step
-
-    @on(Progress)
-    def _progressed(self, message: Progress) -> None:
-        if message.title in self.progress and message.text is not None:
-            self.progress[message.title] = message.text
-            self.chrome()
-
-    @on(Performed)
-    def _performed(self, message: Performed) -> None:
-        self.progress.pop(message.title, None)
-        if isinstance(message.said, Failure):
-            text = "\n".join(part for part in (message.said.message, message.said.hint) if part)
-            self.notify(text, title="Not done", severity="error", timeout=10, markup=False)
+    def action_maximise(self) -> None:
+        """Give the body to the pane in focus; again: both panes."""
+        if self.maximised:
+            self.remove_class("-max-list", "-max-detail")
         else:
-            self.notify(message.said, markup=False)
-            if message.then is not None:
-                message.then()
-        self.here.detail_of = ""
-        self.load(self.section)
-        self.chrome()
+            self.add_class("-max-detail" if self.focused is self.query_one("#detail") else "-max-list")
+
+    @property
+    def maximised(self) -> bool:
+        """Whether one pane has the whole body."""
+        return self.has_class("-max-list") or self.has_class("-max-detail")
 
     def action_help(self) -> None:
         """The keys that are valid here."""
         from mlops_tui.tui.widgets.help import Help
 
         self.app.push_screen(Help(self.ID, self.section.id, self.situation))
+
+    def action_about(self) -> None:
+        """What this pane shows."""
+        from mlops_tui.tui.widgets.help import About
+
+        self.app.push_screen(About(self.ID, self.section.id))
 
     def action_menu(self) -> None:
         """What can be done here, and why not."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tui.tui import actions
-from mlops_tui.tui.actions import DESKS, START_DAEMON, Action, Situation
-from mlops_tui.tui.lines import Line, Span, clean, line
+from mlops_tui.tui.actions import DESKS, Action, Situation
+from mlops_tui.tui.lines import Line, Span, clean, join, line
 from mlops_tui.tui.lines import width as cells
+from mlops_tui.tui.widgets import states
 from mlops_tui.tui.widgets.bar import Bar, Part
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ def draw(desk: Frame) -> None:
     """Bring the four bars up to date."""
     app = desk.workbench_app
     width = desk.size.width
-    desk.query_one("#top", Bar).show(tabs(desk.ID, width), place(app.project, app.daemon, width))
+    desk.query_one("#top", Bar).show(tabs(desk.ID, width), place(app.project, app.daemon, width, app.read_only))
     banner = desk.query_one("#banner", Bar)
-    banner.display = app.daemon is False
-    banner.show([(line((" ▲ No daemon: ", "warn"), "schedules, jobs and serving wait. ", (START_DAEMON, "accent"),
-                       (" (D on 1)", "muted")), "")])  # fmt: skip
+    said = states.banner(app.versions, app.daemon, desk.now)
+    banner.display = bool(said)
+    banner.show([(said, "")])
     desk.query_one("#parts", Bar).show(desk.parts(), status(desk))
     desk.query_one("#keys", Bar).show(footer(desk.ID, desk.section, desk.situation, width))
 
@@ -42,14 +43,15 @@ def tabs(current: str, width: int) -> list[Part]:
     return out
 
 
-def place(project: str, daemon: bool | None, width: int) -> Line:
-    """Which workspace, and whether its daemon runs."""
+def place(project: str, daemon: bool | None, width: int, read_only: bool = False) -> Line:
+    """Which workspace, whether its daemon runs, and whether anything may be changed."""
     said: dict[bool | None, Span] = {
         True: ("● daemon ", "good"),
         False: ("○ no daemon ", "warn"),
         None: ("", "muted"),
     }
-    return ((f"{clean(project)}  ", "muted"), said[daemon]) if width >= _LONG else (said[daemon],)
+    locked: Line = (("◇ read-only  ", "warn"),) if read_only else ()
+    return (*locked, (f"{clean(project)}  ", "muted"), said[daemon]) if width >= _LONG else (*locked, said[daemon])
 
 
 def parts(desk: Frame) -> list[Part]:
@@ -58,7 +60,7 @@ def parts(desk: Frame) -> list[Part]:
     for section in desk.SECTIONS:
         memory = desk.memory[section.id]
         here = section is desk.section
-        count = f" {len(memory.records)}" if section.draw is None and memory.records is not None else ""
+        count = f" {section.said(memory.records)}" if section.draw is None and memory.records is not None else ""
         role = "title" if here else "muted"
         out.append(
             (((" ", "text"), ("▸" if here else " ", "accent"), (section.title, role), (count, "muted"), (" ", "text")),
@@ -68,24 +70,44 @@ def parts(desk: Frame) -> list[Part]:
 
 
 def status(desk: Frame) -> Line:
-    """What is under way, else the filter in force."""
+    """What is under way, else the filter in force, else where this is."""
     memory = desk.here
     if desk.progress:
         title, text = next(iter(desk.progress.items()))
         return ((f"◐ {clean(title)} {clean(text)} ", "busy"),)
+    if (waited := desk.waited(desk.section.id)) >= states.SLOW_S:
+        return ((f"◐ reading for {waited:.0f} s, ", "busy"), ("esc", "key"), (" stops waiting ", "muted"))
+    if memory.marks:
+        count = f"{len(memory.marks):,} marked" if len(memory.marks) else "range"
+        return ((f"◆ {count} ", "accent"),)
     if memory.filter:
-        rows = desk.visible_count
-        return (
-            ("filter ", "muted"),
-            (clean(memory.filter), "accent"),
-            (f"  {rows} of {len(memory.records or ())} ", "muted"),
-        )
-    return ()
+        return (("filter ", "muted"), (clean(memory.filter), "accent"), (f"  {matched(desk)} ", "muted"))
+    return crumbs(desk)
+
+
+def matched(desk: Frame) -> str:
+    """How many rows the filter leaves, of how many; of a store's rows only those are known."""
+    records, section = desk.here.records, desk.section
+    if section.paged is not None:
+        return section.said(records) if records is not None else ""
+    return f"{desk.visible_count:,} of {section.said(records or ())}"
+
+
+def crumbs(desk: Frame) -> Line:
+    """The way here: desk, the part it was opened from, part, object."""
+    titles = {name: title for name, title, _ in DESKS}
+    steps = [titles[desk.ID], desk.section.title]
+    if desk.here.came_from:
+        steps.insert(1, desk.by_id(desk.here.came_from).title)
+    names = desk.section.names(desk.record) if desk.record is not None else {}
+    steps.append(str(names.get("ref") or names.get("name") or names.get("id") or ""))
+    spans = [(clean(step), "muted") for step in dict.fromkeys(steps) if step]
+    return (*join(spans, " > "), (" ", "text")) if desk.size.width >= 72 else ()
 
 
 def footer(desk: str, section: Section, now: Situation, width: int) -> list[Part]:
-    """What can be done here, then what works everywhere, as far as it fits; not allowed actions are dim."""
-    own = [(one, f"act('{one.keys[0]}')") for one in actions.of(desk, section.id) if one.footer]
+    """At most eight keys: what can be done here, then what works everywhere; not allowed actions are dim."""
+    own = [(one, f"act('{one.id}')") for one in actions.of(desk, section.id) if one.footer]
     listed = section.draw is None
     hidden = {"list.filter", "list.menu"} if desk == "overview" else set() if listed else {"list.filter", "go.open"}
     common = [(one, _ANYWHERE.get(one.id, "")) for one in actions.GLOBAL if one.footer and one.id not in hidden]
@@ -93,28 +115,31 @@ def footer(desk: str, section: Section, now: Situation, width: int) -> list[Part
     room = width
     kept: set[str] = set()
     for action, (spans, _) in sorted(parts, key=lambda part: _RANK.get(part[0].id, 0)):
-        if cells(spans) <= room:
+        if cells(spans) <= room and len(kept) < MOST_KEYS:
             room -= cells(spans)
             kept.add(action.id)
     return [part for action, part in parts if action.id in kept]
 
 
+MOST_KEYS = 8
 _ANYWHERE = {
     "go.palette": "app.command_palette",
     "list.filter": "filter",
     "list.menu": "menu",
     "app.help": "help",
     "app.quit": "app.quit",
-    "go.section": "section(1)",
+    "part.after": "section(1)",
 }
 # Who stays when the line is short: the desk's own actions (0), help, then the rest.
-_RANK = {"app.help": 1, "go.open": 2, "list.filter": 3, "go.section": 4, "app.quit": 5, "go.palette": 6, "list.menu": 7}
+_RANK = {"app.help": 1, "go.open": 2, "list.filter": 3, "part.after": 4, "app.quit": 5, "go.palette": 6, "list.menu": 7}
 
 
 def _key(action: Action, now: Situation) -> Line:
     allowed = not action.why_not(now)
-    keys = "[ ]" if action.id == "go.section" else actions.shown(action.keys[0])
-    return ((f" {keys}", "key" if allowed else "muted"), (f" {action.footer} ", "text" if allowed else "muted"))
+    key = actions.shown(action.keys_for(now)[0])
+    if action.id == "part.after":
+        key = f"{actions.shown(actions.get('part.before').keys_for(now)[0])} {key}"
+    return ((f" {key}", "key" if allowed else "muted"), (f" {action.footer} ", "text" if allowed else "muted"))
 
 
 def too_small(width: int, height: int) -> list[Line]:

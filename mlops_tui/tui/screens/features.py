@@ -191,11 +191,11 @@ class FeaturesDesk(Desk):
 
         def chosen(answers: Answers | None) -> None:
             if answers is not None:
-                self._ingest(answers)
+                self._ingest(answers, command(answers))
 
         self.app.push_screen(Form("Ingest a file", fields, "Ingest", command), chosen)
 
-    def _ingest(self, answers: Answers) -> None:
+    def _ingest(self, answers: Answers, command: str) -> None:
         title = f"ingest {answers['table']}"
         report = self.report(title)
 
@@ -205,7 +205,7 @@ class FeaturesDesk(Desk):
             aside = f", {made.quarantined:,} set aside" if made.quarantined else ""
             return f"{made.table}@{made.version}: {made.added_rows:,} rows added{aside}."
 
-        self.perform(title, work)
+        self.perform(title, work, command=command)
 
     async def act_create(self) -> None:
         """Ask for name, keys and event time."""
@@ -228,6 +228,7 @@ class FeaturesDesk(Desk):
                     "create table",
                     lambda bench: _create(bench, answers),
                     then=lambda: self.go("tables", answers["name"]),
+                    command=command(answers),
                 )
 
         self.app.push_screen(Form("Create a feature table", fields, "Create", command), chosen)

@@ -146,7 +146,7 @@ def _drift_row(each: FeatureDrift) -> tuple[Span | str, ...]:
 
 def _pair(each: FeatureDrift) -> Pair:
     role = "warn" if each.drifted else "text"
-    return Pair((each.name, role), tuple(each.reference), tuple(each.current))
+    return Pair((each.name, role), tuple(each.reference), tuple(each.current), tuple(each.bins))
 
 
 class MonitoringDesk(Desk):
@@ -218,7 +218,10 @@ class MonitoringDesk(Desk):
     async def act_acknowledge(self) -> None:
         """Take the alert."""
         number_ = int(self.record.id)
-        self.perform("acknowledge", lambda bench: f"Alert {bench.alerts.acknowledge(number_).id} is acknowledged.")
+        back = self.undo("monitoring.acknowledge", lambda bench: f"Alert {bench.alerts.reopen(number_).id} is open.")
+        self.perform(
+            "acknowledge", lambda bench: f"Alert {bench.alerts.acknowledge(number_).id} is acknowledged.", undo=back
+        )
 
     async def act_silence(self) -> None:
         """Ask for how long, then silence."""
@@ -234,7 +237,11 @@ class MonitoringDesk(Desk):
 
         def chosen(answers: Answers | None) -> None:
             if answers is not None:
-                self.perform("silence", lambda bench: _silence(bench, int(one.id), answers))
+                back = self.undo("monitoring.silence", lambda bench: f"Alert {bench.alerts.reopen(int(one.id)).id} is open.",
+                                 id=one.id)  # fmt: skip
+                self.perform(
+                    "silence", lambda bench: _silence(bench, int(one.id), answers), command=command(answers), undo=back
+                )
 
         self.app.push_screen(Form(f"Silence: {one.title}", fields, "Silence", command), chosen)
 

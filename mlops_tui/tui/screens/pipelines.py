@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_tui.core import clock
 from mlops_tui.tui.blocks import Block, Fields, Grid, Text
+from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.lines import Span, number, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
@@ -241,12 +242,14 @@ class PipelinesDesk(Desk):
 
         def work(bench: Workbench) -> str:
             job = bench.pipelines.run(name, cause={"kind": "manual", "by": bench.actor})
-            made.append(str(job.spec["run_id"]))
+            made[:] = [str(job.spec["run_id"]), str(job.id)]
             if alone:
                 bench.jobs.run_here(job)
             return f"{name} is job {job.id}."
 
-        self.perform(f"run {name}", work, then=lambda: self.go("runs", made[0]))
+        back = Undo(f"mlops pipelines run {name}", "mlops jobs cancel JOB",
+                    lambda bench: f"Job {bench.jobs.cancel(int(made[1])).id} is cancelled.")  # fmt: skip
+        self.perform(f"run {name}", work, then=lambda: self.go("runs", made[0]), undo=back)
 
     async def act_log(self) -> None:
         """Follow the job of the run."""
@@ -269,17 +272,20 @@ class PipelinesDesk(Desk):
         self.app.push_screen(Confirm(question), decided)
 
     def _cancel(self, job: int) -> None:
-        self.perform(f"cancel job {job}", lambda bench: f"Job {bench.jobs.cancel(job).id} is cancelled.")
+        self.perform(f"cancel job {job}", lambda bench: f"Job {bench.jobs.cancel(job).id} is cancelled.",
+                     command=f"mlops jobs cancel {job}")  # fmt: skip
 
     async def act_pause(self) -> None:
         """Pause the schedule."""
         name = str(self.record.name)
-        self.perform(f"pause {name}", lambda bench: f"{bench.schedules.pause(name).name} is paused.")
+        back = self.undo("pipelines.pause", lambda bench: f"{bench.schedules.resume(name).name} runs again.")
+        self.perform(f"pause {name}", lambda bench: f"{bench.schedules.pause(name).name} is paused.", undo=back)
 
     async def act_resume(self) -> None:
         """Resume the schedule."""
         name = str(self.record.name)
-        self.perform(f"resume {name}", lambda bench: f"{bench.schedules.resume(name).name} runs again.")
+        back = self.undo("pipelines.resume", lambda bench: f"{bench.schedules.pause(name).name} is paused.")
+        self.perform(f"resume {name}", lambda bench: f"{bench.schedules.resume(name).name} runs again.", undo=back)
 
 
 def _state(word: object) -> Span:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mlops_tui.core import clock
 from mlops_tui.tui.blocks import Block, Fields, Grid
+from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.lines import Span, number, size, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
@@ -180,9 +181,26 @@ class RegistryDesk(Desk):
 
         def decided(yes: bool | None) -> None:
             if yes:
-                self.perform("promote", lambda bench: _promote(bench, one.ref, answers))
+                self._promote(one, answers, command)
 
         self.app.push_screen(Confirm(question), decided)
+
+    def _promote(self, one: Version, answers: Answers, command: str) -> None:
+        to = answers["to"]
+        model, before = one.model, self._aliases(one.model).get("champion" if to == "production" else to)
+        back = None
+        if to == "production" and before and before != one.version:
+            back = Undo(command, f"mlops models rollback {model}",
+                        lambda bench: f"Champion is {bench.registry.rollback(model).ref} again.", model)  # fmt: skip
+        elif to not in STAGES and before:
+            back = Undo(command, f"mlops models promote {model}/{before} --to {to}",
+                        lambda bench: f"{bench.registry.promote(f'{model}/{before}', to=to).ref} is {to} again.")  # fmt: skip
+        self.perform("promote", lambda bench: _promote(bench, one.ref, answers), command=command, undo=back)
+
+    def _aliases(self, model: str) -> dict[str, int]:
+        """Which version each alias of a model names, as far as this desk has read it."""
+        known = self.memory["versions"].records or ()
+        return {alias: other.version for other in known if other.model == model for alias in other.aliases}
 
     async def act_rollback(self) -> None:
         """Confirm with the name typed, then move the champion back."""
@@ -193,7 +211,11 @@ class RegistryDesk(Desk):
 
         def decided(yes: bool | None) -> None:
             if yes:
-                self.perform("roll back", lambda bench: f"Champion is {bench.registry.rollback(name).ref} again.")
+                back = Undo(f"mlops models rollback {name}", f"mlops models promote {name}/{now} --to production",
+                            lambda bench: f"{bench.registry.promote(f'{name}/{now}').ref} is production again.", name)  # fmt: skip
+                self.perform(
+                    "roll back", lambda bench: f"Champion is {bench.registry.rollback(name).ref} again.", undo=back
+                )
 
         self.app.push_screen(Confirm(question), decided)
 

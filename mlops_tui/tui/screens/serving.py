@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_tui.core import clock
 from mlops_tui.tui.blocks import Block, Chart, Fields, Grid
-from mlops_tui.tui.charts.line import Series
+from mlops_tui.tui.charts.line import Plot, Series
 from mlops_tui.tui.charts.small import sparkline
+from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.lines import Span, clean, number, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
@@ -109,18 +111,14 @@ def _charts(bench: Workbench, name: str) -> list[Block]:
     points = bench.serving.series(name, bench.context.now() - WINDOW, STEP)
     if not any(point.requests for point in points):
         return []
-    at = tuple((point.at - points[-1].at) / clock.MINUTE for point in points)
-    nan = float("nan")
-    rates = tuple(point.rate for point in points)
-    slow = tuple(nan if point.p95_ms is None else point.p95_ms for point in points)
-    return [
-        Chart((Series(name, at, values),), height=7, low=0, x_label=_age)
-        for name, values in (("requests/s", rates), ("p95 ms", slow))
-    ]
-
-
-def _age(minutes: float) -> str:
-    return "now" if minutes > -0.5 else f"{-minutes:.0f} min ago"
+    now = float(bench.context.now())
+    at = tuple(float(point.at) for point in points)
+    window = (now - WINDOW, now)
+    p50, p95 = ((tuple(math.nan if value is None else value for value in found)) for found in (
+        [point.p50_ms for point in points], [point.p95_ms for point in points]))  # fmt: skip
+    rates = Series("requests/s", at, tuple(point.rate for point in points))
+    slow = (Series("p50 ms", at, p50), Series("p95 ms", at, p95))
+    return [Chart(Plot(series, low=0, window=window), height=7) for series in ((rates,), slow)]
 
 
 def prediction_detail(bench: Workbench, one: Prediction) -> Sequence[Block]:
@@ -211,14 +209,18 @@ class ServingDesk(Desk):
     async def act_start(self) -> None:
         """Ask the daemon to serve it again."""
         name = str(self.record.name)
-        self.perform(f"start {name}", lambda bench: f"{bench.serving.start(name).name} is wanted running.")
+        back = self.undo(
+            "serving.start", lambda bench: f"{bench.serving.stop(name).name} is wanted stopped.", type_name=name
+        )
+        self.perform(f"start {name}", lambda bench: f"{bench.serving.start(name).name} is wanted running.", undo=back)
 
     async def act_stop(self) -> None:
         """Confirm, then take it out of service."""
         name = str(self.record.name)
         effect = f"Requests to {name} are refused until it is started again. The definition and the log stay."
         question = Question(f"Stop {name}?", effect, self.command("serving.stop"), "Stop", name)
-        self._ask(question, f"stop {name}", lambda bench: f"{bench.serving.stop(name).name} is wanted stopped.")
+        back = self.undo("serving.stop", lambda bench: f"{bench.serving.start(name).name} is wanted running.")
+        self._ask(question, f"stop {name}", lambda bench: f"{bench.serving.stop(name).name} is wanted stopped.", back)
 
     async def act_rollback(self) -> None:
         """Confirm, then return to the routes before."""
@@ -231,12 +233,16 @@ class ServingDesk(Desk):
             "Roll back",
             str(one.name),
         )
-        self._ask(question, f"roll back {one.name}",
-                  lambda bench: f"{one.name} serves {_routes(bench.serving.rollback(one.name).versions)}.")  # fmt: skip
 
-    def _ask(self, question: Question, title: str, work: Any) -> None:
+        def work(bench: Workbench) -> str:
+            return f"{one.name} serves {_routes(bench.serving.rollback(one.name).versions)}."
+
+        back = self.undo("serving.rollback", work, type_name=str(one.name))
+        self._ask(question, f"roll back {one.name}", work, back)
+
+    def _ask(self, question: Question, title: str, work: Callable[[Workbench], str], undo: Undo) -> None:
         def decided(yes: bool | None) -> None:
             if yes:
-                self.perform(title, work)
+                self.perform(title, work, command=question.command, undo=undo)
 
         self.app.push_screen(Confirm(question), decided)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mlops_tui.core import clock
 from mlops_tui.tui.blocks import Block, Fields, Text
 from mlops_tui.tui.charts.line import Series
+from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.lines import number, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
@@ -41,10 +42,10 @@ def machine(bench: Workbench) -> Machine:
     history = []
     for name in dict.fromkeys(wanted):
         points = bench.hardware.history(name, now - HISTORY, now, 300)
-        at = tuple((point[0] - now) / clock.MINUTE for point in points)
+        at = tuple(float(point[0]) for point in points)
         nan = float("nan")
         history.append(Series(name, at, tuple(nan if point[2] is None else float(point[2]) for point in points)))
-    return Machine((), tuple(history))
+    return Machine((), tuple(history), (float(now - HISTORY), float(now)))
 
 
 def jobs(bench: Workbench) -> list[Job]:
@@ -188,12 +189,16 @@ class SystemDesk(Desk):
         self.app.push_screen(Confirm(question), decided)
 
     def _cancel(self, job: int) -> None:
-        self.perform(f"cancel job {job}", lambda bench: f"Job {bench.jobs.cancel(job).id} is cancelled.")
+        again = Undo(f"mlops jobs cancel {job}", f"mlops jobs retry {job}",
+                     lambda bench: f"Job {bench.jobs.retry(job).id} is queued again.")  # fmt: skip
+        self.perform(f"cancel job {job}", lambda bench: f"Job {bench.jobs.cancel(job).id} is cancelled.",
+                     command=again.title, undo=again)  # fmt: skip
 
     async def act_retry(self) -> None:
         """Queue it again."""
         job = int(self.record.id)
-        self.perform(f"retry job {job}", lambda bench: f"Job {bench.jobs.retry(job).id} is queued again.")
+        back = self.undo("system.retry", lambda bench: f"Job {bench.jobs.cancel(job).id} is cancelled.")
+        self.perform(f"retry job {job}", lambda bench: f"Job {bench.jobs.retry(job).id} is queued again.", undo=back)
 
     async def act_verify(self) -> None:
         """Check every hash of the log."""

@@ -1,0 +1,88 @@
+"""What each pane shows and what its figures mean: the text behind F1."""
+
+from __future__ import annotations
+
+from mlops_tui.tui.lines import Line, line, wrap
+
+PANES: dict[tuple[str, str], str] = {
+    ("overview", "running"): "Jobs that wait or run and training runs that log right now, with how far they are.",
+    (
+        "overview",
+        "deployed",
+    ): "Every deployment with the share of each version, requests a second and their course over 15 minutes.",
+    ("overview", "alerts"): "Conditions that want a person, then each monitor with its newest verdict.",
+    ("overview", "fires"): "When each schedule fires next. A paused one has no time.",
+    ("overview", "storage"): "What the workspace takes on disk, part by part, and what is left.",
+    ("overview", "recent"): "The newest entries of the audit trail. Those since your last visit have the mark ● new.",
+    (
+        "features",
+        "tables",
+    ): "Feature tables. A table names its key columns and, for point-in-time joins, its event time.",
+    ("features", "snapshots"): "Each ingest makes a snapshot that never changes; `table@12` names one for good.",
+    (
+        "experiments",
+        "runs",
+    ): "Training runs: parameters, metrics over steps, files. A run that stops without a word is crashed.",
+    ("experiments", "experiments"): "Groups of runs that try the same thing.",
+    ("registry", "models"): "Names under which versions of a model are kept, with the aliases that point at them.",
+    ("registry", "versions"): "Model packages, numbered and hashed, with stage, metrics and where they came from.",
+    (
+        "pipelines",
+        "pipelines",
+    ): "Definitions in pipelines/*.toml: what to train on, how, and when the gate lets it through.",
+    ("pipelines", "runs"): "What pipelines did, step by step, with the verdict of the gate.",
+    (
+        "pipelines",
+        "schedules",
+    ): "When a pipeline runs by itself: by the clock, on new data, on drift or on worse answers.",
+    (
+        "serving",
+        "deployments",
+    ): "Names behind HTTP. Traffic is split over versions by percent; the log keeps every answer.",
+    ("serving", "predictions"): "Answered requests with inputs, answer, and the truth once it has been reported.",
+    (
+        "monitoring",
+        "alerts",
+    ): "Conditions that hold or held. The same condition counts up one alert instead of raising many.",
+    ("monitoring", "monitors"): "What compares the newest traffic of a deployment with what its model was trained on.",
+    (
+        "monitoring",
+        "reports",
+    ): "Each check of a monitor: drift per column, errors, latency, and quality where truth is known.",
+    ("system", "hardware"): "The machine now and over the last half hour, as the daemon recorded it.",
+    ("system", "jobs"): "Work in processes of their own: pipelines, ingests, checks, compaction; with logs.",
+    ("system", "audit"): "Who changed what, when and why. Entries are chained by hashes, so a missing one shows.",
+}
+
+WORDS: dict[str, str] = {
+    "PSI": "Population stability index: how far a distribution moved. Under 0.1 is noise, over 0.25 a change to look at.",
+    "KS": "Kolmogorov-Smirnov distance: the widest gap between two distributions, 0 to 1.",
+    "p50, p95, p99": "Half, 95 % and 99 % of the requests were answered within that many milliseconds.",
+    "Champion": "The alias of the version in production; pipelines compare new ones with it.",
+    "Gate": "The checks a new version has to pass before it is registered and deployed.",
+    "Drift": "Inputs or answers no longer look like those the model was trained on.",
+    "Concept": "The link between inputs and truth itself changed, so the model errs although the inputs look the same.",
+    "Set aside": "Rows of a file that could not be read as the table says; they are kept with the reason.",
+    "Missed": "A fire that was due while the daemon was down; the schedule says whether it is made up for.",
+    "RMSLE, MAE, AUC": "Errors in log scale, mean absolute error; area under the curve, where 0.5 is guessing and 1 perfect.",
+}
+
+_SPOKEN_OF = {
+    "overview": ("Drift", "p50, p95, p99"),
+    "features": ("Set aside",),
+    "experiments": ("RMSLE, MAE, AUC",),
+    "registry": ("Champion", "Gate"),
+    "pipelines": ("Gate", "Champion", "Missed"),
+    "serving": ("p50, p95, p99",),
+    "monitoring": ("PSI", "KS", "Drift", "Concept"),
+    "system": (),
+}
+
+
+def lines(desk: str, section: str, width: int) -> list[Line]:
+    """The text of a pane: what it shows, then the words that its desk uses."""
+    room = max(20, width - 2)
+    out: list[Line] = [line(f" {piece}") for piece in wrap(PANES.get((desk, section), ""), room)]
+    for word in _SPOKEN_OF.get(desk, ()):
+        out += [(), line((f" {word}", "title")), *(line(f" {piece}") for piece in wrap(WORDS[word], room))]
+    return out
