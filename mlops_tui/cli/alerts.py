@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
 
 from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, say, why_option
+from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
+
+_STATE = re.compile(r"\b(state|is|status)\s*[:=!~]", re.IGNORECASE)
 
 
 @click.group()
@@ -30,20 +34,28 @@ def alerts() -> None:
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
 @json_option
 @pass_workbench
+@query_options("alerts")
 def list_alerts(
-    workbench: Workbench, state: str | None, everything: bool, subject: str | None, limit: int, as_json: bool
+    workbench: Workbench,
+    state: str | None,
+    everything: bool,
+    subject: str | None,
+    limit: int,
+    as_json: bool,
+    query: str,
 ) -> None:
-    """List alerts that are not resolved, newest first.
+    """List alerts that are not resolved, newest first, all or those that meet a query.
 
     \b
-    Example: mlops alerts list --state open
+    Example: mlops alerts list 'severity:critical last>2d'
     """
-    found = workbench.alerts.list(state, limit, subject=subject)
-    if state is None and not everything:
+    found = workbench.alerts.list(state, limit, subject=subject, query=query)
+    asked_state = _STATE.search(query) is not None  # `state:resolved` means it
+    if state is None and not everything and not asked_state:
         found = [alert for alert in found if alert.active]
     columns = [("id", "Alert"), ("severity", "Severity"), ("state", "State"), ("subject", "Subject"), ("title", "What")]
     columns += [("count", "Times"), ("last_at", "Last")]
-    emit(found, columns, as_json=as_json, empty="No alerts.")
+    emit(found, columns, as_json=as_json, empty=NO_MATCH if query else "No alerts.")
 
 
 @alerts.command("show")

@@ -20,6 +20,7 @@ from mlops_tui.cli.output import (
     why_option,
     yes_option,
 )
+from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -40,15 +41,16 @@ def features() -> None:
 @features.command("list")
 @json_option
 @pass_workbench
-def list_tables(workbench: Workbench, as_json: bool) -> None:
-    """List feature tables with the size of their newest snapshot.
+@query_options("features")
+def list_tables(workbench: Workbench, as_json: bool, query: str) -> None:
+    """List feature tables with the size of their newest snapshot, all or those that meet a query.
 
     \b
-    Example: mlops features list --json
+    Example: mlops features list 'column:customer_id rows>1000'
     """
     columns = [("name", "Name"), ("keys", "Keys"), ("time", "Time"), ("latest_version", "Version"), ("rows", "Rows")]
     columns += [("bytes", "Size"), ("updated_at", "Updated"), ("description", "Description")]
-    emit(workbench.features.list(), columns, as_json=as_json, empty=NO_TABLES)
+    emit(workbench.features.list(query), columns, as_json=as_json, empty=NO_MATCH if query else NO_TABLES)
 
 
 @features.command("create")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
+from mlops_tui.cli.querying import NO_MATCH, query_options
 
 if TYPE_CHECKING:
     from mlops_tui.domains.registry.records import Version
@@ -36,11 +37,12 @@ def models() -> None:
 @models.command("list")
 @json_option
 @pass_workbench
-def list_(workbench: Workbench, as_json: bool) -> None:
-    """List models with their newest and their production version.
+@query_options("models")
+def list_(workbench: Workbench, as_json: bool, query: str) -> None:
+    """List models with their newest and their production version, all or those that meet a query.
 
     \b
-    Example: mlops models list --json
+    Example: mlops models list 'alias:champion updated>7d'
     """
     columns = [
         ("name", "Name"),
@@ -53,7 +55,7 @@ def list_(workbench: Workbench, as_json: bool) -> None:
     empty = (
         "No models yet. A pipeline makes one: mlops pipelines new NAME, or a script: run.log_model(..., register=NAME)"
     )
-    emit(workbench.registry.models(), columns, as_json=as_json, empty=empty)
+    emit(workbench.registry.models(query), columns, as_json=as_json, empty=NO_MATCH if query else empty)
 
 
 @models.command()

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
+from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core import clock
 from mlops_tui.core.errors import AlreadyExists, NotFound, Unavailable
 from mlops_tui.domains.experiments.records import Run, RunState
@@ -54,6 +55,7 @@ def runs() -> None:
 @click.option("--limit", "-n", default=50, type=click.IntRange(1), help="At most so many (50).")
 @json_option
 @pass_workbench
+@query_options("runs")
 def list_runs(
     workbench: Workbench,
     experiment: str | None,
@@ -62,16 +64,18 @@ def list_runs(
     sort: str,
     limit: int,
     as_json: bool,
+    query: str,
 ) -> None:
-    """List runs, newest first, or ranked by a metric.
+    """List runs, newest first or ranked by a metric, all or those that meet a query.
 
     \b
-    Example: mlops runs list --experiment churn --sort -auc --limit 10
+    Example: mlops runs list 'metrics.auc>=0.9 params.lr<1e-2' --sort -auc --limit 10
     """
     refresh(workbench)
     rooms = workbench.experiments
     above = rooms.run(parent).id if parent else None
-    rows = [as_row(run) for run in rooms.runs(experiment, state=state, parent=above, order=sort, limit=limit)]
+    found = rooms.runs(experiment, state=state, parent=above, order=sort, limit=limit, query=query)
+    rows = [as_row(run) for run in found]
     columns = list(COLUMNS)
     metric = rooms.metric_of(sort)
     if metric is not None:
@@ -79,7 +83,7 @@ def list_runs(
         for row in rows:
             row["metric"] = values.get(row["id"])
         columns.append(("metric", metric))
-    emit(rows, columns, as_json=as_json, empty=NO_RUNS)
+    emit(rows, columns, as_json=as_json, empty=NO_MATCH if query else NO_RUNS)
 
 
 @runs.command("show")

@@ -27,6 +27,7 @@ from mlops_tui.cli.output import (
     why_option,
     yes_option,
 )
+from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core.clock import parse_time
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.workbench import Workbench
@@ -69,19 +70,20 @@ def deployments() -> None:
 @deployments.command("list")
 @json_option
 @pass_workbench
-def list_(workbench: Workbench, as_json: bool) -> None:
-    """List deployments and how they do.
+@query_options("deployments")
+def list_(workbench: Workbench, as_json: bool, query: str) -> None:
+    """List deployments and how they do, all or those that meet a query.
 
     \b
-    Example: mlops deployments list
+    Example: mlops deployments list 'is:degraded | is:failed'
     """
-    found = workbench.serving.list()
+    found = workbench.serving.list(query)
     rows = found if as_json else [_row(item) for item in found]
     emit(
         rows,
         _COLUMNS,
         as_json=as_json,
-        empty="No deployments yet. Make one: mlops deployments create NAME MODEL@champion",
+        empty=NO_MATCH if query else "No deployments yet. Make one: mlops deployments create NAME MODEL@champion",
     )
 
 

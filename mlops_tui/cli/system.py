@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops_tui.cli.output import emit, emit_one, follow, human_bytes, json_option, pass_workbench, say, why_option
+from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core import clock
 
 if TYPE_CHECKING:
     from mlops_tui.domains.jobs.records import Job
     from mlops_tui.workbench import Workbench
 
+NO_JOBS = "No jobs yet. Run a pipeline: mlops pipelines run NAME"
 NO_DAEMON = "No daemon runs, so waiting jobs stay waiting. Start it: mlops daemon start"
 
 
@@ -37,19 +39,21 @@ def jobs() -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many at most.")
 @json_option
 @pass_workbench
+@query_options("jobs")
 def list_jobs(
-    workbench: Workbench, state: str | None, kind: str | None, everything: bool, limit: int, as_json: bool
+    workbench: Workbench, state: str | None, kind: str | None, everything: bool, limit: int, as_json: bool, query: str
 ) -> None:
-    """List jobs, newest first.
+    """List jobs, newest first, all or those that meet a query.
 
     \b
-    Example: mlops jobs list --state failed
+    Example: mlops jobs list 'state:failed created>2d'
     """
-    found = workbench.jobs.list(state=state, kind=kind, internal=None if everything else False, limit=limit)
+    upkeep = None if everything else False
+    found = workbench.jobs.list(state=state, kind=kind, internal=upkeep, limit=limit, query=query)
     rows: list[Any] = list(found) if as_json else [_row(job, workbench.context.now()) for job in found]
     columns = [("id", "Id"), ("title", "Title"), ("state", "State"), ("progress", "Progress"), ("attempt", "Attempt")]
     columns += [("created_at", "Created"), ("took", "Took"), ("error", "Error")]
-    emit(rows, columns, as_json=as_json, empty="No jobs yet. Run a pipeline: mlops pipelines run NAME")
+    emit(rows, columns, as_json=as_json, empty=NO_MATCH if query else NO_JOBS)
     if not as_json and any(job.state == "queued" for job in found) and not workbench.daemon_alive():
         say(NO_DAEMON)
 

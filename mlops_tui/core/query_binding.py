@@ -82,7 +82,7 @@ def _number(node: Compare, kind: Kind, name: str) -> int | float:
         size = _SIZE.fullmatch(node.value.strip())
         if size is None:
             raise _no_value(node, f"'{node.value}' is not a size.", "As in 500, 20kB, 1.5MB or 2GB.")
-        return float(size[1]) * 1000 ** " kmgt".index(size[2].lower() or " ")
+        return float(size[1]) * 1000.0 ** " kmgt".index(size[2].lower() or " ")
     try:
         whole = int(node.value)
         return whole if abs(whole) < _LIMIT else float(whole)

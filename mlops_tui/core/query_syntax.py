@@ -9,9 +9,10 @@ What a field is and which values it takes is not known here (see `query_values`)
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_LENGTH = 10_000
@@ -38,7 +39,7 @@ class Word:
     """Text to be found in any of the named text fields."""
 
     text: str
-    at: int = field(default=0, compare=False)
+    at: int = dataclasses.field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,9 @@ class Compare:
     op: Op
     value: str
     quoted: bool = False
-    at: int = field(default=0, compare=False)
-    value_at: int = field(default=0, compare=False)
-    end: int = field(default=0, compare=False)
+    at: int = dataclasses.field(default=0, compare=False)
+    value_at: int = dataclasses.field(default=0, compare=False)
+    end: int = dataclasses.field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

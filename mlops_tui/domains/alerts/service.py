@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.clock import iso
 from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound
+from mlops_tui.core.query import read
+from mlops_tui.domains.alerts import searching
 from mlops_tui.domains.alerts.records import Alert, AlertState, Severity
 from mlops_tui.domains.alerts.store import AlertsStore
 
@@ -82,7 +84,13 @@ class Alerts:
     def reopen(self, alert_id: int, why: str = "") -> Alert:
         """Take an acknowledgement or a silence back. Raises NotFound, NotAllowed when it is resolved."""
         return self._move(
-            alert_id, "reopen", why, state=AlertState.OPEN, acknowledged_by=None, acknowledged_at=None, silenced_until=None
+            alert_id,
+            "reopen",
+            why,
+            state=AlertState.OPEN,
+            acknowledged_by=None,
+            acknowledged_at=None,
+            silenced_until=None,
         )
 
     def resolve(self, alert_id: int, why: str = "") -> Alert:
@@ -102,12 +110,24 @@ class Alerts:
         return found
 
     def list(
-        self, state: str | None = None, limit: int = 100, *, subject: str | None = None, rule: str | None = None
+        self,
+        state: str | None = None,
+        limit: int = 100,
+        *,
+        subject: str | None = None,
+        rule: str | None = None,
+        query: str = "",
     ) -> list[Alert]:
-        """Alerts, newest first. Raises InvalidInput for a state that does not exist."""
+        """Alerts, newest first; `query` is in the query language.
+
+        Raises InvalidInput for a state that does not exist and for a query that cannot be read.
+        """
         if state is not None and state not in set(AlertState):
             raise InvalidInput(f"'{state}' is not a state of an alert.", hint=f"One of: {', '.join(AlertState)}.")
-        return self._store.find(self._context.now(), state=state, subject=subject, rule=rule, limit=limit)
+        now = self._context.now()
+        wanted = read(query, searching.ALERTS, now)
+        found = self._store.find(now, state=state, subject=subject, rule=rule, limit=limit if wanted.empty else -1)
+        return wanted.select(found)[:limit]
 
     def counts(self) -> dict[str, int]:
         """How many alerts are in each state; every state is a key."""

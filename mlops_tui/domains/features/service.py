@@ -12,7 +12,9 @@ from mlops_tui.core import clock
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import AlreadyExists, InvalidInput
 from mlops_tui.core.ids import check_name, split_reference
+from mlops_tui.core.query import read
 from mlops_tui.domains.audit.service import Audit
+from mlops_tui.domains.features import searching
 from mlops_tui.domains.features.records import (
     BadRow,
     Check,
@@ -82,9 +84,9 @@ class Features:
             )
         return self.get(name)
 
-    def list(self) -> list[Table]:
-        """All tables by name."""
-        return self._store.find()
+    def list(self, query: str = "") -> list[Table]:
+        """Tables by name; `query` is in the query language, and InvalidInput is raised when it cannot be read."""
+        return read(query, searching.TABLES, self._context.now()).select(self._store.find())
 
     def get(self, name: str) -> Table:
         """One table; NotFound with the nearest name otherwise."""

@@ -11,7 +11,9 @@ from mlops_tui.core import clock, processes
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailable
 from mlops_tui.core.identity import Identity
+from mlops_tui.core.query import read
 from mlops_tui.domains.audit.service import Audit
+from mlops_tui.domains.jobs import searching
 from mlops_tui.domains.jobs.ending import Ending, cancelled
 from mlops_tui.domains.jobs.records import (
     LEASE_MS,
@@ -233,12 +235,24 @@ class Jobs:
         return job
 
     def list(
-        self, state: str | None = None, kind: str | None = None, internal: bool | None = False, limit: int = 100
+        self,
+        state: str | None = None,
+        kind: str | None = None,
+        internal: bool | None = False,
+        limit: int = 100,
+        query: str = "",
     ) -> builtins.list[Job]:
-        """Jobs, newest first; upkeep only with `internal=True`, both with None. Raises InvalidInput for an unknown state."""
+        """Jobs, newest first; upkeep only with `internal=True`, both with None. `query` is in the query language
+        and looks at the newest 20,000.
+
+        Raises InvalidInput for an unknown state and for a query that cannot be read.
+        """
         if state is not None and state not in set(JobState):
             raise InvalidInput(f"'{state}' is not a state of a job.", hint=f"One of: {', '.join(JobState)}.")
-        return self._store.find(state=state, kind=kind, internal=internal, limit=limit)
+        wanted = read(query, searching.JOBS, self._context.now())
+        if wanted.empty:
+            return self._store.find(state=state, kind=kind, internal=internal, limit=limit)
+        return wanted.select(self._store.find(state=state, kind=kind, internal=internal, limit=searching.FROM))[:limit]
 
     def attempts(self, job_id: int) -> builtins.list[Attempt]:
         """The ended attempts of a job, first to last."""

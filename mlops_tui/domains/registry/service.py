@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import ids
 from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailable
-from mlops_tui.domains.registry import package
+from mlops_tui.core.query import read
+from mlops_tui.domains.registry import package, searching
 from mlops_tui.domains.registry.lineage import trace
 from mlops_tui.domains.registry.records import (
     CHAMPION,
@@ -134,9 +135,9 @@ class Registry:
 
     # -- finding
 
-    def models(self) -> list[Model]:
-        """Return all models by name."""
-        return self._store.models()
+    def models(self, query: str = "") -> list[Model]:
+        """Return models by name; `query` is in the query language, and InvalidInput is raised when it cannot be read."""
+        return read(query, searching.MODELS, self._context.now()).select(self._store.models())
 
     def model(self, name: str) -> Model:
         """Return one model; NotFound with the nearest name otherwise."""
@@ -145,12 +146,12 @@ class Registry:
             raise self._no_model(name, list(found))
         return found[name]
 
-    def versions(self, model: str) -> list[Version]:
-        """Return the versions of a model, newest first."""
+    def versions(self, model: str, query: str = "") -> list[Version]:
+        """Return the versions of a model, newest first; `query` is in the query language (`metrics.auc>0.9 stage:staging`)."""
         found = self._store.versions(model)
         if not found:
             self.model(model)
-        return found
+        return read(query, searching.VERSIONS, self._context.now()).select(found)
 
     def version(self, ref: str) -> Version:
         """Return the version meant by `m` (the newest), `m/3` or `m@champion`."""

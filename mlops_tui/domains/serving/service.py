@@ -12,9 +12,10 @@ from mlops_tui.core.context import Context
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
 from mlops_tui.core.identity import Identity, is_alive
 from mlops_tui.core.ids import check_name, did_you_mean
+from mlops_tui.core.query import read
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.registry.service import Registry
-from mlops_tui.domains.serving import feedback, log, routing, traffic
+from mlops_tui.domains.serving import feedback, log, routing, searching, traffic
 from mlops_tui.domains.serving.predictions import Predictions
 from mlops_tui.domains.serving.records import (
     STRATEGIES,
@@ -126,9 +127,10 @@ class Serving:
 
     # -- looking
 
-    def list(self) -> builtins.list[Deployment]:
-        """Return all deployments by name, with the state the gateway reports."""
-        return self._with_states(self._store.find())
+    def list(self, query: str = "") -> builtins.list[Deployment]:
+        """Return deployments by name, with the state the gateway reports; `query` is in the query language."""
+        found = self._with_states(self._store.find())
+        return read(query, searching.DEPLOYMENTS, self._context.now()).select(found)
 
     def get(self, name: str) -> Deployment:
         """Return one deployment with its state; NotFound with the nearest name otherwise."""
