@@ -65,7 +65,7 @@ class Grid:
 
     def put(self, x: int, y: int, text: str, style: Style) -> int:
         """Write text at a cell; the column after it (past the right edge the last character stays in the last cell)."""
-        if not 0 <= y < self.height or x < 0:
+        if not text or not 0 <= y < self.height:
             return x + cell_len(text)
         if simple(text):
             return self._put_simple(x, y, text, style)

@@ -64,16 +64,20 @@ class ThinScreen:
             if self._lost:
                 self._find(token)
             elif not self._take_in(token):
-                self._pass("".join(one.raw for one in tokens[index:]))
+                self._pass("".join(one[2] for one in tokens[index:]))
                 return
 
     def _take_in(self, token: stream.Token) -> bool:
         """Note what one token does; False when its meaning is not known."""
-        kind, value, raw = token
-        if kind == "text":
-            if 0 <= self._y < self.wanted.height:
-                self._rows.add(self._y)
-            self._x = self.wanted.put(self._x, self._y, value, self._style)
+        kind, value, raw, inside = token
+        if kind == "span":
+            style = apply(self._style, value)
+            if style is None:
+                return False
+            self._draw(inside, style)
+            self._style = apply(style, "0") or PLAIN
+        elif kind == "text":
+            self._draw(value, self._style)
         elif kind == "sgr":
             style = apply(self._style, value)
             if style is None:
@@ -95,17 +99,25 @@ class ThinScreen:
                 self.forget()
         return True
 
+    def _draw(self, text: str, style: Style) -> None:
+        if 0 <= self._y < self.wanted.height:
+            self._rows.add(self._y)
+        self._x = self.wanted.put(self._x, self._y, text, style)
+
     def _place(self, value: str) -> None:
         row, _, column = value.partition(";")
         self._x, self._y = max(0, int(column or 1) - 1), max(0, int(row or 1) - 1)
 
     def _find(self, token: stream.Token) -> None:
         """After something not understood: pass everything through until cursor and style are said anew."""
-        kind, value, raw = token
+        kind, value, raw, _ = token
         self._ready.append(raw)
         if kind == "cup":
             self._place(value)
             self._lost.discard("place")
+        elif kind == "span":
+            self._style = PLAIN
+            self._lost = {"place"}
         elif kind == "sgr" and value in ("", "0"):
             self._style = PLAIN
             self._lost.discard("style")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 # Controls that touch no cell: bell, mouse, focus, paste, cursor and wrap modes, queries, key protocol, titles, clipboard,
 # notifications, pointer shape.
@@ -15,8 +14,11 @@ _CONTROL = (
     r"|\x1b\[2[23](?:;\d+)*t"
     r"|\x1b\](?:[012]|9|22|52|777);[^\x07\x1b]*(?:\x07|\x1b\\)"
 )
+_TEXT = r"[^\x00-\x1f\x7f-\x9f]"
 _TOKEN = re.compile(
-    r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
+    # What nine in ten parts of a frame look like: a style, text, the end of the style.
+    rf"(?P<span>\x1b\[(?P<codes>[0-9;]+)m(?P<inside>{_TEXT}*)\x1b\[0m)"
+    rf"|(?P<text>{_TEXT}+)"
     r"|\x1b\[(?P<sgr>[0-9;]*)m"
     r"|\x1b\[(?P<cup>\d*(?:;\d*)?)H"
     r"|(?P<line>\r?\n)"
@@ -30,25 +32,26 @@ _BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?)?\Z")
 _LONGEST = 1 << 20
 
 
-class Token(NamedTuple):
-    """One thing in the stream: its kind (a group of the pattern above), its content, and it as written."""
-
-    kind: str
-    value: str
-    raw: str
+Token = tuple[str, str, str, str]
+"""One thing in the stream: its kind (a group of the pattern above), its content, it as written, and the text of a span."""
 
 
 def read(data: str) -> tuple[list[Token], str] | None:
     """The tokens of `data` and the beginning of a sequence at its end; None when something is not understood."""
     tokens: list[Token] = []
+    add = tokens.append
     at = 0
     for found in _TOKEN.finditer(data):
         if found.start() != at:
             break
-        kind = found.lastgroup
-        assert kind is not None
-        tokens.append(Token(kind, found[kind], found[0]))
         at = found.end()
+        codes, inside = found.group("codes", "inside")
+        if codes is not None:
+            add(("span", codes, found[0], inside))
+        else:
+            kind = found.lastgroup
+            assert kind is not None
+            add((kind, found[kind], found[0], ""))
     if at == len(data):
         return tokens, ""
     rest = data[at:]

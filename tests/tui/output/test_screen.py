@@ -39,7 +39,8 @@ def segment(draw: st.DrawFn, width: int = WIDTH, height: int = HEIGHT) -> str:
     """As Textual writes: move, text in a style, reset; never past the right edge, wide graphemes never halved by it."""
     text, codes = draw(TEXT), draw(STYLE)
     x, y = draw(st.integers(1, width - 2 * len(text) + 1)) if 2 * len(text) < width else 1, draw(st.integers(1, height))
-    return f"\x1b[{y};{x}H" + (f"\x1b[{codes}m{text}\x1b[0m" if codes else text)
+    again = draw(st.sampled_from(["", "", "\x1b[1m\x1b[0m", "\x1b[7m!\x1b[0m"]))
+    return f"\x1b[{y};{x}H" + (f"\x1b[{codes}m{text}\x1b[0m" if codes else text) + again
 
 
 def full(width: int, height: int, codes: str = "48;2;9;9;9") -> str:
