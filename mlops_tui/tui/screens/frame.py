@@ -1,4 +1,4 @@
-"""The frame of a desk: its parts, how they are read in workers and how they are put on screen."""
+"""The frame of a desk: its parts and how they are put on screen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -17,37 +16,27 @@ from mlops_tui.tui.actions import Situation
 from mlops_tui.tui.blocks import Block, draw_all
 from mlops_tui.tui.lines import Line
 from mlops_tui.tui.screens import chrome
+from mlops_tui.tui.screens.loading import Loading
 from mlops_tui.tui.screens.section import Memory, Section
 from mlops_tui.tui.state import Failure
 from mlops_tui.tui.widgets import states
 from mlops_tui.tui.widgets.bar import Bar, Part
 from mlops_tui.tui.widgets.painted import LinesView
-from mlops_tui.tui.widgets.table import VirtualTable
+from mlops_tui.tui.widgets.table import VirtualTable, fit_columns
 
 if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Reading
-    from mlops_tui.tui.app import MlopsApp
 
-PATIENCE_S = 0.15
-"""Before this nothing is said about loading."""
 DETAIL_DELAY_S = 0.05
 WIDE = 100
 
 
-class Frame(Screen[None]):
-    """A desk without keys: reads its sections, shows list and detail, and keeps what each section remembers."""
+class Frame(Loading):
+    """A desk without keys: shows list and detail of its sections, and keeps what each section remembers."""
 
     ID: ClassVar[str] = ""
     SECTIONS: ClassVar[tuple[Section, ...]] = ()
     AUTO_FOCUS = "#table"
-
-    class Loaded(Message):
-        """A worker has the records of a section, or why not."""
-
-        def __init__(self, section: str, records: Any) -> None:
-            super().__init__()
-            self.section = section
-            self.records = records
 
     class Detailed(Message):
         """A worker has the detail of a record, or why not."""
@@ -58,30 +47,14 @@ class Frame(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.memory = {section.id: Memory() for section in self.SECTIONS}
-        self.section = self.SECTIONS[0]
-        self._busy: set[str] = set()
-        self._again: set[str] = set()
-        self._changed: set[str] = set()
         self._detail_timer: Timer | None = None
         self.progress: dict[str, str] = {}
-
-    @property
-    def workbench_app(self) -> MlopsApp:
-        """The application, typed."""
-        from mlops_tui.tui.app import MlopsApp
-
-        assert isinstance(self.app, MlopsApp)
-        return self.app
+        self.doing = ""
 
     @property
     def here(self) -> Memory:
         """What is remembered of the section on screen."""
         return self.memory[self.section.id]
-
-    @property
-    def now(self) -> int:
-        return self.workbench_app.source.now()
 
     @property
     def table(self) -> VirtualTable:
@@ -113,6 +86,7 @@ class Frame(Screen[None]):
         yield Bar(id="parts")
         with Horizontal(id="body"):
             with Vertical(id="list"):
+                yield Bar(id="fault")
                 yield VirtualTable(id="table")
                 yield LinesView(id="note")
             yield LinesView(id="detail")
@@ -126,8 +100,10 @@ class Frame(Screen[None]):
 
     def begin(self) -> None:
         """Once, when the widgets are there: read what is shown first."""
-        self.query_one("#filter").display = False
-        self.query_one("#note").display = False
+        for name in ("#filter", "#note", "#fault"):
+            self.query_one(name).display = False
+        for section in self.SECTIONS:
+            self.memory[section.id].restore(self.workbench_app.source.views.get(f"{self.ID}.{section.id}"), section)
         self.show_section()
         self.load(self.section)
 
@@ -159,50 +135,9 @@ class Frame(Screen[None]):
         if self._changed & self.section.watches:
             self.load(self.section)
 
-    def load(self, section: Section) -> None:
-        """Read a section in a worker; while one reading is under way only one more is remembered."""
-        if section.id in self._busy:
-            self._again.add(section.id)
-            return
-        self._busy.add(section.id)
-        self._changed -= section.watches
-        source = self.workbench_app.source
-        self.run_worker(
-            lambda: self.post_message(self.Loaded(section.id, source.attempt(section.load))),
-            thread=True,
-            group=f"load-{section.id}",
-            exit_on_error=False,
-        )
-        if not self.memory[section.id].loaded:
-            self.set_timer(PATIENCE_S, self.show_rows)
-
-    @on(Loaded)
-    def _loaded(self, message: Loaded) -> None:
-        memory = self.memory[message.section]
-        self._busy.discard(message.section)
-        memory.loaded = True
-        if isinstance(message.records, Failure):
-            memory.failure = message.records
-        else:
-            memory.failure, memory.records = None, self.arrived(message.section, message.records)
-            memory.detail_of = ""
-        if self.on_screen(message.section):
-            self.show_rows()
-        if message.section in self._again:
-            self._again.discard(message.section)
-            self.load(self.by_id(message.section))
-
-    def arrived(self, section: str, records: Any) -> Any:
-        """What to remember of what a worker read."""
-        return records
-
-    def on_screen(self, section: str) -> bool:
-        """Whether this part is what the user sees."""
-        return section == self.section.id
-
-    def by_id(self, section: str) -> Section:
-        """The section of this name, else the first."""
-        return next((one for one in self.SECTIONS if one.id == section), self.SECTIONS[0])
+    def first_row(self, section: Section) -> int:
+        """The first row on screen of a section."""
+        return self.table.scroll_offset.y if section is self.section else 0
 
     # -- showing ------------------------------------------------------------------------------------------------------
 
@@ -217,6 +152,8 @@ class Frame(Screen[None]):
     def show_rows(self) -> None:
         """Draw the list (or its empty, loading or error state) and everything around it."""
         memory, section = self.here, self.section
+        if section.paged is not None and memory.loaded and memory.ask(section) != memory.asked:
+            self.load(section)
         table, note = self.query_one("#table", VirtualTable), self.query_one("#note", LinesView)
         text = self._note()
         table.display, note.display = text is None, text is not None
@@ -224,33 +161,58 @@ class Frame(Screen[None]):
             note.show(text)
             self._show_detail(())
         else:
-            rows = memory.visible(section, self.now)
-            keys = [section.key(record) for record in rows.records]
-            if memory.wanted in keys:
-                memory.selected, memory.wanted = memory.wanted, ""
-            cursor = keys.index(memory.selected) if memory.selected in keys else table.cursor
-            table.sorted_by, table.reverse = memory.sort, memory.reverse
-            table.show(section.columns, rows, cursor=cursor)
-            self._moved()
+            self._show_table(table)
+        fault = self.query_one("#fault", Bar)
+        old = memory.failure is not None and memory.records is not None
+        fault.display = old
+        table.set_class(old, "-stale")
+        if old and memory.failure is not None:
+            fault.show([(states.stale(memory.failure, memory.read_at, self.now), "")])
+        if not self.query_one("#filter").display and not memory.came_from:
+            self.workbench_app.source.views.put(f"{self.ID}.{section.id}", memory.view(section))
         if self.focused is None or not self.focused.display:
             (note if text is not None else table).focus()
         self.chrome()
+
+    def _show_table(self, table: VirtualTable) -> None:
+        """The rows with the cursor on the object it was on, wherever that is now."""
+        memory, section = self.here, self.section
+        rows = memory.visible(section, self.now)
+        cursor = rows.find(memory.wanted) if memory.wanted else None
+        if cursor is not None:
+            memory.selected, memory.wanted = memory.wanted, ""
+        else:
+            cursor = rows.find(memory.selected)
+        if cursor is None:
+            cursor = 0 if memory.home else table.cursor
+        memory.home = False
+        if table.marks is not memory.marks:
+            table.marks, table.column = memory.marks, memory.column
+        table.sorted_by, table.reverse = memory.sort, memory.reverse
+        table.show(rows.columns, rows, cursor=cursor, arrangement=memory.arrangement)
+        self._moved()
 
     def _note(self) -> Callable[[int, int], Sequence[Line]] | None:
         """What to draw instead of rows, None when there are rows."""
         memory, section = self.here, self.section
         failure, draw, empty = memory.failure, section.draw, section.empty
-        if failure is not None:
+        if failure is not None and memory.records is None:
             return lambda width, height: states.failed(failure, width)
         if not memory.loaded:
-            return lambda width, height: states.loading(width)
+            return self._skeleton
         if draw is not None:
             return lambda width, height: draw(memory.records, width, height)
-        if not memory.records and empty is not None:
+        if not memory.records and empty is not None and not (section.paged and memory.filter):
             return lambda width, height: empty.draw(width)
         if memory.filter and not memory.visible(section, self.now).count:
             return lambda width, height: states.nothing_matches(memory.filter, width)
         return None
+
+    def _skeleton(self, width: int, height: int) -> Sequence[Line]:
+        columns = self.section.columns
+        wanted = [column.width or len(column.title) + 6 for column in columns]
+        widths = tuple(fit_columns(columns, wanted, width - 4).values()) if columns else ()
+        return states.loading(width, columns=widths, elapsed=self.waited(self.section.id))
 
     def chrome(self) -> None:
         """Top bar, banner, parts and keys."""
@@ -262,22 +224,33 @@ class Frame(Screen[None]):
     def record(self) -> Any:
         """The selected record, None without one."""
         table = self.table
-        records = getattr(table.rows, "records", ())
-        if not table.display or not 0 <= table.cursor < len(records):
-            return None
-        return records[table.cursor]
+        return table.rows.record(table.cursor) if table.display else None
 
     @property
     def situation(self) -> Situation:
         """What the rules of actions look at."""
         record = self.record
         names = self.section.names(record) if record is not None else {}
-        return Situation(record, self.workbench_app.daemon, names)
+        app = self.workbench_app
+        undo = app.deeds.newest
+        return Situation(record, app.daemon, names, app.read_only, app.keys, undo.title if undo else "")
 
     @on(VirtualTable.Moved, "#table")
     def _moved_by_user(self) -> None:
         self.here.wanted = ""
         self._moved()
+
+    @on(VirtualTable.Arrived, "#table")
+    def _rows_arrived(self) -> None:
+        record = self.record
+        if record is not None and self.section.key(record) != self.here.selected:
+            self._moved()
+        self.chrome()
+
+    @on(VirtualTable.Failed, "#table")
+    def _rows_failed(self, message: VirtualTable.Failed) -> None:
+        self.here.failure = message.failure
+        self.show_rows()
 
     def _moved(self) -> None:
         record = self.record
