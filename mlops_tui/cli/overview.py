@@ -50,7 +50,11 @@ def status(workbench: Workbench, as_json: bool) -> None:
     counts = summary["counts"]
     click.echo(f"Holds        {counts['tables']} feature tables, {counts['runs']} runs, {counts['models']} models")
     for name, rows, columns in (
-        ("Deployments", summary["deployments"], [("name", "Deployment"), ("state", "State"), ("versions", "Versions")]),
+        (
+            "Deployments",
+            summary["deployments"],
+            [("name", "Deployment"), ("state", "State"), ("versions", "Versions"), ("detail", "Detail")],
+        ),
         ("Jobs", summary["jobs"], [("id", "Job"), ("title", "What"), ("state", "State"), ("created_at", "Since")]),
         (
             "Alerts",
@@ -80,7 +84,12 @@ def workbench_status(workbench: Workbench) -> dict[str, Any]:
             "models": len(workbench.registry.models()),
         },
         "deployments": [
-            {"name": d.name, "state": d.state, "versions": [f"v{r.version} {r.weight:g}%" for r in d.versions]}
+            {
+                "name": d.name,
+                "state": d.state,
+                "versions": [f"v{r.version} {r.weight:g}%" for r in d.versions],
+                "detail": d.detail,
+            }
             for d in deployments
         ],
         "jobs": [{"id": j.id, "title": j.title, "state": j.state, "created_at": j.created_at} for j in jobs],
