@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tui._version import __version__
 
 if TYPE_CHECKING:
+    from mlops_tui.autologging import autolog
     from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, Unavailable, WorkbenchError
     from mlops_tui.sdk import (
         ActiveRun,
@@ -47,6 +48,7 @@ __all__ = [
     "WorkbenchError",
     "__version__",
     "active_run",
+    "autolog",
     "log_artifact",
     "log_dict",
     "log_figure",
@@ -63,12 +65,13 @@ __all__ = [
 ]
 
 _ERRORS = {"AlreadyExists", "InvalidInput", "NotAllowed", "NotFound", "Unavailable", "WorkbenchError"}
+_HOMES = {"Workbench": "workbench", "autolog": "autologging"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "core.errors" if name in _ERRORS else "workbench" if name == "Workbench" else "sdk"
+    home = "core.errors" if name in _ERRORS else _HOMES.get(name, "sdk")
     return getattr(import_module(f"{__name__}.{home}"), name)
 
 

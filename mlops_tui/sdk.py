@@ -12,6 +12,7 @@ Only `start_run`, files that are not there, and `log_model` raise.
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import os
 import sys
 import tempfile
@@ -23,11 +24,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from mlops_tui.core import clock, ids
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.experiments import mover
 from mlops_tui.domains.experiments.files import RunFiles
-from mlops_tui.domains.experiments.records import RunState
+from mlops_tui.domains.experiments.records import RunStart, RunState
 from mlops_tui.domains.experiments.spool import RunWriter
 from mlops_tui.workbench import Workbench, open_workbench
 
@@ -75,15 +77,7 @@ def start_run(
         if above and not parent:
             rooms.take_in()  # the outer run may have begun a moment ago
         facts = rooms.describe(experiment, name=name, parent=above, resume=found)
-        run = ActiveRun(
-            bench.workspace,
-            facts.id,
-            experiment=experiment,
-            actor=bench.actor,
-            git_commit=facts.git_commit,
-            steps=steps,
-            outer=outer,
-        )
+        run = ActiveRun(bench.workspace, facts, actor=bench.actor, steps=steps, outer=outer)
     run.writer.start(facts)
     if tags:
         run.set_tags(tags)
@@ -111,20 +105,18 @@ class ActiveRun:
     def __init__(
         self,
         workspace: Workspace,
-        run_id: str,
+        facts: RunStart,
         *,
-        experiment: str,
         actor: str,
-        git_commit: str = "",
         steps: dict[str, int] | None = None,
         outer: ActiveRun | None = None,
     ) -> None:
         self.workspace = workspace
-        self.id = run_id
-        self.experiment = experiment
+        self.id = facts.id
+        self.experiment = facts.experiment
         self.actor = actor
-        self.writer = RunWriter(workspace, run_id, steps=steps)
-        self._git_commit = git_commit
+        self.writer = RunWriter(workspace, self.id, steps=steps)
+        self._facts = facts
         self.files = RunFiles(workspace, self.writer)
         self._owner = os.getpid()
         self.outer = outer
@@ -214,11 +206,18 @@ class ActiveRun:
                     folder,
                     run_id=self.id,
                     snapshots=snapshots,
-                    git_commit=self._git_commit,
+                    git_commit=self._facts.git_commit,
                     metrics=metrics,
                     description=description,
                     tags=tags,
                 )
+
+    def child_facts(self, name: str) -> RunStart:
+        """The facts of a new run below this one, of the same process and code; nothing is written."""
+        begun = clock.now_ms()
+        return dataclasses.replace(
+            self._facts, id=ids.new_id(), name=name, started_at=begun, parent=self.id, resumed=False
+        )
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
