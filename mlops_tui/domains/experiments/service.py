@@ -205,6 +205,10 @@ class Experiments:
             raise InvalidInput(f"Runs cannot be sorted by '{key}'.", hint=hint)
         return self._store.runs_by_metric(where, ("-" if order.startswith("-") else "") + key, limit, offset, wanted)
 
+    def count(self, query: str = "") -> int:
+        """How many runs meet a query. Raises InvalidInput as `runs` does."""
+        return self._store.count(read(query, self.fields, self._context.now()))
+
     @cached_property
     def fields(self) -> Fields:
         """What a query may ask of runs."""

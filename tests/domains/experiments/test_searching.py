@@ -139,6 +139,13 @@ def test_what_is_searched_follows_names_tags_and_removals(names, workbench):
     assert workbench.context.catalog.value("SELECT count(*) FROM run_text") == 2
 
 
+def test_runs_that_meet_a_query_are_counted(names, workbench):
+    assert workbench.experiments.count() == 3
+    assert workbench.experiments.count("metrics:auc -draft") == 1
+    with pytest.raises(InvalidInput):
+        workbench.experiments.count("(")
+
+
 def test_mistakes_are_shown_with_a_caret(names):
     with pytest.raises(InvalidInput, match=r"no field 'auc' here\.\n-a auc>1\n   \^\^\^") as error:
         names("-a auc>1")
