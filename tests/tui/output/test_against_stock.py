@@ -1,0 +1,123 @@
+"""In tmux the picture of our driver is that of Textual's, cell by cell and colour by colour, after everything a user does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from bench.pty_session import Session, environment
+from bench.tmux_session import Tmux
+
+from .model import Model
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+]
+
+SUBJECT = [sys.executable, str(Path(__file__).with_name("subject.py"))]
+ENV = {"TEXTUAL_ANIMATIONS": "none", "COLORTERM": "truecolor", "PYTHONPATH": str(Path(__file__).parents[3])}
+
+SCRIPTS: dict[str, list[tuple[str, ...]]] = {
+    "scrolling": [("PageDown",), ("Down", "Down", "Right", "Right"), ("End",), ("Up",), ("Right",) * 13],
+    "palette": [("C-p",), ("k", "e", "y"), ("Down",), ("Escape",), ("Escape",)],
+    "dialog": [("d",), ("Escape",), ("t",), ("d",), ("Escape",)],
+    "tabs": [("t",), ("t",), ("t",), ("PageDown",)],
+}
+
+
+def pair(stack: ExitStack) -> tuple[Tmux, Tmux]:
+    stock = stack.enter_context(Tmux([*SUBJECT, "stock"], env=ENV))
+    thin = stack.enter_context(Tmux([*SUBJECT, "thin"], env=ENV))
+    for one in (stock, thin):
+        one.until("column 3")
+    return stock, thin
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_picture_is_that_of_the_stock_driver(name: str) -> None:
+    with ExitStack() as stack:
+        stock, thin = pair(stack)
+        assert thin.still() == stock.still()
+        for step in SCRIPTS[name]:
+            for one in (stock, thin):
+                one.keys(*step)
+            theirs = stock.still()
+            assert thin.still() == theirs
+
+
+def test_the_picture_is_that_of_the_stock_driver_after_every_resize() -> None:
+    with ExitStack() as stack:
+        stock, thin = pair(stack)
+        for columns, rows in ((80, 24), (61, 17), (140, 40), (100, 30)):
+            for one in (stock, thin):
+                one.resize(columns, rows)
+                one.keys("Down")
+            theirs = stock.still(0.6)
+            assert thin.still(0.6) == theirs
+        for one in (stock, thin):
+            one.keys("t")
+            one.resize(90, 26)
+        assert thin.still(0.6) == stock.still(0.6)
+
+
+def test_a_redraw_heals_what_another_program_wrote() -> None:
+    with Tmux([*SUBJECT, "thin"], env=ENV) as thin:
+        thin.until("column 3")
+        whole = thin.still()
+        terminal = Path(thin.ask("#{pane_tty}"))
+        terminal.write_text("\x1b[5;5H\x1b[31mwall: the machine goes down\x1b[0m", encoding="utf-8")
+        thin.until("the machine goes down")
+        thin.keys("C-l")
+        assert thin.still() == whole
+
+
+def test_joined_emoji_do_not_move_what_follows_them() -> None:
+    with Tmux([*SUBJECT, "thin"], env=ENV) as thin:
+        thin.until("column 3")
+        thin.keys("t")
+        thin.keys("j")
+        thin.until("plain|bar")
+        thin.still()
+        first = next(line for line in thin.look().splitlines() if "|bar" in line and "plain" not in line)
+        assert first.rstrip().endswith("|bar")
+        assert first.count("|bar") == 1
+
+
+@pytest.fixture
+def direct() -> dict[str, bytes]:
+    """What both drivers send to a terminal that erases with the background, for the same keys."""
+    sent: dict[str, bytes] = {}
+    for name in ("stock", "thin"):
+        with Session([*SUBJECT, name], env=environment(**ENV), columns=100, rows=30) as session:
+            assert session.until(b"column 3")
+            session.quiet(0.8)
+            for key in ("\x1b[6~", "\x1b[B", "t", "d", "\x1b", "t"):
+                session.type(key)
+                session.quiet(0.7)
+            session.quiet(1.5)
+            sent[name] = session.seen
+    return sent
+
+
+def test_outside_tmux_it_looks_the_same_for_a_tenth_of_the_bytes(direct: dict[str, bytes]) -> None:
+    pictures = {}
+    for name, data in direct.items():
+        model = Model(100, 30, bce=True)
+        text = data.decode().replace("\r\n", "\n").partition("\x1b[?1049h")[2]
+        model.feed(strip(text))
+        pictures[name] = model.seen()
+    assert pictures["thin"] == pictures["stock"]
+    assert len(direct["thin"]) < len(direct["stock"]) / 8
+
+
+def strip(text: str) -> str:
+    """Without what the model of a terminal does not know and what changes no cell."""
+
+    return re.sub(r"\x1b\[[<>=]\d*u|\x1b\[\?\d+\$p|\x1b\][^\x07\x1b]*\x07", "", text)
