@@ -91,8 +91,14 @@ GLOBAL = (
     _view("view.maximise", "Maximise the pane", ("z",), "Give the whole window to the pane in focus; again: as before."),
     _view("move", "Move", ("j", "k", "arrows", "g", "G", "pgup", "pgdn"), "Down, up, first, last, a page.", fixed=True),
     _view("list.filter", "Filter", ("/",), "Keep the rows that match; the text may name columns.", footer="filter"),
-    _view("list.sort", "Sort by the next column", ("s",), "After the last column the order of the service again."),
+    _view("list.sort", "Sort by this column", ("s",), "The column under the column cursor; again the other way, again as it was."),
     _view("list.reverse", "Turn the order round", ("S",), "The same column the other way."),
+    _view("list.column_before", "Column before", ("comma",), "Move the column cursor; columns that do not fit come into view."),
+    _view("list.column_after", "Column after", ("full_stop",), "Move the column cursor; columns that do not fit come into view."),
+    _view("list.columns", "Choose columns", ("C",), "Which columns are shown and in what order; remembered."),
+    _view("list.mark", "Mark the row", ("space",), "Mark it, or take the mark away; esc takes all away."),
+    _view("list.range", "Mark a range", ("v",), "From here to where v is pressed again."),
+    _view("list.all", "Mark all", ("asterisk",), "Every row the filter leaves; again none."),
     _view("list.refresh", "Read again", ("R",), "Read what is on screen again; retry after an error."),
     _view("list.copy", "Copy", ("y",), "Choose what to copy of the row: id, name, path, command line, JSON, TSV."),
     _view("list.copy_again", "Copy the same again", ("Y",), "Copy of this row what was copied last."),
@@ -101,6 +107,7 @@ GLOBAL = (
     _view("app.about", "What is this?", ("f1",), "What this pane shows and what its figures mean."),
     Action("app.undo", "Undo", ("u",), help="Take the newest act of this session back, after asking.", cli="mlops audit list",
            rules=(rules.something_to_undo,)),
+    _view("app.details", "Details of the error", ("e",), "All that is known of the error on screen, to read and to copy."),
     _view("app.log", "Command log", ("L",), "What was done here, as command lines that do the same.", cli="mlops audit list"),
     _view("app.theme", "Next theme", ("T",), "Dark, light, high contrast, colour-blind, the terminal's own; remembered."),
     _view("app.redraw", "Draw again", ("ctrl+l",), "Send the whole screen again, after another program wrote over it."),
@@ -117,6 +124,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("features.create", "Create a feature table", ("n",), "features",
            cli="mlops features create TABLE --key COLUMN --time COLUMN", footer="new",
            help="Name a table, its key columns and its event time."),
+    Action("experiments.compare", "Compare the marked runs", ("c",), "experiments", "runs", "a run", "mlops runs compare {id} RUN",
+           view=True, footer="compare", help="Parameters, metrics, tags, environment and curves side by side; d: differences."),
     Action("registry.promote", "Promote: stage or alias", ("p",), "registry", "versions", "a model version",
            "mlops models promote {ref} --to STAGE", danger=True, footer="promote",
            help="Move a version to production, staging, archived or an alias.", undo="mlops models rollback {name}"),
@@ -192,7 +201,10 @@ def meet(one: Action, other: Action) -> bool:
     return len(desks) < 2 and len(sections) < 2
 
 
-_SHOWN = {"escape": "esc", "left": "←", "right": "→", "alt+left": "alt+←", "alt+right": "alt+→", "f1": "F1"}
+_SHOWN = {
+    "comma": ",", "full_stop": ".", "asterisk": "*", "escape": "esc", "left": "←", "right": "→", "alt+left": "alt+←",
+    "alt+right": "alt+→", "f1": "F1",
+}  # fmt: skip
 
 
 def shown(key: str) -> str:

@@ -22,6 +22,8 @@ from mlops_tui.tui.preferences import FILE, Preferences, config_folder, state_fo
 from mlops_tui.tui.screens.base import Desk, bound
 from mlops_tui.tui.state import Sampler, Source, Versions, Watch
 from mlops_tui.tui.terminal import TerminalApp
+from mlops_tui.tui.views import FILE as VIEWS_FILE
+from mlops_tui.tui.views import Views
 from mlops_tui.workbench import Workbench, open_workbench
 
 if TYPE_CHECKING:
@@ -283,7 +285,8 @@ def run(
         where = _resolve(bench, screen) if screen else None
     keys = keymap.load([config_folder() / keymap.FILE, workspace.root / keymap.FILE])
     clock.show_utc(utc)
-    source = Source(lambda: Workbench(workspace, actor=actor), now=clock.now_ms)
+    views = Views(workspace.run / VIEWS_FILE)
+    source = Source(lambda: Workbench(workspace, actor=actor), now=clock.now_ms, views=views)
     app = MlopsApp(
         source,
         project=workspace.project.name,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mlops_tui.core import clock
 from mlops_tui.tui.blocks import Block, Fields, Grid, Text
 from mlops_tui.tui.lines import number, size
-from mlops_tui.tui.screens import cells
+from mlops_tui.tui.screens import cells, grid
 from mlops_tui.tui.screens.base import Desk, bindings
-from mlops_tui.tui.screens.section import Inside, Section
+from mlops_tui.tui.screens.section import Inside, Memory, Section
 from mlops_tui.tui.widgets.dialogs import Answers, Field, Form
 from mlops_tui.tui.widgets.states import Empty
 from mlops_tui.workbench import Workbench
@@ -167,9 +167,51 @@ class FeaturesDesk(Desk):
                 "i",
             ),
             detail=snapshot_detail,
+            inside=Inside("rows", lambda one: "", "rows"),
             names=lambda one: {"name": one.table},
         ),
+        Section(
+            "rows",
+            "Rows",
+            key=lambda one: str(one.key),
+            empty=Empty(
+                "No rows yet. This is the table or snapshot selected last; a file brings rows.",
+                "mlops features ingest TABLE FILE.csv",
+                "i",
+            ),
+            names=lambda one: {"ref": one.ref, "name": one.ref.partition("@")[0]},
+            paged=grid.PAGED,
+        ),
     )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._listed = "tables"
+
+    def show_section(self) -> None:
+        """Rows are those of the table or snapshot selected last."""
+        if self.section.id != "rows":
+            self._listed = self.section.id
+        else:
+            self._choose_rows(self.memory[self._listed].selected or self.memory["tables"].selected)
+        super().show_section()
+
+    def _choose_rows(self, ref: str) -> None:
+        memory = self.memory["rows"]
+        if ref != memory.of:
+            self.memory["rows"] = Memory(of=ref, arrangement=memory.arrangement)
+
+    def action_inside(self) -> None:
+        """Of a row: its values uncut."""
+        record = self.record
+        if self.section.id != "rows" or record is None:
+            super().action_inside()
+            return
+        from mlops_tui.tui.widgets.cell import WholeCell
+
+        shown = self.table.shown
+        values = grid.whole([self.table.columns[at] for at in shown], record)
+        self.app.push_screen(WholeCell(values, shown.index(self.table.column)))
 
     async def act_ingest(self) -> None:
         """Ask for table and file, then ingest in a worker."""
