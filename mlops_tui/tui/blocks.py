@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from mlops_tui.tui.charts import line as line_chart
-from mlops_tui.tui.charts import scale, small
+from mlops_tui.tui.charts.histogram import histogram
+from mlops_tui.tui.charts.line import Plot, View
 from mlops_tui.tui.lines import Line, Span, crop, fit, line, plain, wrap
 
 _WRAP_FROM = 11
@@ -73,30 +74,30 @@ class Grid:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A line chart `height` lines tall."""
+    """A line chart `height` lines tall; a `view` says how it is looked at (zoom, cursor, smoothing ...)."""
 
-    series: tuple[line_chart.Series, ...]
+    plot: Plot
     title: str = ""
     height: int = 8
-    low: float | None = None
-    high: float | None = None
-    x_label: Callable[[float], str] = scale.label
 
-    def draw(self, width: int) -> list[Line]:
-        body = line_chart.draw(self.series, width, self.height, low=self.low, high=self.high, x_label=self.x_label)
-        return [*heading(self.title), *body]
+    def draw(self, width: int, view: View | None = None) -> list[Line]:
+        return [*heading(self.title), *line_chart.draw(self.plot, width, self.height, view)]
 
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Reference and current distribution of one feature."""
+    """Reference and current distribution of one feature over each other; `bins` are the names below."""
 
     name: Span | str
     reference: tuple[float, ...]
     current: tuple[float, ...]
+    bins: tuple[str, ...] = ()
+    height: int = 7
 
-    def draw(self, width: int) -> list[Line]:
-        return [line(self.name), *small.histogram_pair(self.reference, self.current, width)]
+    def draw(self, width: int, view: View | None = None) -> list[Line]:
+        kind = view.canvas if view else "braille"
+        body = histogram(self.current, width, self.height, reference=self.reference, bins=self.bins, kind=kind)
+        return [line(self.name), *body]
 
 
 @dataclasses.dataclass(frozen=True)

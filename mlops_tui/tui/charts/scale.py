@@ -1,12 +1,42 @@
-"""From values to positions: nice ticks, limits and one value per column."""
+"""From values to positions: limits that stand still, linear and logarithmic scales, and time cut into whole columns."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable
+
+_SHRINK = 0.4
+"""Kept limits are given up when the values use less than this share of them."""
 
 
-def limits(values: Sequence[float], *, low: float | None = None, high: float | None = None) -> tuple[float, float]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scale:
+    """Values from `low` to `high` as shares from 0 to 1; with `log` both ends are above zero."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def share(self, value: float) -> float:
+        """Where a value lies, cut off at both ends."""
+        value = min(self.high, max(self.low, value))
+        if self.log:
+            return (math.log10(value) - math.log10(self.low)) / (math.log10(self.high) - math.log10(self.low))
+        span = self.high - self.low
+        # Halves first: the span of two huge ends of different sign is not a number any more.
+        return (
+            (value - self.low) / span
+            if math.isfinite(span)
+            else (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        )
+
+    def level(self, value: float, tall: int) -> int:
+        """The dot row of a value, 0 on top, in a canvas of `tall` dots."""
+        return min(tall - 1, max(0, int((1 - self.share(value)) * (tall - 1) + 0.5)))
+
+
+def limits(values: Iterable[float], *, low: float | None = None, high: float | None = None) -> tuple[float, float]:
     """The finite range of `values`, widened when it is empty or flat; `low` and `high` fix an end."""
     finite = [value for value in values if math.isfinite(value)]
     bottom = low if low is not None else min(finite, default=0.0)
@@ -17,43 +47,70 @@ def limits(values: Sequence[float], *, low: float | None = None, high: float | N
     return bottom, top
 
 
-def ticks(low: float, high: float, count: int) -> list[float]:
-    """At most about `count` round numbers (1, 2 or 5 times a power of ten) inside [low, high]."""
-    if count < 1 or high <= low:
-        return [low]
-    raw = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next((factor * power for factor in (1, 2, 5, 10) if factor * power >= raw), 10 * power)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [index * step for index in range(first, last + 1)]
+def fitted(values: Iterable[float], *, log: bool = False, low: float | None = None, high: float | None = None) -> Scale:
+    """The scale of these values. A logarithmic one leaves out what is not above zero; without any such value it is linear."""
+    found = [value for value in values if math.isfinite(value)]
+    positive = [value for value in found if value > 0] if log else []
+    if not positive:
+        return Scale(*limits(found, low=low, high=high))
+    bottom = low if low is not None and low > 0 else min(positive)
+    top = high if high is not None and high > 0 else max(positive)
+    if math.log10(top) - math.log10(bottom) < 1e-9:
+        bottom, top = bottom / 2 or bottom, min(top * 2, 1.7e308)
+    return Scale(bottom, top, True) if top > bottom else Scale(*limits(found))
 
 
-def label(value: float) -> str:
-    """A short tick label: ``1.5k``, ``0.02``, ``3e-07``."""
-    size = abs(value)
-    if size >= 1e12 or (0 < size < 1e-3):
-        return f"{value:.0e}"
-    for bound, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if size >= bound:
-            scaled = value / (1e3 if unit == "k" else bound)
-            return f"{scaled:.3g}{unit}"
-    return f"{value:.4g}"
+class Steady:
+    """Limits that move seldom: each new scale of a live chart would send all of it again.
 
-
-def columns(
-    xs: Sequence[float], ys: Sequence[float], count: int, low: float, high: float
-) -> list[tuple[float, float] | None]:
-    """The (min, max) of `ys` in each of `count` equal columns of [low, high]; None where a column holds no value.
-
-    Keeping both ends is what lets a spike survive when thousands of points share a column.
+    They grow to round numbers when a value leaves them and shrink only when most of them is empty.
     """
-    out: list[tuple[float, float] | None] = [None] * count
-    span = (high - low) or 1.0
-    for x, y in zip(xs, ys, strict=True):
-        if not math.isfinite(y) or x < low or x > high:
-            continue
-        index = min(count - 1, int((x - low) / span * count))
-        seen = out[index]
-        out[index] = (y, y) if seen is None else (min(seen[0], y), max(seen[1], y))
-    return out
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, Scale] = {}
+
+    def settle(self, key: Hashable, wanted: Scale) -> Scale:
+        """The scale to draw with, given the one that would fit exactly."""
+        kept = self._kept.get(key)
+        if kept is not None and kept.log == wanted.log and self._holds(kept, wanted):
+            return kept
+        self._kept[key] = rounded(wanted)
+        return self._kept[key]
+
+    def forget(self) -> None:
+        """Fit anew next time."""
+        self._kept.clear()
+
+    @staticmethod
+    def _holds(kept: Scale, wanted: Scale) -> bool:
+        inside = kept.low <= wanted.low and wanted.high <= kept.high
+        return inside and kept.share(wanted.high) - kept.share(wanted.low) >= _SHRINK
+
+
+def rounded(wanted: Scale, parts: int = 4) -> Scale:
+    """The scale with its ends moved outwards to round numbers (whole powers of ten when logarithmic)."""
+    if wanted.log:
+        low, high = 10.0 ** math.floor(math.log10(wanted.low)), 10.0 ** min(308, math.ceil(math.log10(wanted.high)))
+        return Scale(low, high, True) if 0 < low < high else wanted
+    step = nice_step((wanted.high - wanted.low) / parts)
+    if not math.isfinite(step) or step <= 0:
+        return wanted
+    low, high = math.floor(wanted.low / step + 1e-9) * step, math.ceil(wanted.high / step - 1e-9) * step
+    return Scale(low, high) if math.isfinite(low) and math.isfinite(high) and low < high else wanted
+
+
+def nice_step(raw: float) -> float:
+    """The smallest of 1, 2, 5 times a power of ten that is not below `raw`; 0 when there is none."""
+    if not math.isfinite(raw) or raw <= 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next((factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9)), 10 * power)
+
+
+def snapped(left: float, right: float, columns: int) -> tuple[float, float]:
+    """[left, right] moved right to whole columns of its width, so that a live chart shifts once per column, not per point."""
+    width = (right - left) / columns if columns > 0 else 0.0
+    if width <= 0 or not math.isfinite(right / width):
+        return left, right
+    edge = math.ceil(right / width - 1e-9) * width
+    return edge - columns * width, edge

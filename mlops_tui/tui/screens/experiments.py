@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mlops_tui.tui.blocks import Block, Chart, Fields, Grid, Text
-from mlops_tui.tui.charts.line import Series
+from mlops_tui.tui.charts.line import Plot, Series
 from mlops_tui.tui.lines import Span, number, size, state
-from mlops_tui.tui.screens import cells
+from mlops_tui.tui.screens import cells, runs
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.section import Inside, Section
 from mlops_tui.tui.widgets.states import Empty
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.experiments.records import Experiment, LatestMetric, Run
+    from mlops_tui.domains.experiments.records import Experiment, LatestMetric
 
-RUN_LIMIT = 1000
-SHOWN_METRICS = 3
 CHARTS = 3
-POINTS = 2000
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A run with the last values of the most used metrics."""
-
-    run: Run
-    metrics: str
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.run, name)
-
-
-def runs(bench: Workbench) -> list[Row]:
-    """The newest runs with a few metrics each: one query per metric, not per run."""
-    found = bench.experiments.runs(limit=RUN_LIMIT)
-    ids = [run.id for run in found]
-    values = {key: bench.experiments.latest(key, ids) for key in bench.experiments.metric_keys()[:SHOWN_METRICS]}
-    return [
-        Row(run, "  ".join(f"{key} {number(of[run.id], 3)}" for key, of in values.items() if run.id in of))
-        for run in found
-    ]
 
 
 def experiment_detail(bench: Workbench, one: Experiment) -> Sequence[Block]:
@@ -58,10 +32,10 @@ def experiment_detail(bench: Workbench, one: Experiment) -> Sequence[Block]:
         ),
         title=one.name,
     )
-    runs = bench.experiments.runs(one.name, limit=8)
-    found = {run.id: bench.experiments.metrics(run.id) for run in runs}
+    newest = bench.experiments.runs(one.name, limit=8)
+    found = {run.id: bench.experiments.metrics(run.id) for run in newest}
     names = list(dict.fromkeys(name for metrics in found.values() for name in metrics))[:4]
-    rows = tuple((run.name or run.id[:8], state(run.state), *_values(found[run.id], names)) for run in runs)
+    rows = tuple((run.name or run.id[:8], state(run.state), *_values(found[run.id], names)) for run in newest)
     return (head, Grid(("Run", "State", *names), rows, title="Newest runs (o lists all)"))
 
 
@@ -69,7 +43,7 @@ def _values(metrics: Mapping[str, LatestMetric], names: Sequence[str]) -> list[S
     return [number(metrics[name].value) if name in metrics else "-" for name in names]
 
 
-def run_detail(bench: Workbench, row: Row) -> Sequence[Block]:
+def run_detail(bench: Workbench, row: runs.Row) -> Sequence[Block]:
     """A run: state, origin, parameters, metrics with charts of those that have a history, artifacts."""
     run = bench.experiments.run(row.id)
     now = bench.context.now()
@@ -107,9 +81,14 @@ def run_detail(bench: Workbench, row: Row) -> Sequence[Block]:
 
 def _chart(bench: Workbench, run_id: str, key: str) -> Block:
     points = bench.experiments.history(run_id, key)
-    every = max(1, len(points) // POINTS)
-    kept = points[::every]
-    return Chart((Series(key, tuple(float(one.step) for one in kept), tuple(one.value for one in kept)),))
+    begin = points[0].ts if points else 0
+    series = Series(
+        key,
+        tuple(float(one.step) for one in points),
+        tuple(one.value for one in points),
+        tuple(float(one.ts - begin) for one in points),
+    )
+    return Chart(Plot((series,), x_name="step"))
 
 
 class ExperimentsDesk(Desk):
@@ -122,16 +101,8 @@ class ExperimentsDesk(Desk):
         Section(
             "runs",
             "Runs",
-            runs,
-            columns=(
-                cells.text("Run", lambda one: one.name or one.id[:8], width=30, grow=True),
-                cells.text("Experiment", lambda one: one.experiment, width=24),
-                cells.status("State", lambda one: one.state),
-                cells.text("Metrics", lambda one: one.metrics, width=36, rank=2),
-                cells.text("By", lambda one: one.user, width=12, rank=4, role="muted"),
-                cells.lasted("Took", lambda one: one.started_at, lambda one: one.ended_at, rank=2),
-                cells.when("Started", lambda one: one.started_at),
-            ),
+            columns=(*runs.FIRST, *runs.LAST),
+            paged=runs.PAGED,
             key=lambda one: str(one.id),
             empty=Empty(
                 "No runs yet. A training script logs one with `with mlops.start_run(experiment=...)`; a pipeline does it itself.",
@@ -159,3 +130,13 @@ class ExperimentsDesk(Desk):
             names=lambda one: {"name": one.name},
         ),
     )
+
+    async def act_compare(self) -> None:
+        """The marked runs side by side; with one mark, that and the selected one."""
+        from mlops_tui.tui.screens.compare import MOST, Compare
+
+        chosen = list(dict.fromkeys([*self.here.marks.keys, *([self.record.id] if len(self.here.marks) < 2 else [])]))
+        if not 2 <= len(chosen) <= MOST:
+            self.notify(f"Mark two to {MOST} runs with space, then press c.", title="Compare", markup=False)
+            return
+        self.app.push_screen(Compare(self.workbench_app.source, chosen))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from mlops_tui.core import clock
 from mlops_tui.tui.charts import line as line_chart
-from mlops_tui.tui.charts.line import Series
+from mlops_tui.tui.charts.line import Plot, Series
 from mlops_tui.tui.charts.small import meter, sparkline
 from mlops_tui.tui.lines import Line, fit, line, size
 
@@ -14,14 +15,16 @@ if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Gpu, Reading
 
 LABEL = 8
+LIVE_MS = 2 * clock.MINUTE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Machine:
-    """Live readings (oldest first, one a second) and recorded history per series (x in minutes before now)."""
+    """Live readings (oldest first, one a second) and recorded history per series (x in ms) over a window of time."""
 
     readings: tuple[Reading, ...] = ()
     history: tuple[Series, ...] = ()
+    window: tuple[float, float] | None = None
 
 
 def draw_machine(machine: Machine, width: int, height: int) -> list[Line]:
@@ -100,23 +103,17 @@ def _history(machine: Machine, width: int, height: int) -> list[Line]:
         body = live_chart(machine.readings, width - 2, height - 1)
     else:
         title = "Last 30 minutes, %"
-        body = line_chart.draw(machine.history, width - 2, height - 1, low=0, high=100, x_label=_minutes)
+        plot = Plot(machine.history, low=0, high=100, window=machine.window)
+        body = line_chart.draw(plot, width - 2, height - 1)
     return [line((f" {title}", "title")), *(line(" ", *one) for one in body)]
 
 
 def live_chart(readings: tuple[Reading, ...], width: int, height: int) -> list[Line]:
-    """Processor and memory of the readings of this session, one a second."""
-    ages = tuple(float(age) for age in range(1 - len(readings), 1))
+    """Processor and memory of the readings of this session over the last two minutes."""
+    at = tuple(float(one.at) for one in readings)
     series = (
-        Series("cpu", ages, tuple(one.cpu for one in readings)),
-        Series("memory", ages, tuple(one.memory for one in readings)),
+        Series("cpu", at, tuple(one.cpu for one in readings)),
+        Series("memory", at, tuple(one.memory for one in readings)),
     )
-    return line_chart.draw(series, width, height, low=0, high=100, x_label=_seconds)
-
-
-def _seconds(age: float) -> str:
-    return "now" if age > -0.5 else f"{-age:.0f} s ago"
-
-
-def _minutes(age: float) -> str:
-    return "now" if age > -0.5 else f"{-age:.0f} min ago"
+    window = (at[-1] - LIVE_MS, at[-1]) if at else None
+    return line_chart.draw(Plot(series, low=0, high=100, window=window), width, height)
