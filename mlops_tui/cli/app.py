@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("overview:backup", "Write a consistent copy of the workspace to FILE."),
     "restore": ("overview:restore", "Make a workspace out of a backup."),
     "tui": ("overview:tui", "Open the terminal application (also: plain `mlops`)."),
+    "web": ("web:web", "The terminal application in a browser on this machine."),
     "features": ("features:features", "Feature tables: versioned snapshots and point-in-time joins."),
     "experiments": ("experiments:experiments", "Experiments: groups of runs."),
     "runs": ("runs:runs", "Runs: parameters, metrics, artifacts."),

@@ -203,13 +203,40 @@ def restore(file: Path, folder: Path) -> None:
 @click.command()
 @click.argument("where", default="")
 @click.option("--read-only", is_flag=True, help="Look only: every action is off.")
+@click.option("--utc", is_flag=True, help="Show times in UTC instead of local time.")
+@click.option("--no-color", is_flag=True, help="No colour at all, as with NO_COLOR=1.")
+@click.option("--ascii", "as_ascii", is_flag=True, help="Draw with ASCII characters only.")
+@click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
+@click.option("--plain-driver", is_flag=True, help="Send whole widgets instead of changed cells.")
 @click.pass_obj
-def tui(session: Session, where: str, read_only: bool) -> None:
-    """Open the terminal application, at WHERE (a desk's name) if given.
+def tui(
+    session: Session,
+    where: str,
+    read_only: bool,
+    utc: bool,
+    no_color: bool,
+    as_ascii: bool,
+    no_mouse: bool,
+    plain_driver: bool,
+) -> None:
+    """Open the terminal application, at WHERE if given: a desk, a part (`alerts`), or an object (`run/3f2`, `model/churn`).
 
     \b
-    Example: mlops tui serving
+    Example: mlops tui deployment/bike-demand
     """
+    workspace = Workspace.find(session.workspace)
+    if "TEXTUAL_DRIVER" not in os.environ:  # with one, such as that of `mlops web`, there is no terminal to look at
+        _need_terminal()
+    from mlops_tui.tui import modes
+    from mlops_tui.tui.app import run
+
+    modes.ask(os.environ, no_color=no_color, ascii=as_ascii, plain_driver=plain_driver, no_mouse=no_mouse)
+    code = run(workspace.root, screen=where or None, read_only=read_only, utc=utc or session.utc)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def _need_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Unavailable(
             "The application needs a terminal, and there is none here.",
@@ -220,10 +247,6 @@ def tui(session: Session, where: str, read_only: bool) -> None:
             "This terminal (TERM=dumb) cannot draw.",
             hint="Set TERM, for example TERM=xterm-256color, or use mlops status.",
         )
-    workspace = Workspace.find(session.workspace)
-    from mlops_tui.tui.app import run
-
-    run(workspace.root, screen=where or None, read_only=read_only)
 
 
 def since(text: str | None) -> int | None:

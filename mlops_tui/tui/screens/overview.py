@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -13,13 +14,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.css.query import NoMatches
 
+from mlops_tui.core import clock
 from mlops_tui.core.errors import Unavailable
 from mlops_tui.tui.charts.small import sparkline
 from mlops_tui.tui.lines import Line, clean, fit, line
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.hardware import live_chart, meters
-from mlops_tui.tui.screens.panels import Item, deployed, next_fires, open_alerts, recent, running
+from mlops_tui.tui.screens.panels import CHANGES, Item, deployed, next_fires, open_alerts, recent, running, storage
 from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets import states
 from mlops_tui.tui.widgets.bar import Bar, Part
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Reading
 
 
+STORAGE_S = 60
+"""How often the sizes on disk are added up while the overview is open."""
+WIDEST = 140
+
+
 def _columns(*, state: bool = True, words: int = 3, when: bool = True, traffic: bool = False) -> tuple[Column, ...]:
     out = [cells.status("", lambda one: one.state)] if state else []
     out.append(cells.text("", lambda one: one.title, width=60, grow=True))
@@ -41,6 +48,20 @@ def _columns(*, state: bool = True, words: int = 3, when: bool = True, traffic: 
     if when:
         out.append(cells.when("", lambda one: one.at, rank=2))
     return tuple(out)
+
+
+_FIRES = (
+    cells.text("", lambda one: one.title, width=60, grow=True),
+    cells.when("", lambda one: one.at),
+    cells.text("", lambda one: one.words, width=24, rank=3, role="muted"),
+    cells.status("", lambda one: one.state, rank=2),
+)
+_CHANGES = (
+    Column("", lambda one, now: (one.state, "accent"), width=5),
+    cells.text("", lambda one: one.title, width=60, grow=True),
+    cells.text("", lambda one: one.words, width=24, rank=3, role="muted"),
+    cells.when("", lambda one: one.at, rank=2),
+)
 
 
 class Panel(VirtualTable):
@@ -72,11 +93,14 @@ class OverviewDesk(Desk):
         Section("deployed", "Deployments", deployed, _columns(words=2, when=False, traffic=True), key=lambda one: str(one.key),
                 empty=Empty("Nothing is deployed.", "mlops deployments create NAME MODEL@champion"),
                 watches=frozenset({"catalog", "telemetry"})),
-        Section("alerts", "Open alerts", open_alerts, _columns(), key=lambda one: str(one.key),
-                empty=Empty("No open alerts.", "mlops monitors add DEPLOYMENT")),
-        Section("fires", "Next fires", next_fires, _columns(), key=lambda one: str(one.key),
+        Section("alerts", "Drift and alerts", open_alerts, _columns(), key=lambda one: f"{one.section} {one.key}",
+                empty=Empty("No open alerts, no monitors.", "mlops monitors add DEPLOYMENT"),
+                watches=frozenset({"catalog", "telemetry"})),
+        Section("fires", "Next fires", next_fires, _FIRES, key=lambda one: str(one.key),
                 empty=Empty("No schedules.", "mlops schedules add NAME PIPELINE --cron '0 3 * * *'")),
-        Section("recent", "Newest changes", recent, _columns(state=False), key=lambda one: str(one.key),
+        Section("storage", "Storage", storage, _columns(words=1, when=False), key=lambda one: str(one.title),
+                watches=frozenset()),
+        Section("recent", "Newest changes", recent, _CHANGES, key=lambda one: f"{one.title} {one.at}",
                 empty=Empty("A new workspace. See the whole loop on sample data:", "mlops demo")),
     )  # fmt: skip
 
@@ -88,12 +112,12 @@ class OverviewDesk(Desk):
         with VerticalScroll(id="panels", can_focus=False):
             yield by["running"]
             machine = LinesView(id="machine", classes="panel")
-            machine.can_focus = False
             machine.border_title = "Machine"
             yield machine
             yield by["deployed"]
-            yield by["fires"]
             yield by["alerts"]
+            yield by["fires"]
+            yield by["storage"]
             yield by["recent"]
         yield Bar(id="keys")
         yield LinesView(id="small")
@@ -102,9 +126,11 @@ class OverviewDesk(Desk):
         for section in self.SECTIONS:
             self.load(section)
         self.sampled(self.workbench_app.readings)
+        self.set_interval(STORAGE_S, lambda: self.load(self.by_id("storage")))
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width < 72, "-single")
+        self.set_class(event.size.width >= WIDEST, "-triple")
 
     def panel(self, section: Section) -> Panel:
         """The panel of a section."""
@@ -113,6 +139,7 @@ class OverviewDesk(Desk):
     def parts(self) -> list[Part]:
         name = line((" workspace ", "muted"), (clean(self.workbench_app.project), "title"), "   ")
         counts = {section.id: len(self.memory[section.id].records or ()) for section in self.SECTIONS}
+        counts["alerts"] = sum(1 for one in self.memory["alerts"].records or () if one.section == "alerts")
         words = (
             (f"◐ {counts['running']} running   ", "busy" if counts["running"] else "muted"),
             (f"● {counts['deployed']} deployed   ", "good" if counts["deployed"] else "muted"),
@@ -165,16 +192,41 @@ class OverviewDesk(Desk):
         else:
             panel.note = None
         rows = memory.visible(section, self.now)
-        keys = [section.key(record) for record in rows.records]
-        cursor = keys.index(memory.selected) if memory.selected in keys else panel.cursor
-        panel.show(section.columns, rows, cursor=cursor)
-        count = len(memory.records or ())
-        panel.border_title = f"{section.title} {count}" if count else section.title
+        cursor = rows.find(memory.selected)
+        panel.show(section.columns, rows, cursor=panel.cursor if cursor is None else cursor)
+        panel.border_title = self._title(section)
+
+    def _title(self, section: Section) -> str:
+        found = self.memory[section.id].records or ()
+        if section.id == "recent" and (seen := self.workbench_app.last_visit) is not None:
+            new = sum(1 for one in found if one.state)
+            many = f"{new}+" if new >= CHANGES else str(new)
+            return f"Since you last looked, {clock.ago(seen, self.now)}: {many if new else 'nothing'} new"
+        if section.id == "storage" or not found:
+            return section.title
+        return f"{section.title} {len(found)}"
+
+    def arrived(self, section: str, records: Any) -> Any:
+        seen = self.workbench_app.last_visit
+        if section != "recent" or seen is None:
+            return records
+        return [dataclasses.replace(one, state="● new") if (one.at or 0) > seen else one for one in records]
 
     def action_section(self, step: int) -> None:
-        order = [self.by_id(name) for name in ("running", "deployed", "fires", "alerts", "recent")]
-        self.section = order[(order.index(self.section) + step) % len(order)]
+        at = self.SECTIONS.index(self.section) + step
+        self.section = self.SECTIONS[at % len(self.SECTIONS)]
         self.show_section()
+
+    @property
+    def maximised(self) -> bool:
+        return self.has_class("-max")
+
+    def action_maximise(self) -> None:
+        """Give the window to the panel in focus; again: all panels."""
+        focused = self.focused
+        self.toggle_class("-max")
+        for panel in self.query(".panel"):
+            panel.set_class(panel is focused, "-max")
 
     def action_pane(self) -> None:
         self.action_section(1)
@@ -183,8 +235,12 @@ class OverviewDesk(Desk):
         """The panels are short: the desks behind them filter."""
         self.notify("Open the desk of the list and filter there.", timeout=3, markup=False)
 
-    def action_back(self) -> None:
-        """There is nothing above the overview."""
+    async def action_back(self) -> None:
+        """A maximised panel becomes one of many again; else back to where the user came from."""
+        if self.maximised:
+            self.action_maximise()
+        else:
+            await self.workbench_app.action_go_back(quiet=True)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, Panel):
@@ -193,6 +249,7 @@ class OverviewDesk(Desk):
 
     @on(VirtualTable.Moved)
     def _moved_in(self, message: VirtualTable.Moved) -> None:
+        self.chrome()
         if self.record is not None:
             self.here.selected = self.section.key(self.record)
 

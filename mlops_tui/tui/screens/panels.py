@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
 
 from mlops_tui.core import clock
-from mlops_tui.tui.lines import percent
+from mlops_tui.tui.lines import percent, size
 from mlops_tui.workbench import Workbench
 
 LIMIT = 30
+CHANGES = 200
+BAR = 8
 TRAFFIC_MS = 15 * clock.MINUTE
 
 
@@ -50,7 +56,12 @@ def running(bench: Workbench) -> list[Item]:
 
 
 def _share(done: int, total: int | None) -> str:
-    return percent(done / total) if total else ""
+    """Progress as a bar and a number."""
+    if not total:
+        return ""
+    share = min(1.0, done / total)
+    full = round(share * BAR)
+    return f"{'█' * full}{'░' * (BAR - full)} {percent(share)}"
 
 
 def deployed(bench: Workbench) -> list[Item]:
@@ -78,12 +89,18 @@ def deployed(bench: Workbench) -> list[Item]:
 
 
 def open_alerts(bench: Workbench) -> list[Item]:
-    """Alerts nobody has resolved, the newest first."""
-    return [
+    """Alerts nobody has resolved, the newest first, then what each monitor says of drift."""
+    alerts = [
         Item(one.title, "monitoring", "alerts", str(one.id), str(one.state), one.subject, one.last_at)
         for one in sorted(bench.alerts.list(limit=200), key=lambda one: -one.last_at)
         if str(one.state) in ("open", "acknowledged")
     ]
+    monitors = [
+        Item(f"drift of {one.deployment}", "monitoring", "monitors", one.deployment, str(one.verdict or "no check yet"),
+             "" if str(one.state) == "active" else str(one.state), one.checked_at)
+        for one in bench.monitoring.list()
+    ]  # fmt: skip
+    return [*alerts, *monitors]
 
 
 def next_fires(bench: Workbench) -> list[Item]:
@@ -96,9 +113,86 @@ def next_fires(bench: Workbench) -> list[Item]:
     return sorted(out, key=lambda item: item.at or 2**62)
 
 
+_ROW_OF = {
+    "feature table": ("features", "tables"),
+    "run": ("experiments", "runs"),
+    "experiment": ("experiments", "experiments"),
+    "pipeline": ("pipelines", "pipelines"),
+    "pipeline_run": ("pipelines", "runs"),
+    "schedule": ("pipelines", "schedules"),
+    "deployment": ("serving", "deployments"),
+    "monitor": ("monitoring", "monitors"),
+    "job": ("system", "jobs"),
+}
+"""Where the object of an audit entry is listed under its own name."""
+
+
 def recent(bench: Workbench) -> list[Item]:
-    """The newest changes of the audit log."""
-    return [
-        Item(f"{one.verb} {one.kind} {one.name}", "system", "audit", str(one.id), "", one.actor, one.at)
-        for one in bench.audit.list(limit=LIMIT)
-    ]
+    """The newest changes of the audit trail; the same change over and over is one row. Enter opens what was changed."""
+    out: list[Item] = []
+    times: list[int] = []
+    for one in bench.audit.list(limit=CHANGES):
+        title = f"{past(one.verb)} {one.kind.replace('_', ' ')} {one.name}"
+        if out and out[-1].title == title and out[-1].words == one.actor:
+            times[-1] += 1
+            continue
+        desk, section, key = _object(one.kind, one.name)
+        out.append(Item(title, desk, section, key or str(one.id), "", one.actor, one.at))
+        times.append(1)
+    counted = zip(out, times, strict=True)
+    return [dataclasses.replace(item, title=f"{item.title}, {n} times") if n > 1 else item for item, n in counted]
+
+
+def past(verb: str) -> str:
+    """A verb of the audit trail as what has been done: `promote` -> `promoted`."""
+    known = {"submit": "submitted", "stop": "stopped", "run": "ran", "split": "split", "set": "set", "drop": "dropped"}
+    if verb in known or verb.endswith("ed"):
+        return known.get(verb, verb)
+    return verb + ("d" if verb.endswith("e") else "ed")
+
+
+def _object(kind: str, name: str) -> tuple[str, str, str]:
+    if kind in ("model", "alias"):
+        model = name.partition("@")[0]
+        return ("registry", "versions" if "/" in model else "models", model)
+    if kind == "alert":
+        return ("monitoring", "alerts", name)
+    return (*_ROW_OF[kind], name) if kind in _ROW_OF else ("system", "audit", "")
+
+
+def storage(bench: Workbench) -> list[Item]:
+    """What each part of the workspace takes on disk and what is left; enter opens the desk that fills the part."""
+    at = bench.workspace
+    rows = (
+        ("feature tables", (at.lake,), "features", "tables"),
+        ("artifacts", (at.artifacts,), "registry", "versions"),
+        ("metrics", (at.metrics_db, at.spool), "experiments", "runs"),
+        ("predictions not yet packed", (at.segments,), "serving", "predictions"),
+        ("catalog and telemetry", (at.catalog_db, at.telemetry_db), "system", "audit"),
+        ("jobs and logs", (at.jobs, at.logs), "system", "jobs"),
+    )
+    found = [Item(title, desk, part, "", words=size(_bytes(paths))) for title, paths, desk, part in rows]
+    disk = shutil.disk_usage(at.root)
+    left = "ok" if disk.free > 0.1 * disk.total else "warning"
+    return [Item("left on the disk", "system", "hardware", "", left, size(disk.free)), *found]
+
+
+def _bytes(paths: Iterable[Path]) -> int:
+    """The bytes of files and folders; a database counts with its log beside it. What vanishes meanwhile counts nothing."""
+    total, open_ = 0, [str(path) for path in paths]
+    open_ += [path + "-wal" for path in open_ if path.endswith(".db")]
+    while open_:
+        path = open_.pop()
+        try:
+            if os.path.isdir(path):  # noqa: PTH112 - scandir over many files: three times as fast without Path
+                with os.scandir(path) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            open_.append(entry.path)
+                        else:
+                            total += entry.stat(follow_symlinks=False).st_size
+            else:
+                total += os.stat(path).st_size  # noqa: PTH116
+        except FileNotFoundError:
+            continue
+    return total
