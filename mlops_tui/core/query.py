@@ -112,7 +112,8 @@ def _bind(node: Node, fields: Fields, now: int) -> Bound:
         case Word():
             return Some(tuple(Test(one, "", Op.CONTAINS, node.text) for one in fields.all if one.searched))
         case Compare():
-            return bind(node, fields, now)
+            tests = bind(node, fields, now)
+            return tests[0] if len(tests) == 1 else Some(tests)
         case Not():
             return No(_bind(node.item, fields, now))
         case And():

@@ -18,8 +18,11 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MINUTE = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
 
 
-def bind(node: Compare, fields: Fields, now: int) -> Test:
-    """The test a comparison means in this list. Raises Stumble where its field, operator or value does not fit."""
+def bind(node: Compare, fields: Fields, now: int) -> tuple[Test, ...]:
+    """The tests a comparison means in this list, one of which must hold: several for `state:f`, the beginning of several states.
+
+    Raises Stumble where its field, operator or value does not fit.
+    """
     found = fields.find(node)
     if found.keyed and not node.key:
         if node.op in _ORDERED:
@@ -29,8 +32,13 @@ def bind(node: Compare, fields: Fields, now: int) -> Test:
                 node.value_at - node.at,
                 f"Write {found.name}.NAME{node.op}{node.value}",
             )
-        return Test(found, "", node.op, node.value, whole_key=True)
-    return Test(found, node.key, node.op, _want(node, found, now))
+        return (Test(found, "", node.op, node.value, whole_key=True),)
+    if found.kind is Kind.CHOICE and node.op is Op.HAS and not node.quoted:
+        wanted = node.value.lower()
+        begins = [one for one in found.choices if one.lower().startswith(wanted)]
+        if begins and wanted not in (one.lower() for one in begins):
+            return tuple(Test(found, "", Op.EQ, one) for one in begins)
+    return (Test(found, node.key, node.op, _want(node, found, now)),)
 
 
 def _want(node: Compare, found: Field, now: int) -> Want:
