@@ -132,7 +132,7 @@ class NumbersStore:
     def latest(self, key: str, run_ids: Sequence[str]) -> dict[str, float]:
         """Latest value of one metric for the runs that have it."""
         sql = (
-            "SELECT r.id, l.value FROM run r JOIN metrics.metric_latest l ON l.run = r.number"
+            "SELECT r.id, l.value FROM run r CROSS JOIN metrics.metric_latest l ON l.run = r.number"
             " WHERE l.key = (SELECT id FROM metrics.key WHERE name = ?) AND r.id IN ({})"
         )
         return {row["id"]: _nan(row["value"]) for row in in_chunks(self._context.across, sql, run_ids, key)}
