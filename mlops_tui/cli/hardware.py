@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_tui.cli import plotting
 from mlops_tui.cli.output import emit, emit_one, human_bytes, json_option, jsonable, pass_workbench
 from mlops_tui.core import clock
 from mlops_tui.core.errors import Unavailable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Gpu, Reading
     from mlops_tui.workbench import Workbench
 
+MAIN = ("cpu", "memory")
 NO_HISTORY = "No history yet: the daemon records it. Start it: mlops daemon start"
 
 
@@ -54,17 +56,35 @@ def show_hardware(workbench: Workbench, as_json: bool) -> None:
 @click.option("--since", default="1h", show_default=True, metavar="TIME", help="A time, or a span back from now.")
 @click.option("--until", metavar="TIME", help="A time, or a span back from now; now if left out.")
 @click.option("--points", type=click.IntRange(1, 100_000), default=60, show_default=True, help="At most so many lines.")
+@plotting.plot_options
 @json_option
 @pass_workbench
 def history(
-    workbench: Workbench, series: str | None, since: str, until: str | None, points: int, as_json: bool
+    workbench: Workbench,
+    series: str | None,
+    since: str,
+    until: str | None,
+    points: int,
+    as_plot: bool,
+    as_ascii: bool,
+    as_json: bool,
 ) -> None:
     """Show one series over time as minimum, average and maximum; without SERIES list what there is.
 
+    With --plot and without SERIES: processors, memory and GPUs.
+
     \b
-    Example: mlops hardware history cpu --since 24h
+    Example: mlops hardware history cpu --since 24h --plot
     """
+    plotting.alone(as_plot, as_json)
     names = workbench.hardware.series()
+    if as_plot and names:
+        now = workbench.context.now()
+        span = clock.parse_time(since, now=now), clock.parse_time(until, now=now) if until else now
+        wanted = [series] if series else [name for name in names if name in MAIN or name.endswith("utilization")]
+        draw = plotting.pictures().machine
+        plotting.show(lambda on: draw(workbench, wanted, *span, on), ascii_only=as_ascii)
+        return
     if series is None:
         emit([{"series": name} for name in names], [("series", "Series")], as_json=as_json, empty=NO_HISTORY)
         return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_tui.cli import plotting
 from mlops_tui.cli.alerts import alerts
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
 from mlops_tui.core import clock
@@ -20,6 +21,7 @@ __all__ = ["alerts", "monitors"]
 
 NO_MONITORS = "No deployments, so nothing to monitor. Make one: mlops deployments create NAME MODEL@champion"
 # A report that says this makes `monitors run` exit with 1, as any check that says no.
+PLOTTED = 50  # reports behind a curve of PSI
 BAD = {"drift", "performance", "unhealthy"}
 
 
@@ -85,16 +87,27 @@ def add_monitor(workbench: Workbench, deployment: str, as_json: bool, **settings
 @monitors.command("show")
 @click.argument("deployment")
 @click.option("--history", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many reports to list.")
+@plotting.plot_options
 @json_option
 @pass_workbench
-def show_monitor(workbench: Workbench, deployment: str, history: int, as_json: bool) -> None:
+def show_monitor(
+    workbench: Workbench, deployment: str, history: int, as_plot: bool, as_ascii: bool, as_json: bool
+) -> None:
     """Show the settings of a monitor, its newest report column by column, and earlier verdicts.
 
+    With --plot: the distribution of each column over that at training, and PSI over time.
+
     \b
-    Example: mlops monitors show churn
+    Example: mlops monitors show churn --plot
     """
+    plotting.alone(as_plot, as_json)
     monitor = workbench.monitoring.get(deployment)
-    reports = workbench.monitoring.reports(deployment, history)
+    reports = workbench.monitoring.reports(deployment, max(history, PLOTTED) if as_plot else history)
+    if as_plot and reports:
+        newest = next((one for one in reports if one.features), reports[0])
+        draw = plotting.pictures().drift
+        plotting.show(lambda on: draw(newest, reports, on), ascii_only=as_ascii)
+        return
     if as_json:
         emit_one(
             {"monitor": monitor, "report": reports[0] if reports else None, "history": [*map(_line, reports)]}, True

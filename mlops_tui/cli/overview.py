@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_tui.cli import plotting
 from mlops_tui.cli.output import Session, emit, human_bytes, json_option, jsonable, pass_workbench, say
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput, Unavailable, WorkbenchError
@@ -33,14 +34,16 @@ def init(folder: Path) -> None:
 
 
 @click.command()
+@plotting.plot_options
 @json_option
 @pass_workbench
-def status(workbench: Workbench, as_json: bool) -> None:
+def status(workbench: Workbench, as_plot: bool, as_ascii: bool, as_json: bool) -> None:
     """Show what runs, what waits and what needs you.
 
     \b
-    Example: mlops status
+    Example: mlops status --plot
     """
+    plotting.alone(as_plot, as_json)
     summary = workbench_status(workbench)
     if as_json:
         click.echo(json.dumps(jsonable(summary), ensure_ascii=False, indent=2))
@@ -66,6 +69,10 @@ def status(workbench: Workbench, as_json: bool) -> None:
         if rows:
             click.echo(f"\n{name}")
             emit(rows, columns)
+    if as_plot:
+        draw = plotting.pictures().overview
+        click.echo()
+        plotting.show(lambda on: draw(workbench, on), ascii_only=as_ascii)
 
 
 def workbench_status(workbench: Workbench) -> dict[str, Any]:

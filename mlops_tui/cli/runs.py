@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from mlops_tui.cli import plotting
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
 from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core import clock
@@ -121,15 +122,23 @@ def show_run(workbench: Workbench, run: str, as_json: bool) -> None:
 @runs.command("compare")
 @click.argument("run", nargs=-1, required=True)
 @click.option("--differing", is_flag=True, help="Leave out parameters that are the same in all runs.")
+@plotting.plot_options
 @json_option
 @pass_workbench
-def compare_runs(workbench: Workbench, run: tuple[str, ...], differing: bool, as_json: bool) -> None:
+def compare_runs(
+    workbench: Workbench, run: tuple[str, ...], differing: bool, as_plot: bool, as_ascii: bool, as_json: bool
+) -> None:
     """Compare the parameters and metrics of runs side by side.
 
     \b
     Example: mlops runs compare 3f2a 91bc --differing
     """
     refresh(workbench)
+    plotting.alone(as_plot, as_json)
+    if as_plot:
+        draw = plotting.pictures().compared
+        plotting.show(lambda on: draw(workbench, run, on), ascii_only=as_ascii)
+        return
     found = workbench.experiments.compare(run)
     shown = {key: values for key, values in found.params.items() if not differing or key in found.differing}
     if as_json:
@@ -158,17 +167,31 @@ def compare_runs(workbench: Workbench, run: tuple[str, ...], differing: bool, as
 @click.option("--key", "-k", metavar="NAME", help="All points of this metric instead of the latest of each.")
 @click.option("--after", type=int, metavar="STEP", help="With --key: only points after this step.")
 @click.option("--limit", "-n", type=click.IntRange(1), help="With --key: at most so many points.")
+@plotting.plot_options
 @json_option
 @pass_workbench
 def show_metrics(
-    workbench: Workbench, run: str, key: str | None, after: int | None, limit: int | None, as_json: bool
+    workbench: Workbench,
+    run: str,
+    key: str | None,
+    after: int | None,
+    limit: int | None,
+    as_plot: bool,
+    as_ascii: bool,
+    as_json: bool,
 ) -> None:
     """Show the latest value and range of each metric, or all points of one.
 
     \b
-    Example: mlops runs metrics 3f2a --key loss
+    Example: mlops runs metrics 3f2a --key loss --plot
     """
+    plotting.alone(as_plot, as_json)
     refresh(workbench)
+    if as_plot:
+        keys = [key] if key is not None else list(workbench.experiments.metrics(run))
+        draw = plotting.pictures().metrics
+        plotting.show(lambda on: draw(workbench, run, keys, on, after), ascii_only=as_ascii)
+        return
     if key is not None:
         points = workbench.experiments.history(run, key, after=after, limit=limit)
         emit(
@@ -180,6 +203,27 @@ def show_metrics(
         return
     rows = [{"key": name, **fields(metric)} for name, metric in workbench.experiments.metrics(run).items()]
     emit(rows, _METRIC_COLUMNS, as_json=as_json, empty="This run logged no metrics.")
+
+
+@runs.command("watch")
+@click.argument("run")
+@click.option("--key", "-k", "keys", multiple=True, metavar="NAME", help="Only this metric; may be given again.")
+@click.option("--every", "every_s", type=click.FloatRange(0.1), default=1.0, show_default=True, metavar="SECONDS",
+              help="How often it looks.")  # fmt: skip
+@click.option("--ascii", "as_ascii", is_flag=True, help="ASCII characters only.")
+@pass_workbench
+def watch_run(workbench: Workbench, run: str, keys: tuple[str, ...], every_s: float, as_ascii: bool) -> None:
+    """Draw the curves of a run in place until it ends; exit code 1 when it failed. In a pipe: a line per change.
+
+    \b
+    Example: mlops runs watch 3f2a --key loss
+    """
+    from mlops_tui.cli.watching import watch
+
+    found = watch(workbench, run, keys, every_s=every_s, ascii_only=as_ascii)
+    if found.state != RunState.FINISHED:
+        say(f"The run {found.state}. {found.error.strip().splitlines()[-1] if found.error.strip() else ''}".rstrip())
+        raise click.exceptions.Exit(1)
 
 
 @runs.command("artifacts")

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from mlops_tui.cli import plotting
 from mlops_tui.cli.asking import Asker
 from mlops_tui.cli.output import (
     Session,
@@ -116,15 +117,24 @@ def create(
 @click.option(
     "--predictions", type=click.IntRange(0, 10_000), default=0, metavar="N", help="The newest N predictions too."
 )
+@plotting.plot_options
 @json_option
 @pass_workbench
-def show_(workbench: Workbench, name: str, since: str, predictions: int, as_json: bool) -> None:
+def show_(
+    workbench: Workbench, name: str, since: str, predictions: int, as_plot: bool, as_ascii: bool, as_json: bool
+) -> None:
     """Show one deployment: routes, workers, traffic and latency.
 
     \b
-    Example: mlops deployments show churn --since 24h --predictions 20
+    Example: mlops deployments show churn --since 24h --plot
     """
+    plotting.alone(as_plot, as_json)
     found = workbench.serving.get(name)
+    if as_plot:
+        begin = parse_time(since, now=workbench.context.now())
+        draw = plotting.pictures().traffic
+        plotting.show(lambda on: draw(workbench, name, begin, on), ascii_only=as_ascii)
+        return
     traffic = workbench.serving.stats(name, parse_time(since, now=workbench.context.now()))
     newest = workbench.serving.predictions(name, limit=predictions) if predictions else []
     if as_json:

@@ -32,6 +32,8 @@ def histogram(
     if width < 1 or height < 1:
         return [()] * max(0, height)
     now, before = shares(current), shares(reference)
+    kept = _trimmed(now, before)
+    now, before, bins = now[:kept], before[:kept], bins[:kept]
     top = max([*now, *before], default=0.0)
     if top <= 0:
         return [crop((("nothing to compare yet", "muted"),), width), *([()] * (height - 1))]
@@ -93,19 +95,33 @@ def _outline(board: Canvas, values: Sequence[float], top: float) -> None:
         before = level
 
 
+def _trimmed(now: list[float], before: list[float]) -> int:
+    """Bins up to the last one that holds anything: those for missing and other values are mostly empty."""
+    return max((at + 1 for values in (now, before) for at, value in enumerate(values) if value > 0), default=0)
+
+
 def _names(bins: Sequence[str], columns: int) -> str:
-    """Under each bin its name when all fit, else the first and the last."""
+    """The names of bins in the middle below them, as many as fit; the first and the last when hardly any would."""
     names = [clean(name) for name in bins]
     if not names:
         return " " * columns
     per = columns / len(names)
-    if all(len(name) < per for name in names):
-        text = ""
-        for at, name in enumerate(names):
-            text = text.ljust(int(at * per + (per - len(name)) / 2)) + name
-        return text.ljust(columns)
-    first, last = fit(names[0], min(len(names[0]), columns // 2)), fit(names[-1], min(len(names[-1]), columns // 2 - 1))
-    return first + last.rjust(columns - len(first))
+    every = next((step for step in range(1, len(names) + 1) if _fits(names[::step], per * step)), len(names))
+    if every > 1 and len(names) <= 2 * every:
+        first, last = (
+            fit(names[0], min(len(names[0]), columns // 2)),
+            fit(names[-1], min(len(names[-1]), columns // 2 - 1)),
+        )
+        return first + last.rjust(columns - len(first))
+    text = ""
+    for at in range(0, len(names), every):
+        start = min(columns - len(names[at]), int(at * per + (per - len(names[at])) / 2))
+        text = text.ljust(max(0, start)) + names[at]
+    return text.ljust(columns)
+
+
+def _fits(names: Sequence[str], room: float) -> bool:
+    return all(len(name) + 1 < room for name in names)
 
 
 def _legend(names: tuple[str, str], two: bool, *, ascii_only: bool) -> Line:

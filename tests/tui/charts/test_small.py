@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -75,10 +76,18 @@ def test_the_same_in_ascii() -> None:
     ]
 
 
-def test_names_that_do_not_fit_are_the_first_and_the_last() -> None:
-    found = to_text(histogram([1] * 30, 30, 5, bins=[f"<= {at}" for at in range(30)])).split("\n")
-    assert found[-2].strip("└ ").startswith("<= 0")
-    assert found[-2].endswith("<= 29")
+@pytest.mark.parametrize(
+    ("wide", "names"),
+    [(60, ["<= 0", "<= 4", "<= 8", "<= 12", "<= 16", "<= 20", "<= 24", "<= 28"]), (16, ["<= 0", "<= 29"])],
+)
+def test_of_names_that_do_not_all_fit_some_are_left_out(wide: int, names: list[str]) -> None:
+    found = to_text(histogram([1] * 30, wide, 5, bins=[f"<= {at}" for at in range(30)])).split("\n")
+    assert re.findall(r"<= \d+", found[-2]) == names
+
+
+def test_bins_at_the_end_that_hold_nothing_are_left_out() -> None:
+    found = to_text(histogram([1, 2, 0], 30, 5, reference=[2, 1, 0], bins=["a", "b", "(missing)"]))
+    assert "(missing)" not in found
 
 
 def test_shares_add_up_to_one_and_pass_over_nonsense() -> None:

@@ -1,0 +1,174 @@
+"""The pictures of `--plot`, from the same charts as the screens: lines for a paper, read through the services."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mlops_tui.core import clock
+from mlops_tui.tui.charts import ticks
+from mlops_tui.tui.charts.histogram import histogram
+from mlops_tui.tui.charts.line import Plot, Series, View, draw
+from mlops_tui.tui.charts.small import meter, sparkline
+from mlops_tui.tui.lines import Line, fit, line, number
+
+if TYPE_CHECKING:
+    from mlops_tui.cli.plotting import Paper
+    from mlops_tui.domains.monitoring.records import FeatureDrift, Report
+    from mlops_tui.workbench import Workbench
+
+SHORT = 9
+HISTOGRAM = 8
+STEPS = 60
+NAME = 24
+SPARK = 30
+_OVERVIEW = 15 * clock.MINUTE
+
+
+def chart(plot: Plot, on: Paper, *, title: str = "", height: int | None = None) -> list[Line]:
+    """A line chart under its title."""
+    body = draw(plot, on.width, height or on.height, View(canvas=on.kind))
+    return [*([line((title, "title"))] if title else []), *body]
+
+
+def metrics(workbench: Workbench, run: str, keys: Sequence[str], on: Paper, after: int | None = None) -> list[Line]:
+    """One chart a metric of a run; one of its points alone is a line of words."""
+    out: list[Line] = []
+    for key in keys:
+        points = workbench.experiments.history(run, key, after=after)
+        if len(points) == 1:
+            out += [line((key, "title"), f"  {number(points[0].value)} at step {points[0].step}")]
+        else:
+            out += chart(Plot((curve(key, points),), x_name="step"), on, height=None if len(keys) == 1 else SHORT)
+        out.append(())
+    return out[:-1]
+
+
+def curve(name: str, points: Sequence[object]) -> Series:
+    """Points of a metric as a curve over steps."""
+    return Series(name, tuple(float(p.step) for p in points), tuple(p.value for p in points))  # type: ignore[attr-defined]
+
+
+def compared(workbench: Workbench, runs: Sequence[str], on: Paper) -> list[Line]:
+    """One chart a metric that more than one point was logged of, with a curve a run."""
+    found = workbench.experiments.compare(runs)
+    out: list[Line] = []
+    for key in found.metrics:
+        curves = []
+        for run in found.runs:
+            if key in workbench.experiments.metrics(run.id):
+                points = workbench.experiments.history(run.id, key)
+                curves.append(curve(f"{run.name or run.id[:8]}", points))
+        if any(len(one.xs) > 1 for one in curves):
+            out += [*chart(Plot(tuple(curves), x_name="step"), on, title=key), ()]
+    return out[:-1] or [line(("These runs have no metric with more than one point.", "muted"))]
+
+
+def machine(workbench: Workbench, names: Sequence[str], since: int, until: int, on: Paper) -> list[Line]:
+    """The average of series of the hardware over time; those in percent share a chart from 0 to 100."""
+    found = {name: workbench.hardware.history(name, since, until, on.width * 2) for name in names}
+    curves = {
+        name: Series(
+            name, tuple(float(p[0]) for p in points), tuple(math.nan if p[2] is None else p[2] for p in points)
+        )
+        for name, points in found.items()
+    }
+    shares = [one for name, one in curves.items() if _percent(name)]
+    rest = [one for name, one in curves.items() if not _percent(name)]
+    across = (float(since), float(until))
+    out: list[Line] = []
+    if shares:
+        plot = Plot(tuple(shares), low=0, high=100, x=ticks.TIME, window=across, x_name="%")
+        out += chart(plot, on)
+    for one in rest:
+        out += [*([()] if out else []), *chart(Plot((one,), x=ticks.TIME, window=across), on)]
+    return out
+
+
+def _percent(name: str) -> bool:
+    return name in ("cpu", "memory", "disk") or name.endswith("utilization")
+
+
+def drift(report: Report, history: Sequence[Report], on: Paper) -> list[Line]:
+    """Each column's distribution over its reference, furthest first, then how far the furthest ones have moved over time."""
+    columns = [*report.features, *([report.prediction] if report.prediction else [])]
+    columns.sort(key=lambda each: -each.size)
+    out: list[Line] = []
+    for each in columns:
+        if each.reference and each.current:
+            out += [_head(each), *_distribution(each, on), ()]
+    over_time = psi_history(history, [each.name for each in columns[:4]])
+    if over_time is not None:
+        out += chart(over_time, on, title="PSI over time", height=SHORT)
+    return out
+
+
+def _head(each: FeatureDrift) -> Line:
+    verdict = ("DRIFT", "warn") if each.drifted else ("same", "muted")
+    return line(
+        (each.name, "title"),
+        "  ",
+        verdict,
+        (f"  PSI {number(each.psi, 3)} of {number(each.psi_threshold, 3)}", "muted"),
+    )
+
+
+def _distribution(each: FeatureDrift, on: Paper) -> list[Line]:
+    names = ("now", "at training")
+    width = min(on.width, 100)
+    return histogram(
+        each.current, width, HISTOGRAM, reference=each.reference, bins=each.bins, names=names, kind=on.kind
+    )
+
+
+def psi_history(reports: Sequence[Report], names: Sequence[str]) -> Plot | None:
+    """PSI of columns over the reports, None with fewer than two of them."""
+    known = sorted((one for one in reports if one.features), key=lambda one: one.at)
+    if len(known) < 2:
+        return None
+    at = tuple(float(one.at) for one in known)
+    values = [{each.name: each.psi for each in one.features} for one in known]
+    curves = tuple(
+        Series(name, at, tuple(math.nan if (psi := one.get(name)) is None else psi for one in values)) for name in names
+    )
+    return Plot(curves, low=0, x=ticks.TIME)
+
+
+def traffic(workbench: Workbench, name: str, since: int, on: Paper) -> list[Line]:
+    """Requests and errors a second, then latency, since a time."""
+    now = workbench.context.now()
+    step = max(15 * clock.SECOND, (now - since) // max(1, on.width))
+    points = workbench.serving.series(name, since, step)
+    at = tuple(float(point.at) for point in points)
+    window = (float(since), float(now))
+
+    def plot(*curves: tuple[str, list[float | None]]) -> Plot:
+        made = (Series(said, at, tuple(math.nan if y is None else y for y in ys)) for said, ys in curves)
+        return Plot(tuple(made), low=0, x=ticks.TIME, window=window)
+
+    rates = plot(("requests/s", [p.rate for p in points]), ("errors/s", [p.errors / step * 1000 for p in points]))
+    slow = plot(("p50 ms", [p.p50_ms for p in points]), ("p95 ms", [p.p95_ms for p in points]))
+    return [*chart(rates, on, height=SHORT), (), *chart(slow, on, height=SHORT)]
+
+
+def overview(workbench: Workbench, on: Paper) -> list[Line]:
+    """A line a thing: the machine now and in the last quarter of an hour, and the traffic of every deployment."""
+    now = workbench.context.now()
+    since = now - _OVERVIEW
+    room = max(8, min(SPARK, on.width - NAME - 30))
+    reading = workbench.hardware.read()
+    known = set(workbench.hardware.series())
+    out: list[Line] = []
+    for name, share in (("cpu", reading.cpu / 100), ("memory", reading.memory / 100), ("disk", reading.disk / 100)):
+        points = workbench.hardware.history(name, since, now, room) if name in known else []
+        past = sparkline([math.nan if p[2] is None else p[2] for p in points], room, low=0, high=100)
+        out.append(line(fit(name, NAME), past, "  ", *meter(share, 12), f" {share:4.0%}"))
+    for one in workbench.serving.list():
+        points_ = workbench.serving.series(one.name, since, max(1, _OVERVIEW // room))
+        stats = workbench.serving.stats(one.name, since)
+        words = f"  {stats.rate:.2f}/s  {stats.errors} errors  p95 {number(stats.p95_ms, 3)} ms"
+        out.append(
+            line(fit(one.name, NAME), sparkline([float(p.requests) for p in points_], room, low=0, role="s2"), words)
+        )
+    return [line(("Last 15 minutes", "title")), *out]
