@@ -19,7 +19,7 @@ class Listing(Frame):
         Binding("space", "mark", id="list.mark", show=False),
         Binding("v", "range", id="list.range", show=False),
         Binding("asterisk", "all", id="list.all", show=False),
-        Binding("full_stop", "columns", id="list.columns", show=False),
+        Binding("C", "columns", id="list.columns", show=False),
         Binding("comma", "column(-1)", id="list.column_before", show=False),
         Binding("full_stop", "column(1)", id="list.column_after", show=False),
         Binding("e", "details", id="app.details", show=False),
