@@ -108,10 +108,8 @@ def _names(bins: Sequence[str], columns: int) -> str:
     per = columns / len(names)
     every = next((step for step in range(1, len(names) + 1) if _fits(names[::step], per * step)), len(names))
     if every > 1 and len(names) <= 2 * every:
-        first, last = (
-            fit(names[0], min(len(names[0]), columns // 2)),
-            fit(names[-1], min(len(names[-1]), columns // 2 - 1)),
-        )
+        first = fit(names[0], min(len(names[0]), columns // 2))
+        last = fit(names[-1], min(len(names[-1]), max(0, columns - len(first) - 1)))
         return first + last.rjust(columns - len(first))
     text = ""
     for at in range(0, len(names), every):
@@ -121,7 +119,7 @@ def _names(bins: Sequence[str], columns: int) -> str:
 
 
 def _fits(names: Sequence[str], room: float) -> bool:
-    return all(len(name) + 1 < room for name in names)
+    return all(len(name) + 2 < room for name in names)
 
 
 def _legend(names: tuple[str, str], two: bool, *, ascii_only: bool) -> Line:

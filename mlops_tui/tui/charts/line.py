@@ -79,7 +79,7 @@ def draw(plot: Plot, width: int, height: int, view: View | None = None, *, legen
     smooth = [_smooth(one, view.smooth) for one in raw]
     ends = [end for one in raw for end in _ends(one, view_left, view_right)]
     fitted = scales.fitted(ends, log=view.log, low=plot.low, high=plot.high)
-    if view.steady is not None:
+    if view.steady is not None and plot.window is not None:  # what does not move is fitted exactly
         fitted = view.steady.settle(tuple(one.name for one in raw), fitted)
     marks = _y_marks(plot, fitted, rows, 0 if bare else max(2, rows // 2))
     gutter = 0 if bare else min(width // 2, max(_GUTTER, *(len(text) for text in marks.values()), 0))

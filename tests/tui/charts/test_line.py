@@ -153,7 +153,7 @@ def test_limits_of_a_live_chart_move_seldom() -> None:
 
     def labels(top: float) -> list[str]:
         series = Series("a", (0.0, 1.0), (0.0, top))
-        return [one.split("┤")[0] for one in picture(series, view=view) if "┤" in one]
+        return [one.split("┤")[0] for one in picture(series, view=view, window=(0.0, 1.0)) if "┤" in one]
 
     first = labels(9.1)
     assert labels(9.9) == first
