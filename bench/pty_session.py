@@ -81,7 +81,8 @@ class Session:
             self.wait(5.0)
         self._over.set()
         self._reader.join(2)
-        os.close(self._terminal)
+        if self._terminal >= 0:
+            os.close(self._terminal)
 
     def _read(self) -> None:
         while not self._over.is_set():
@@ -157,6 +158,27 @@ class Session:
     def kill(self, number: int) -> None:
         """Send a signal."""
         os.kill(self.pid, number)
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a window or a connection that goes away does."""
+        self._over.set()
+        self._reader.join(2)
+        os.close(self._terminal)
+        self._terminal = -1
+
+    def stopped(self, limit: float = 5.0) -> bool:
+        """Whether the program is suspended (waits for it)."""
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
+            if Path(f"/proc/{self.pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] == "T":
+                return True
+            time.sleep(0.02)
+        return False
+
+    def flags(self) -> tuple[bool, bool]:
+        """Whether the terminal line echoes and edits lines: both are off while a program draws."""
+        local = termios.tcgetattr(self._terminal)[3]
+        return bool(local & termios.ECHO), bool(local & termios.ICANON)
 
     def wait(self, limit: float = 10.0) -> int | None:
         """The exit code (minus the signal that ended it), None while it runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import signal
@@ -9,10 +10,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.console import Console
-from textual import constants
+from textual import constants, events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
@@ -57,6 +58,7 @@ class TerminalApp(App[str]):
         # Textual prints pages of traceback after a crash: they go to the log, the user gets one line.
         self.error_console = Console(file=self._said, markup=False, width=160, no_color=True)
         self._alarm: int | None = None
+        self._told = False
 
     # -- what the terminal shows besides the picture --------------------------------------------------------------------
 
@@ -114,26 +116,25 @@ class TerminalApp(App[str]):
     async def on_mount(self) -> None:
         if self.is_headless or self.is_web:
             return
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(repaint=True, layout=True))
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._told_to_end)
+            signal.signal(number, lambda number, _: self._told_to_end(loop, number))
 
-    def _told_to_end(self, number: int, frame: Any) -> None:
+    def _told_to_end(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
         """End as after `q`; told again while that is under way, give the terminal back and go."""
-        if self._exit:
+        if self._told:
             abandon: Callable[[], None] | None = getattr(self._driver, "abandon", None)
             if abandon is not None:
                 abandon()
             os._exit(128 + number)
-        self.exit(return_code=128 + number)
+        self._told = True
+        loop.call_soon_threadsafe(lambda: self.exit(return_code=128 + number))
 
-    def on_app_blur(self) -> None:
-        """Nobody looks: a blinking cursor would keep the line busy."""
-        for line in self.screen.query(Input):
-            line.cursor_blink = False
-
-    def on_app_focus(self) -> None:
-        for line in self.screen.query(Input):
-            line.cursor_blink = not self.modes.remote
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """An idle application sends nothing: cursors of input lines stand still."""
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
 
     def run_in_terminal(self, logs: Path) -> int:
         """Run until the user leaves; the exit code. After a crash the terminal is whole and one line names the log."""

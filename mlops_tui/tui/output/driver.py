@@ -148,5 +148,7 @@ class ThinDriver(LinuxDriver):
             self._writer.hurry()
 
     def _resized(self, size: tuple[int, int]) -> None:
+        """Nothing on the terminal is known; ask for a whole picture, as Textual draws none when a size comes back."""
         if self._writer is not None:
             self._writer.put((size[0], size[1]))
+            self._loop.call_soon_threadsafe(self._app.refresh)
