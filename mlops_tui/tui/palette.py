@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from mlops_tui.tui import actions
+from mlops_tui.tui.history import Place
+from mlops_tui.tui.links import KINDS, resolve
 from mlops_tui.tui.state import Failure
 from mlops_tui.workbench import Workbench
 
@@ -34,7 +36,7 @@ class Found:
 def objects(bench: Workbench) -> list[Found]:
     """The names a user may want to jump to; a room that fails is left out, the others stay."""
     out: list[Found] = []
-    for load in (_tables, _models, _runs, _pipelines, _deployments):
+    for load in (_tables, _models, _runs, _pipelines, _deployments, _schedules):
         try:
             out.extend(load(bench))
         except Exception:  # noqa: S112 - one broken room must not empty the palette; its own desk shows the error
@@ -50,6 +52,8 @@ def _tables(bench: Workbench) -> Iterator[Found]:
 def _models(bench: Workbench) -> Iterator[Found]:
     for model in bench.registry.models():
         yield Found("model", model.name, "registry", "models", model.name)
+        for alias, version in model.aliases.items():
+            yield Found("model", f"{model.name}@{alias}", "registry", "versions", f"{model.name}/{version}")
 
 
 def _runs(bench: Workbench) -> Iterator[Found]:
@@ -65,6 +69,11 @@ def _pipelines(bench: Workbench) -> Iterator[Found]:
 def _deployments(bench: Workbench) -> Iterator[Found]:
     for deployment in bench.serving.list():
         yield Found("deployment", deployment.name, "serving", "deployments", deployment.name)
+
+
+def _schedules(bench: Workbench) -> Iterator[Found]:
+    for schedule in bench.schedules.list():
+        yield Found("schedule", schedule.name, "pipelines", "schedules", schedule.name)
 
 
 class Objects(Provider):
@@ -105,10 +114,23 @@ class Objects(Provider):
         for title, text, run in self._commands():
             if score := matcher.match(title):
                 yield Hit(score, matcher.highlight(title), run, help=text)
+        if (place := await self._named(query)) is not None:
+            yield Hit(1000, f"{query.strip()}", partial(self._app.open_at, place.desk, place.section, place.key),
+                      help=f"Open on {place.desk}")  # fmt: skip
         for one in self._found:
             label = f"{one.kind} {one.name}"
             if score := matcher.match(label):
                 yield Hit(score, matcher.highlight(label), self._jump(one), help=f"Open on {one.desk}")
+
+    async def _named(self, query: str) -> Place | None:
+        """What `run 3f2` or `run/3f2` names exactly, however many runs there are."""
+        kind, _, name = query.strip().replace("/", " ", 1).partition(" ")
+        if kind not in KINDS or not name.strip():
+            return None
+        found = await asyncio.to_thread(
+            self._app.source.attempt, lambda bench: resolve(bench, f"{kind}/{name.strip()}")
+        )
+        return found if isinstance(found, Place) else None
 
     def _jump(self, one: Found) -> Callable[[], Any]:
         return lambda: self._app.open_at(one.desk, one.section, one.key)

@@ -7,21 +7,34 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from textual.binding import Binding
 
-from mlops_tui.tui import actions
+from mlops_tui.tui import about, actions
 from mlops_tui.tui.actions import Situation
-
-KINDS = {"overview": "OverviewDesk"}
+from mlops_tui.tui.app import MlopsApp
+from mlops_tui.tui.rules import READ_ONLY
 
 
 def desk_class(desk: str) -> Any:
     return getattr(import_module(f"mlops_tui.tui.screens.{desk}"), f"{desk.capitalize()}Desk")
 
 
+@pytest.mark.parametrize("action", actions.ALL, ids=lambda action: action.id)
+def test_every_action_has_a_key_a_help_line_and_a_command_line_unless_it_only_changes_the_view(
+    action: actions.Action,
+) -> None:
+    assert action.keys
+    assert action.title
+    assert len(action.help.split()) >= 3
+    assert action.help.endswith(".")
+    assert action.cli.startswith("mlops ") or (action.view and not action.cli)
+    assert action.undo == "" or action.undo.startswith("mlops ")
+
+
 @pytest.mark.parametrize("action", actions.ACTIONS, ids=lambda action: action.id)
-def test_every_action_has_a_method_a_command_and_a_section_that_exists(action: actions.Action) -> None:
+def test_every_action_of_a_desk_has_a_method_a_command_and_a_section_that_exists(action: actions.Action) -> None:
     desk = desk_class(action.desk)
-    assert callable(getattr(desk, f"act_{action.id.partition('.')[2]}"))
+    assert callable(getattr(desk, f"act_{action.verb}"))
     assert action.cli.startswith("mlops ")
     assert action.section in ("", *(section.id for section in desk.SECTIONS))
 
@@ -29,21 +42,33 @@ def test_every_action_has_a_method_a_command_and_a_section_that_exists(action: a
 @pytest.mark.parametrize("desk", [name for name, _, _ in actions.DESKS])
 def test_no_method_of_a_desk_is_missing_from_the_registry(desk: str) -> None:
     methods = {name.removeprefix("act_") for name in vars(desk_class(desk)) if name.startswith("act_")}
-    assert methods == {one.id.partition(".")[2] for one in actions.ACTIONS if one.desk == desk}
+    assert methods == {one.verb for one in actions.ACTIONS if one.desk == desk}
 
 
-@pytest.mark.parametrize("desk", [name for name, _, _ in actions.DESKS])
-def test_one_key_means_one_thing_in_each_part_and_never_what_it_means_everywhere(desk: str) -> None:
-    everywhere = {key for one in actions.GLOBAL for key in one.keys}
-    for section in desk_class(desk).SECTIONS:
-        keys = [key for one in actions.of(desk, section.id) for key in one.keys]
-        assert len(keys) == len(set(keys))
-        assert not everywhere & set(keys)
+def bound_ids() -> set[str]:
+    """The action ids that keys of the application, its desks and their lists are bound to."""
+    nodes = [MlopsApp, *(desk_class(name) for name, _, _ in actions.DESKS)]
+    classes = {base for node in nodes for base in node.__mro__}
+    found = [one for base in classes for one in vars(base).get("BINDINGS", ()) if isinstance(one, Binding)]
+    return {one.id for one in found if one.id}
 
 
-def test_no_key_is_one_that_terminals_swallow() -> None:
-    used = {key for one in (*actions.GLOBAL, *actions.ACTIONS) for key in one.keys}
-    assert not used & {"ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+b", "ctrl+a", "ctrl+["}
+def test_every_action_is_bound_to_its_keys_and_no_key_is_bound_to_what_the_registry_lacks() -> None:
+    known = {one.id for one in actions.ALL}
+    bound = bound_ids()
+    assert bound <= known, f"bound but not in the registry: {sorted(bound - known)}"
+    assert known - bound <= {one.id for one in actions.ALL if one.fixed}
+
+
+def test_no_pane_is_without_an_explanation() -> None:
+    panes = {(desk, section.id) for desk, _, _ in actions.DESKS for section in desk_class(desk).SECTIONS}
+    assert panes <= set(about.PANES)
+
+
+def test_a_read_only_session_allows_what_only_looks_and_nothing_else() -> None:
+    now = Situation(object(), True, read_only=True)
+    for one in actions.ALL:
+        assert (one.why_not(now) == READ_ONLY) is not one.view
 
 
 def test_why_not_gives_the_first_reason_that_holds() -> None:
@@ -66,4 +91,4 @@ def test_a_command_names_the_selected_object() -> None:
 
 def test_the_key_page_lists_every_action() -> None:
     page = actions.markdown()
-    assert all(one.title in page for one in (*actions.GLOBAL, *actions.ACTIONS))
+    assert all(one.title in page for one in actions.ALL)

@@ -147,7 +147,7 @@ async def test_an_alert_is_acknowledged_and_another_silenced(open_app: Open, fil
         await press(pilot, "a")
         assert str(fetch(pilot, lambda bench: bench.alerts.get(first)).state) == "acknowledged"
         desk_of(pilot).go("alerts", str(second))
-        await press(pilot, "z")
+        await press(pilot, "m")
         pilot.app.screen.query_one("#yes", Button).focus()
         await press(pilot, "enter")
         assert str(fetch(pilot, lambda bench: bench.alerts.get(second)).state) == "silenced"
@@ -166,7 +166,7 @@ async def test_a_deployment_is_stopped_started_and_rolled_back(open_app: Open, f
         pilot.app.screen.query_one("#typed", Input).focus()
         await press(pilot, *"bikes", "enter")
         assert str(fetch(pilot, lambda bench: bench.serving.get("bikes")).wanted) == "stopped"
-        await press(pilot, "u")
+        await press(pilot, "t")
         assert str(fetch(pilot, lambda bench: bench.serving.get("bikes")).wanted) == "running"
         await press(pilot, "b")
         assert "Traffic moves from v2 100% to v1 100%" in text_of(pilot)
@@ -181,13 +181,13 @@ async def test_a_schedule_is_paused_and_resumed(open_app: Open, filled: Workspac
         assert fetch(pilot, lambda bench: bench.schedules.list())[0].paused
         await press(pilot, "p")
         assert "It is paused already" in text_of(pilot)
-        await press(pilot, "u")
+        await press(pilot, "r")
         assert not fetch(pilot, lambda bench: bench.schedules.list())[0].paused
 
 
 async def test_the_audit_chain_is_verified(open_app: Open, filled: Workspace) -> None:
     async with open_app(filled, "system") as pilot:
-        await press(pilot, "left", "v")
+        await press(pilot, "left", "V")
         assert "entries fit their hashes" in text_of(pilot)
 
 
@@ -204,5 +204,5 @@ async def test_the_menu_shows_what_is_allowed_and_why_not(open_app: Open, filled
 async def test_y_copies_the_id(open_app: Open, filled: Workspace, monkeypatch: Any) -> None:
     monkeypatch.delenv("TMUX", raising=False)
     async with open_app(filled, "registry") as pilot:
-        await press(pilot, "right", "y")
+        await press(pilot, "right", "y", "i")
         assert pilot.app.clipboard == "hire/3"

@@ -7,6 +7,7 @@ those are shared between ports), a websocket needs our own Origin, and another H
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import shlex
@@ -17,10 +18,12 @@ from pathlib import Path
 import aiohttp_jinja2
 import jinja2
 from aiohttp import web
-from textual_serve.server import Server
+from textual_serve.app_service import AppService
+from textual_serve.server import Server, to_int
 
 HOST = "127.0.0.1"
 MOST_TABS = 8
+PATIENCE_S = 5.0
 TEMPLATES = Path(__file__).parent
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,7 +35,25 @@ def command(workspace: Path, where: str = "", *, read_only: bool = False, utc: b
     words += [where] if where else []
     words += ["--read-only"] if read_only else []
     words += ["--utc"] if utc else []
-    return shlex.join(words)
+    return "exec " + shlex.join(words)  # no shell stays in between, so that killing the process kills the right one
+
+
+class Tab(AppService):
+    """The process behind a tab: it ends with the tab, and is waited for."""
+
+    async def stop(self) -> None:
+        """Ask it to leave; kill it when it does not."""
+        process = self._process
+        if process is None:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await super().stop()
+                self.stdin.close()
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 class Door(Server):
@@ -41,7 +62,7 @@ class Door(Server):
     def __init__(self, command: str, port: int, *, token: str = "") -> None:
         super().__init__(command, host=HOST, port=port, title="mlops", templates_path=str(TEMPLATES))
         self.token = token or secrets.token_urlsafe(24)
-        self._tabs = 0
+        self._open = 0
 
     @property
     def url(self) -> str:
@@ -98,14 +119,26 @@ class Door(Server):
         }
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
-        """One tab; more than a handful are refused, as each is a process."""
-        if self._tabs >= MOST_TABS:
+        """One tab with its process; more than a handful are refused."""
+        if self._open >= MOST_TABS:
             raise web.HTTPServiceUnavailable(text=f"{MOST_TABS} tabs are open already.\n")
-        self._tabs += 1
+        socket = web.WebSocketResponse(heartbeat=15)
+        tab = Tab(
+            self.command,
+            write_bytes=socket.send_bytes,
+            write_str=socket.send_str,
+            close=socket.close,  # type: ignore[arg-type]  # its answer, that it was open, is of no use here
+            download_manager=self.download_manager,
+        )
+        self._open += 1
         try:
-            return await super().handle_websocket(request)
+            await socket.prepare(request)
+            await tab.start(to_int(request.query.get("width", ""), 80), to_int(request.query.get("height", ""), 24))
+            await self._process_messages(socket, tab)
         finally:
-            self._tabs -= 1
+            await asyncio.shield(tab.stop())
+            self._open -= 1
+        return socket
 
     def get_websocket_url(self, request: web.Request) -> str:
         """Under the name the browser used, so that the Origin fits."""
