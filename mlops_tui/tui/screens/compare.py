@@ -14,13 +14,14 @@ from textual.message import Message
 from textual.screen import ModalScreen
 
 from mlops_tui.core import clock
-from mlops_tui.tui.blocks import Block, Chart, draw_all
+from mlops_tui.tui.blocks import Block, Chart
 from mlops_tui.tui.charts.line import Plot, Series
 from mlops_tui.tui.lines import Span, clean, line, number, state
 from mlops_tui.tui.state import Failure, Source
 from mlops_tui.tui.widgets import states
 from mlops_tui.tui.widgets.bar import Bar
 from mlops_tui.tui.widgets.cell import WholeCell
+from mlops_tui.tui.widgets.chart import ChartView, of_blocks
 from mlops_tui.tui.widgets.columns import Column
 from mlops_tui.tui.widgets.painted import LinesView
 from mlops_tui.tui.widgets.rows import Listed
@@ -65,7 +66,8 @@ def compare(bench: Workbench, ids: Sequence[str]) -> Compared:
         names = tuple(f"{name} {run.id[:4]}" for name, run in zip(names, found.runs, strict=True))
     lines = (*_facts(found.runs), *_lines("parameter", found.params), *_lines("metric", found.metrics), *_tags(found.runs),
              *_environment(found.runs))  # fmt: skip
-    return Compared(names, lines, _charts(bench, found, names))
+    said = tuple(one for one in lines if any(value is not None for value in one.values))
+    return Compared(names, said, _charts(bench, found, names))
 
 
 def _lines(group: str, values: dict[str, Any]) -> list[Line]:
@@ -157,7 +159,7 @@ class Compare(ModalScreen[None]):
             yield Bar(id="dialog-title")
             yield VirtualTable(id="compare-table")
             yield LinesView(id="compare-note")
-            yield LinesView(id="compare-charts")
+            yield ChartView(id="compare-charts")
             yield Bar(id="dialog-keys")
 
     def on_mount(self) -> None:
@@ -181,9 +183,9 @@ class Compare(ModalScreen[None]):
             note.show(lambda width, height: states.failed(found, width))
             return
         self._found = found
-        charts = self.query_one("#compare-charts", LinesView)
+        charts = self.query_one("#compare-charts", ChartView)
         self.set_class(bool(found.charts), "-curves")
-        charts.show(lambda width, height: [((" ", "text"), *one) for one in draw_all(found.charts, width - 2)])
+        charts.show(of_blocks(found.charts))
         self._draw()
         self.query_one("#compare-table").focus()
 
@@ -208,6 +210,11 @@ class Compare(ModalScreen[None]):
             *(_run_column(name, at) for at, name in enumerate(found.names)),
         )
         columns = (columns[1], columns[0], *columns[2:])
+        note = self.query_one("#compare-note", LinesView)
+        note.display, self._table.display = not lines, bool(lines)
+        note.show(
+            lambda width, height: [(), line((" These runs are the same in everything that is recorded.", "muted"))]
+        )
         self._table.show(
             columns, Listed(lines, columns, 0, lambda one: f"{one.group} {one.name}"), cursor=self._table.cursor
         )

@@ -146,13 +146,9 @@ class Marking(Painted):
         if isinstance(message.batch, Failure):
             self.post_message(self.Failed(self.this, message.batch))
             return
-        count = self.rows.count
         self.rows.take(message.page, message.batch)
-        if count == self.rows.count:
-            self.this.refresh_rows()
-        else:
-            table = self.this
-            table.show(table.columns, self.rows, cursor=table.cursor)
+        self.cursor = max(0, min(self.cursor, self.rows.count - 1))
+        self.this.refresh_rows(arrived=True)
         self.post_message(self.Arrived(self.this, message.page))
         self.ask()
 

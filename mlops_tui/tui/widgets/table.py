@@ -20,6 +20,7 @@ __all__ = ["Arrangement", "Column", "Rows", "VirtualTable", "fit_columns"]
 
 _SAMPLE = 100
 _WIDEST = 40
+_GAP = " " * GAP
 
 
 class VirtualTable(marking.Marking, can_focus=True):
@@ -94,9 +95,9 @@ class VirtualTable(marking.Marking, can_focus=True):
 
     # -- layout -------------------------------------------------------------------------------------------------------
 
-    def _lay_out(self) -> None:
-        """Widths from a sample of the rows around the cursor."""
-        wanted = [len(column.title) + 2 for column in self.columns]
+    def _lay_out(self, *, grow: bool = False) -> None:
+        """Widths from a sample of the rows around the cursor; with `grow` no column becomes narrower than it is."""
+        wanted = self._wanted if grow else [len(column.title) + 2 for column in self.columns]
         most = [column.width or _WIDEST for column in self.columns]
         first = max(0, min(self.cursor - _SAMPLE // 2, self.rows.count - _SAMPLE))
         for index in range(first, min(first + _SAMPLE, self.rows.count)):
@@ -220,8 +221,10 @@ class VirtualTable(marking.Marking, can_focus=True):
 
     # -- drawing ------------------------------------------------------------------------------------------------------
 
-    def refresh_rows(self) -> None:
-        """Paint the lines on screen again that are not what they were."""
+    def refresh_rows(self, *, arrived: bool = False) -> None:
+        """Paint the lines on screen again that are not what they were; rows that `arrived` may need more room."""
+        if arrived:
+            self._lay_out(grow=True)
         self._repaint()
 
     def render_line(self, y: int) -> Strip:
@@ -270,7 +273,21 @@ class VirtualTable(marking.Marking, can_focus=True):
         if cells is None:
             out.append((self.pending(index), "muted"))
             return tuple(out)
+        texts: list[str] = []
+        before = ""
         for at, room in self._spread.widths.items():
             text, role = cells[at]
-            out.append((fit(text, room, right=self.columns[at].right) + " " * GAP, role))
+            if role != before:
+                if texts:  # neighbours of one role are one span: fewer to paint, fewer colour codes to send
+                    out.append(("".join(texts), before))
+                texts, before = [], role
+            texts.append(_fitted(text, room, self.columns[at].right))
+        out.append(("".join(texts), before))
         return tuple(out)
+
+
+def _fitted(text: str, room: int, right: bool) -> str:
+    """`text` in `room` cells and the gap after it; plain text, which most is, without looking at each character's width."""
+    if len(text) <= room and text.isascii() and text.isprintable():
+        return (text.rjust(room) if right else text.ljust(room)) + _GAP
+    return fit(text, room, right=right) + _GAP
