@@ -16,7 +16,9 @@ def many_runs(workspace: Workspace, count: int, now: int) -> None:
         bench.experiments.list()  # the tables are made on first use
         with bench.context.catalog.write() as tx:
             for at, name in enumerate(("hire", "churn", "price", "fraud"), 1):
-                tx.execute("INSERT INTO experiment(id, name, created_at, created_by) VALUES (?, ?, ?, 'ana')", (at, name, now))
+                tx.execute(
+                    "INSERT INTO experiment(id, name, created_at, created_by) VALUES (?, ?, ?, 'ana')", (at, name, now)
+                )
             tx.execute(
                 NUMBERS
                 + """INSERT INTO run(number, id, experiment_id, name, state, started_at, ended_at, user, host, source, command,
