@@ -26,6 +26,7 @@ __all__ = [
     "Sql",
     "attempt",
     "caret",
+    "form",
     "parse",
     "read",
     "render",
@@ -103,6 +104,14 @@ def attempt(text: str, fields: Fields, now: int | None = None) -> Query | Proble
     try:
         tree = parse(text)
         return Query(text, tree, _bind(tree, fields, clock.now_ms() if now is None else now))
+    except Stumble as stumble:
+        return stumble.problem
+
+
+def form(text: str) -> Node | Problem:
+    """The tree of a query, or its mistake, as far as that can be said without knowing the fields."""
+    try:
+        return parse(text)
     except Stumble as stumble:
         return stumble.problem
 

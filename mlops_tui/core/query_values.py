@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -72,13 +72,17 @@ class Fields:
 
     def __init__(self, *fields: Field) -> None:
         self.all = fields
-        self._by_name = {name: one for one in fields for name in (one.name, *one.aliases)}
+        self._by_name = {name: one for one in fields for name in one.aliases} | {one.name: one for one in fields}
 
     def __iter__(self) -> Any:
         return iter(self.all)
 
     def get(self, name: str) -> Field | None:
         return self._by_name.get(name) or self._by_name.get(name.lower())
+
+    def known(self) -> Fields:
+        """The same with all known values looked up now, so that another thread may use them."""
+        return Fields(*(replace(one, known=_constant(one.known())) if one.known else one for one in self.all))
 
     def find(self, node: Compare) -> Field:
         """The field a comparison names. Raises Stumble with the nearest name, or the key that has this name."""
@@ -97,6 +101,11 @@ class Fields:
         near = nearest(name.lower(), self._by_name)
         names = ", ".join(f"{one.name}.NAME" if one.keyed else one.name for one in self.all)
         return f"Did you mean '{self._by_name[near].name}'?" if near else f"Fields: {names}."
+
+
+def _constant(values: Iterable[str]) -> Callable[[], Iterable[str]]:
+    kept = tuple(values)
+    return lambda: kept
 
 
 # -- one condition -----------------------------------------------------------------------------------------------------

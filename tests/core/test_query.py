@@ -44,7 +44,7 @@ FIELDS = Fields(
     "text",
     [
         *("", "churn", "CHU", "champ", "chu blue", "nothing | churn", "-nothing", "name=churn", "name:CHURN", "name~hur"),
-        *("name!=fraud", "state:ready", "is:READY", "state:rea", "state!=failed", "state~rea", "version=3", "version>=3 version<4", "v | churn"),
+        *("name!=fraud", "state:ready", "is:READY", "state:rea", "state!=failed", "version=3", "version>=3 version<4", "v | churn"),
         *("alias:champion", "alias=blue", "alias!=green", "-alias:green", "size>1kB", "size<=1.5kB", "size=1500", "took>1m took<2m"),
         *("made>2h", "made<30m", "made:2h", "made:today", "-made:yesterday", "made=2025-10-09", "made>=2025-10-09T07:53"),
         *("made!=2025-10-08", "metrics.auc>=0.9", 'metric."val loss"<0.3', "metrics:auc", "metrics~loss", "-metrics.none>0"),

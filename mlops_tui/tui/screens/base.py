@@ -6,11 +6,10 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
 
 from mlops_tui.tui import actions
 from mlops_tui.tui.actions import Action
-from mlops_tui.tui.screens.acting import Acting
+from mlops_tui.tui.screens.filterline import FilterLine
 from mlops_tui.tui.widgets.painted import LinesView
 from mlops_tui.tui.widgets.table import VirtualTable
 
@@ -25,7 +24,7 @@ def bound(action_id: str, method: str) -> Binding:
     return Binding(",".join(actions.get(action_id).keys), method, id=action_id, show=False)
 
 
-class Desk(Acting):
+class Desk(FilterLine):
     """Base of the desks; a desk names itself and its sections and has a method `act_<verb>` per action."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -71,8 +70,10 @@ class Desk(Acting):
         self.go(section)
 
     def action_pane(self) -> None:
-        """From the list to the detail and back."""
+        """From the list to the detail and back; in the filter line, the next completion."""
         detail = self.query_one("#detail", LinesView)
+        if self.complete_filter():
+            return
         if detail.display and self.focused is not detail:
             detail.focus()
         elif self.query_one("#table").display:
@@ -109,7 +110,7 @@ class Desk(Acting):
         if self.maximised:
             self.action_maximise()
         elif self.query_one("#filter").display:
-            self._filter_done("")
+            self.close_filter("")
         elif self.step_out():
             pass
         elif self.has_class("-open") or self.focused is self.query_one("#detail"):
@@ -124,34 +125,6 @@ class Desk(Acting):
         else:
             await self.workbench_app.action_go_back(quiet=True)
         self.chrome()
-
-    # -- filter and order ---------------------------------------------------------------------------------------------
-
-    def action_filter(self) -> None:
-        """Open the filter line."""
-        if self.section.draw is not None:
-            return
-        line = self.query_one("#filter", Input)
-        line.display = True
-        line.value = self.here.filter
-        line.focus()
-
-    @on(Input.Changed, "#filter")
-    def _filter_typed(self, event: Input.Changed) -> None:
-        if event.input.display and event.value != self.here.filter:
-            self.here.filter = event.value
-            self.show_rows()
-            event.input.focus()
-
-    @on(Input.Submitted, "#filter")
-    def _filter_kept(self) -> None:
-        self._filter_done(self.here.filter)
-
-    def _filter_done(self, text: str) -> None:
-        self.here.filter = text
-        self.query_one("#filter").display = False
-        self.query_one("#table").focus()
-        self.show_rows()
 
     # -- doing --------------------------------------------------------------------------------------------------------
 

@@ -20,22 +20,26 @@ def text(
 
 def count(title: str, get: Callable[[Any], float | int | None], *, rank: int = 1) -> Column:
     """A right-aligned number."""
-    return Column(title, lambda one, now: number(get(one)), sort=get, right=True, rank=rank)
+    return Column(title, lambda one, now: number(get(one)), sort=get, right=True, rank=rank, kind="number")
 
 
 def byte_size(title: str, get: Callable[[Any], int | None], *, rank: int = 1) -> Column:
     """A right-aligned size."""
-    return Column(title, lambda one, now: size(get(one)), sort=get, right=True, rank=rank)
+    return Column(title, lambda one, now: size(get(one)), sort=get, right=True, rank=rank, kind="size")
 
 
 def when(title: str, get: Callable[[Any], int | None], *, rank: int = 1) -> Column:
     """How long ago, or in how long."""
-    return Column(title, lambda one, now: (clock.ago(get(one), now), "muted"), sort=get, width=14, rank=rank)
+    return Column(
+        title, lambda one, now: (clock.ago(get(one), now), "muted"), sort=get, width=14, rank=rank, kind="time"
+    )
 
 
 def status(title: str, get: Callable[[Any], object], *, rank: int = 1) -> Column:
     """A state as glyph and word."""
-    return Column(title, lambda one, now: state(get(one)), sort=lambda one: str(get(one)), width=16, rank=rank)
+    return Column(
+        title, lambda one, now: state(get(one)), sort=lambda one: str(get(one)), width=16, rank=rank, kind="text"
+    )
 
 
 def lasted(
@@ -54,6 +58,7 @@ def lasted(
         right=True,
         rank=rank,
         width=14,
+        kind="span",
     )
 
 

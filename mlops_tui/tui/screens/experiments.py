@@ -103,6 +103,7 @@ class ExperimentsDesk(Desk):
             "Runs",
             columns=(*runs.FIRST, *runs.LAST),
             paged=runs.PAGED,
+            fields=lambda bench: bench.experiments.fields,
             key=lambda one: str(one.id),
             empty=Empty(
                 "No runs yet. A training script logs one with `with mlops.start_run(experiment=...)`; a pipeline does it itself.",
@@ -125,7 +126,7 @@ class ExperimentsDesk(Desk):
             key=lambda one: str(one.name),
             empty=Empty("No experiments yet. The first run of a name makes one.", "mlops demo"),
             detail=experiment_detail,
-            inside=Inside("runs", lambda one: f"experiment:{one.name}", "runs"),
+            inside=Inside("runs", lambda one: f"experiment={one.name}", "runs"),
             watches=frozenset({"catalog", "metrics"}),
             names=lambda one: {"name": one.name},
         ),

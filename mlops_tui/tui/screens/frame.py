@@ -90,7 +90,8 @@ class Frame(Loading):
                 yield VirtualTable(id="table")
                 yield LinesView(id="note")
             yield LinesView(id="detail")
-        yield Input(id="filter", placeholder="words, -word, column:word", compact=True)
+        yield Input(id="filter", placeholder="words, -word, field:word, a | b, started>2d; tab completes", compact=True)
+        yield Bar(id="wrong")
         yield Bar(id="keys")
         yield LinesView(id="small")
 
@@ -100,7 +101,7 @@ class Frame(Loading):
 
     def begin(self) -> None:
         """Once, when the widgets are there: read what is shown first."""
-        for name in ("#filter", "#note", "#fault"):
+        for name in ("#filter", "#wrong", "#note", "#fault"):
             self.query_one(name).display = False
         for section in self.SECTIONS:
             self.memory[section.id].restore(self.workbench_app.source.views.get(f"{self.ID}.{section.id}"), section)
@@ -205,7 +206,7 @@ class Frame(Loading):
         if not memory.records and empty is not None and not (section.paged and memory.filter):
             return lambda width, height: empty.draw(width)
         if memory.filter and not memory.visible(section, self.now).count:
-            return lambda width, height: states.nothing_matches(memory.filter, width)
+            return lambda width, height: states.nothing_matches(memory.typed.good, width)
         return None
 
     def _skeleton(self, width: int, height: int) -> Sequence[Line]:

@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mlops_tui.core.query import Fields
 from mlops_tui.tui import filtering
 from mlops_tui.tui.blocks import Block
+from mlops_tui.tui.filtering import Typed
 from mlops_tui.tui.lines import Line
 from mlops_tui.tui.state import Failure, Source
 from mlops_tui.tui.views import View
@@ -62,7 +64,8 @@ class Section:
 
     A section with `draw` is a picture instead of a list: `load` gives any frozen value, `draw(value, width, height)`
     its lines. `watches` names the databases whose changes make it read again. With `paged` rows are read by window. `limit` is
-    how many `load` reads at most, so that a full list is not taken for all there is.
+    how many `load` reads at most, so that a full list is not taken for all there is. `fields` gives, in a worker, what a
+    query may ask of rows the store selects; of rows in memory it may ask for every column.
     """
 
     id: str
@@ -78,6 +81,7 @@ class Section:
     names: Callable[[Any], dict[str, object]] = lambda record: {}
     paged: Paged | None = None
     limit: int = 0
+    fields: Callable[[Workbench], Fields] | None = None
 
     def said(self, records: Any) -> str:
         """How many rows there are, never a false total."""
@@ -125,6 +129,7 @@ def _place(bench: Workbench, section: Section, ask: Ask, key: str) -> int:
 class Memory:
     """What a desk remembers of a section while the user is elsewhere.
 
+    `filter` is what stands in the filter line, `typed` what of it can be read, `fields` what a query may ask of the store.
     `asked` is what `records` are the answer to, `home` that the cursor starts at the top in a new answer.
     """
 
@@ -140,6 +145,8 @@ class Memory:
     detail: Sequence[Block] | Failure = ()
     came_from: str = ""
     of: str = ""
+    typed: Typed = dataclasses.field(default_factory=Typed)
+    fields: Fields | None = None
     asked: Ask | None = None
     read_at: int = 0
     home: bool = False
@@ -157,22 +164,24 @@ class Memory:
         columns, order = self.columns(section), ""
         if 0 <= self.sort < len(columns) and columns[self.sort].order:
             order = ("-" if self.reverse else "") + columns[self.sort].order
-        return Ask(self.filter, order, self.of)
+        return Ask(self.reading(section, 0).good, order, self.of)
+
+    def reading(self, section: Section, now: int) -> Typed:
+        """What the filter line says, as far as it can be read."""
+        fields = self.fields
+        if section.paged is None:
+            fields = filtering.fields_of(section.columns, now, lambda: self.records or ())
+        if (self.typed.text, self.typed.fields) != (self.filter, fields):
+            self.typed.take(self.filter, fields, now)
+        return self.typed
 
     def visible(self, section: Section, now: int) -> Listed | Pages:
         """The records after filter and sort, as rows."""
         if isinstance(self.records, Pages):
             return self.records.at(now)
         records: Sequence[Any] = self.records or ()
-        terms = filtering.parse(self.filter)
-        if terms:
-            titles = [column.title for column in section.columns]
-            rows = Listed(records, section.columns, now)
-            records = [
-                record
-                for index, record in enumerate(records)
-                if filtering.matches(terms, titles, [text for text, _ in rows.cells(index)])
-            ]
+        if self.filter or self.typed.text:
+            records = self.reading(section, now).select(records, now)
         if 0 <= self.sort < len(section.columns):
             records = self._sorted(records, section.columns[self.sort], now)
         return Listed(records, section.columns, now, section.key)

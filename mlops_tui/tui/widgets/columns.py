@@ -20,6 +20,7 @@ class Column:
 
     `width` is the most it takes (0: 40), `rank` who leaves first when the table is narrow (higher leaves first).
     `order` is what the store calls the column when it sorts ("" = it cannot); `whole` the value uncut, for a look at it.
+    `kind` is what a query takes `sort` for: number, time, span, size or text.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Column:
     grow: bool = False
     order: str = ""
     whole: Callable[[Any], object] | None = None
+    kind: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
