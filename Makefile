@@ -34,8 +34,9 @@ check: $(STAMP)  ## ruff, mypy strict, import contracts, docs
 bench: $(STAMP)  ## Benchmarks against what a user would pick instead (peers are installed by hand)
 	@for file in bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-docs: $(STAMP)   ## Write docs/cli.md from the commands themselves
+docs: $(STAMP)   ## Write docs/cli.md and the tables of docs/tui.md from the code
 	$(BIN)/python -m docs.make_cli
+	$(BIN)/python -m docs.make_tui
 
 lock: ## Pin what CI installs (after a change of dependencies)
 	$(BIN)/uv pip compile --quiet --all-extras --universal --python-version 3.11 --no-header --output-file requirements.lock pyproject.toml

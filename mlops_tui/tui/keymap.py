@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -83,6 +82,8 @@ def load(files: Iterable[Path]) -> Keys:
     for path in files:
         if not path.exists():
             continue
+        import tomllib  # 5 ms that nobody without a keymap of their own pays
+
         try:
             text = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

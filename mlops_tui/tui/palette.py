@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlops_tui.tui.app import MlopsApp
 
 _LIMIT = 200
+_NAMED = re.compile(r"\s*(\w+)[\s/]+(\S.*)")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,12 +126,11 @@ class Objects(Provider):
 
     async def _named(self, query: str) -> Place | None:
         """What `run 3f2` or `run/3f2` names exactly, however many runs there are."""
-        kind, _, name = query.strip().replace("/", " ", 1).partition(" ")
-        if kind not in KINDS or not name.strip():
+        match = _NAMED.match(query)
+        if match is None or match[1] not in KINDS:
             return None
-        found = await asyncio.to_thread(
-            self._app.source.attempt, lambda bench: resolve(bench, f"{kind}/{name.strip()}")
-        )
+        kind, name = match[1], match[2].strip()
+        found = await asyncio.to_thread(self._app.source.attempt, lambda bench: resolve(bench, f"{kind}/{name}"))
         return found if isinstance(found, Place) else None
 
     def _jump(self, one: Found) -> Callable[[], Any]:

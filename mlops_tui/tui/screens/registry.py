@@ -129,7 +129,7 @@ class RegistryDesk(Desk):
             ),
             detail=model_detail,
             inside=Inside("versions", lambda one: f"model:{one.name}", "versions"),
-            names=lambda one: {"name": one.name},
+            names=lambda one: {"name": one.name, "champion": one.aliases.get("champion", "VERSION")},
         ),
         Section(
             "versions",

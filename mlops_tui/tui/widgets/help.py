@@ -54,6 +54,8 @@ def _lines(action: Action, now: Situation, width: int) -> list[Line]:
 class Page(ModalScreen[None]):
     """A titled page of lines that scrolls; esc closes it."""
 
+    FIRST: ClassVar[str] = "#dialog-text"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1", "dismiss", show=False),
         Binding("j,down", "scroll(1)", show=False),
@@ -75,7 +77,7 @@ class Page(ModalScreen[None]):
         self.query_one("#dialog-keys", Bar).show([(line((" esc", "key"), " close  ", ("↑ ↓", "key"), " move"), "")])
         view = self.query_one("#dialog-text", LinesView)
         view.show(self._draw)
-        view.focus()
+        self.query_one(self.FIRST).focus()
 
     def action_scroll(self, lines: int) -> None:
         self.query_one("#dialog-text", LinesView).scroll_relative(y=lines, animate=False)
@@ -83,6 +85,8 @@ class Page(ModalScreen[None]):
 
 class Help(Page):
     """The keys valid here, made from the registry; what is typed narrows them."""
+
+    FIRST = "#search"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", show=False, priority=True),
@@ -102,10 +106,6 @@ class Help(Page):
             yield Input(placeholder="type to search: a key, a word, a command", id="search", compact=True)
             yield LinesView(id="dialog-text")
             yield Bar(id="dialog-keys")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one("#search").focus()
 
     @on(Input.Changed, "#search")
     def _typed(self, event: Input.Changed) -> None:
