@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlops_tui.core.query_syntax import And, Compare, Not, Op, Or, Stumble, Word, caret, parse, render
@@ -120,6 +120,8 @@ TREE = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(TREE)
+@example(Compare("a", "", Op.LT, "=1"))
+@example(And((Or((A, B)), Not(And((A, C))))))
 def test_what_is_written_reads_as_the_same_tree(tree):
     assert parse(render(tree)) == tree
 
