@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
 from mlops_tui.tui.charts import ticks
+from mlops_tui.tui.charts.drift import psi_history
 from mlops_tui.tui.charts.histogram import histogram
 from mlops_tui.tui.charts.line import Plot, Series, View, draw
 from mlops_tui.tui.charts.small import meter, sparkline
@@ -120,19 +121,6 @@ def _distribution(each: FeatureDrift, on: Paper) -> list[Line]:
     return histogram(
         each.current, width, HISTOGRAM, reference=each.reference, bins=each.bins, names=names, kind=on.kind
     )
-
-
-def psi_history(reports: Sequence[Report], names: Sequence[str]) -> Plot | None:
-    """PSI of columns over the reports, None with fewer than two of them."""
-    known = sorted((one for one in reports if one.features), key=lambda one: one.at)
-    if len(known) < 2:
-        return None
-    at = tuple(float(one.at) for one in known)
-    values = [{each.name: each.psi for each in one.features} for one in known]
-    curves = tuple(
-        Series(name, at, tuple(math.nan if (psi := one.get(name)) is None else psi for one in values)) for name in names
-    )
-    return Plot(curves, low=0, x=ticks.TIME)
 
 
 def traffic(workbench: Workbench, name: str, since: int, on: Paper) -> list[Line]:

@@ -116,7 +116,12 @@ def _charts(bench: Workbench, found: Comparison, names: Sequence[str]) -> tuple[
             if key in count:
                 points = bench.experiments.history(run.id, key)
                 series.append(
-                    Series(name, tuple(float(one.step) for one in points), tuple(one.value for one in points))
+                    Series(
+                        name,
+                        tuple(float(one.step) for one in points),
+                        tuple(one.value for one in points),
+                        tuple(float(one.ts - points[0].ts) for one in points),
+                    )
                 )
         out.append(Chart(Plot(tuple(series), x_name="step"), title=key))
     return tuple(out)

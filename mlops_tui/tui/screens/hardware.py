@@ -3,40 +3,75 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
 from mlops_tui.tui.charts import line as line_chart
-from mlops_tui.tui.charts.line import Plot, Series
+from mlops_tui.tui.charts.heat import heatmap
+from mlops_tui.tui.charts.line import Plot, Series, View
 from mlops_tui.tui.charts.small import meter, sparkline
 from mlops_tui.tui.lines import Line, fit, line, size
+from mlops_tui.tui.widgets.chart import Picture
 
 if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Gpu, Reading
 
 LABEL = 8
 LIVE_MS = 2 * clock.MINUTE
+HISTORY_MS = 30 * clock.MINUTE
+MOST_CORES = 16
+ROOM = 22
+"""Lines the chart and the words need before processors get a line each."""
+READINGS = 120
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Machine:
-    """Live readings (oldest first, one a second) and recorded history per series (x in ms) over a window of time."""
+    """Live readings (oldest first, one a second) and recorded history per series (x in ms)."""
 
     readings: tuple[Reading, ...] = ()
     history: tuple[Series, ...] = ()
-    window: tuple[float, float] | None = None
 
 
-def draw_machine(machine: Machine, width: int, height: int) -> list[Line]:
-    """Meters on top, then as many charts as fit."""
+def draw_machine(machine: Machine, width: int, height: int, view: View | None = None) -> list[Line]:
+    """Meters on top, then the chart in the room that is left; where there is plenty also every processor over time."""
     if not machine.readings:
         return [(), line(("  reading the machine ...", "muted"))]
     now = machine.readings[-1]
     out: list[Line] = [(), *meters(now, width), ()]
-    out += [_cores(now, width), (), _words(now), _gpu_words(now), ()]
+    out += [*_cores(machine.readings, width, height - len(out), view), (), _words(now), _gpu_words(now), ()]
     for gpu in now.gpus:
         out += [*_gpu(gpu, width), ()]
-    return [*out, *_history(machine, width, max(8, height - len(out) - 1))]
+    return [*out, *_history(machine, width, max(8, height - len(out) - 1), view)]
+
+
+def picture(machine: Machine) -> Picture:
+    """The machine with a chart that can be looked into."""
+    plots = (machine_plot(machine),) if machine.readings else ()
+    return Picture(lambda width, height, view: draw_machine(machine, width, height, view), plots)
+
+
+def machine_plot(machine: Machine) -> Plot:
+    """Processor, memory and GPUs in percent: what the daemon recorded, then second by second what was read since."""
+    readings = machine.readings
+    begin, now = float(readings[0].at), float(readings[-1].at)
+    live: dict[str, list[float]] = {"cpu": [one.cpu for one in readings], "memory": [one.memory for one in readings]}
+    for gpu in readings[-1].gpus:
+        live[f"gpu{gpu.index}_utilization"] = [_use(one, gpu.index) for one in readings]
+    recorded = {one.name: one for one in machine.history if one.ys}
+    at = tuple(float(one.at) for one in readings)
+    series = []
+    for name in dict.fromkeys((*live, *recorded)):
+        old = recorded.get(name, Series(name, (), ()))
+        kept = sum(x < begin for x in old.xs) if name in live else len(old.xs)
+        series.append(Series(name, old.xs[:kept] + (at if name in live else ()), (*old.ys[:kept], *live.get(name, ()))))
+    return Plot(tuple(series), low=0, high=100, window=(now - (HISTORY_MS if recorded else LIVE_MS), now))
+
+
+def _use(reading: Reading, index: int) -> float:
+    found = next((one.utilization for one in reading.gpus if one.index == index), None)
+    return math.nan if found is None else found
 
 
 def meters(now: Reading, width: int) -> list[Line]:
@@ -58,9 +93,22 @@ def _meter(name: str, share: float | None, words: str, width: int) -> Line:
     return line(f" {fit(name, LABEL)}", *meter(share, room), (f" {value}  ", "title"), (fit(words, tail), "muted"))
 
 
-def _cores(now: Reading, width: int) -> Line:
-    spans = sparkline(now.per_cpu, min(len(now.per_cpu), max(1, width - LABEL - 4)), low=0, high=100)
-    return line(f" {fit('Cores', LABEL)}", spans)
+def _cores(readings: tuple[Reading, ...], width: int, height: int, view: View | None) -> list[Line]:
+    """One bar a processor now; with room for it each one over the last two minutes."""
+    now = readings[-1].per_cpu
+    if len(now) > MOST_CORES or height < len(now) + ROOM:
+        spans = sparkline(now, min(len(now), max(1, width - LABEL - 4)), low=0, high=100)
+        return [line(f" {fit('Cores', LABEL)}", spans)]
+    matrix = [[one.per_cpu[at] if at < len(one.per_cpu) else math.nan for one in readings] for at in range(len(now))]
+    room = max(8, width - LABEL - 9)
+    padded = [[math.nan] * max(0, min(room, READINGS) - len(row)) + row for row in matrix]
+    kind = "ascii" if view is not None and view.canvas == "ascii" else "shade"
+    drawn = heatmap(padded, room, len(now), low=0, high=100, kind=kind)
+    names = ["Cores" if at == 0 else "" for at in range(len(now))]
+    return [
+        line(f" {fit(name, LABEL)}", *spans, (f" {share:4.0f}%", "muted"))
+        for name, spans, share in zip(names, drawn, now, strict=True)
+    ]
 
 
 def _words(now: Reading) -> Line:
@@ -97,14 +145,10 @@ def _gpu(gpu: Gpu, width: int) -> list[Line]:
     ]
 
 
-def _history(machine: Machine, width: int, height: int) -> list[Line]:
-    if not any(one.ys for one in machine.history):
-        title = "Last seconds, % (the daemon keeps a longer history)"
-        body = live_chart(machine.readings, width - 2, height - 1)
-    else:
-        title = "Last 30 minutes, %"
-        plot = Plot(machine.history, low=0, high=100, window=machine.window)
-        body = line_chart.draw(plot, width - 2, height - 1)
+def _history(machine: Machine, width: int, height: int, view: View | None) -> list[Line]:
+    kept = any(one.ys for one in machine.history)
+    title = "Last 30 minutes, %" if kept else "Last two minutes, % (the daemon keeps a longer history)"
+    body = line_chart.draw(machine_plot(machine), width - 2, height - 1, view)
     return [line((f" {title}", "title")), *(line(" ", *one) for one in body)]
 
 

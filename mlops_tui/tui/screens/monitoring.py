@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from mlops_tui.core import clock
-from mlops_tui.tui.blocks import Block, Fields, Grid, Pair, Text
+from mlops_tui.tui.blocks import Block, Chart, Fields, Grid, Pair, Text
+from mlops_tui.tui.charts.drift import psi_history
 from mlops_tui.tui.lines import Span, number, percent, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 ALERTS = 500
 REPORTS = 50
 PAIRS = 6
+MOVED = 4
 
 
 def alerts(bench: Workbench) -> list[Alert]:
@@ -84,7 +86,14 @@ def monitor_detail(bench: Workbench, one: Monitor) -> Sequence[Block]:
     )
     if report is None:
         return (head, Text("No report yet: r checks now.", "muted"))
-    return (head, *report_detail(bench, report))
+    return (head, *report_detail(bench, report), *_over_time(bench.monitoring.reports(one.deployment, REPORTS), report))
+
+
+def _over_time(reports: Sequence[Report], newest: Report) -> list[Block]:
+    """PSI of the columns that have moved furthest, over the reports there are."""
+    furthest = sorted(newest.features, key=lambda each: -each.size)[:MOVED]
+    plot = psi_history(reports, [each.name for each in furthest])
+    return [Chart(plot, title="PSI over time")] if plot is not None else []
 
 
 def report_detail(bench: Workbench, one: Report) -> Sequence[Block]:

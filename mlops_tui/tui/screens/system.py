@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_tui.core import clock
 from mlops_tui.tui.blocks import Block, Fields, Text
 from mlops_tui.tui.charts.line import Series
 from mlops_tui.tui.deeds import Undo
-from mlops_tui.tui.lines import number, state
+from mlops_tui.tui.lines import Line, number, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
-from mlops_tui.tui.screens.hardware import Machine, draw_machine
+from mlops_tui.tui.screens.hardware import Machine, draw_machine, picture
 from mlops_tui.tui.screens.joblog import open_log
 from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets.dialogs import Confirm, Question
@@ -45,7 +45,7 @@ def machine(bench: Workbench) -> Machine:
         at = tuple(float(point[0]) for point in points)
         nan = float("nan")
         history.append(Series(name, at, tuple(nan if point[2] is None else float(point[2]) for point in points)))
-    return Machine((), tuple(history), (float(now - HISTORY), float(now)))
+    return Machine((), tuple(history))
 
 
 def jobs(bench: Workbench) -> list[Job]:
@@ -163,6 +163,11 @@ class SystemDesk(Desk):
         if isinstance(records, Machine):
             return dataclasses.replace(records, readings=self.workbench_app.readings)
         return records
+
+    def _note(self) -> Callable[[int, int], Sequence[Line]] | None:
+        records = self.here.records
+        shown = self.section.id == "hardware" and self.here.failure is None and isinstance(records, Machine)
+        return picture(records) if shown else super()._note()
 
     def sampled(self, readings: tuple[Reading, ...]) -> None:
         """New readings of the machine."""
