@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from mlops_tui.tui.actions import Situation
-from mlops_tui.tui.blocks import Block, draw_all
+from mlops_tui.tui.blocks import Block
 from mlops_tui.tui.lines import Line
 from mlops_tui.tui.screens import chrome
 from mlops_tui.tui.screens.loading import Loading
@@ -21,6 +21,7 @@ from mlops_tui.tui.screens.section import Memory, Section
 from mlops_tui.tui.state import Failure
 from mlops_tui.tui.widgets import states
 from mlops_tui.tui.widgets.bar import Bar, Part
+from mlops_tui.tui.widgets.chart import ChartView, of_blocks
 from mlops_tui.tui.widgets.painted import LinesView
 from mlops_tui.tui.widgets.table import VirtualTable, fit_columns
 
@@ -88,8 +89,8 @@ class Frame(Loading):
             with Vertical(id="list"):
                 yield Bar(id="fault")
                 yield VirtualTable(id="table")
-                yield LinesView(id="note")
-            yield LinesView(id="detail")
+                yield ChartView(id="note")
+            yield ChartView(id="detail")
         yield Input(id="filter", placeholder="words, -word, field:word, a | b, started>2d; tab completes", compact=True)
         yield Bar(id="wrong")
         yield Bar(id="keys")
@@ -291,8 +292,8 @@ class Frame(Loading):
         self._show_detail(message.blocks)
 
     def _show_detail(self, blocks: Sequence[Block] | Failure) -> None:
-        view = self.query_one("#detail", LinesView)
+        view = self.query_one("#detail", ChartView)
         if isinstance(blocks, Failure):
             view.show(lambda width, height: states.failed(blocks, width))
         else:
-            view.show(lambda width, height: [((" ", "text"), *one) for one in draw_all(blocks, width - 2)])
+            view.show(of_blocks(blocks), of=self.here.selected)
