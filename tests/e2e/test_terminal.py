@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.tmux_session import Tmux
+from bench.terminal.tmux_session import Tmux
 from mlops_tui.core import locks
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.tui.actions import DESKS

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.pty_session import Session, environment
-from bench.tmux_session import Tmux
+from bench.terminal.pty_session import Session, environment
+from bench.terminal.tmux_session import Tmux
 
 from .model import Model
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.pty_session import Session, environment
+from bench.terminal.pty_session import Session, environment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

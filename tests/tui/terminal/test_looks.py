@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.pty_session import Session, environment
+from bench.terminal.pty_session import Session, environment
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.tui import modes
 from mlops_tui.tui.glyphs import ascii_only
