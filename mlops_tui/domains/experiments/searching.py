@@ -11,7 +11,7 @@ from mlops_tui.domains.experiments.records import RunState
 if TYPE_CHECKING:
     from mlops_tui.domains.experiments.store import ExperimentsStore
 
-FEW = 500
+FEW = 2000
 """So many runs are named one by one; a condition that more meet is asked of each run in turn until enough are found."""
 
 _KEY = "{alias}.key IN (SELECT k.id FROM metrics.key k WHERE {{key}}) AND {{}}"

@@ -9,8 +9,8 @@ from typing import Any
 from mlops_tui.core.context import Context
 from mlops_tui.core.query import Query
 from mlops_tui.domains.experiments.numbers import NumbersStore, in_chunks
-from mlops_tui.domains.experiments.records import Experiment, Run, RunStart, RunState
-from mlops_tui.domains.experiments.schema import m001_experiments_and_runs, m002_run_text
+from mlops_tui.domains.experiments.records import REMOTE, Experiment, Run, RunStart, RunState
+from mlops_tui.domains.experiments.schema import m001_experiments_and_runs, m002_run_text, m003_remote
 from mlops_tui.domains.experiments.searching import FEW
 
 _RUN = (
@@ -19,6 +19,8 @@ _RUN = (
 )
 _FROM_RUN = "FROM run r JOIN experiment e ON e.id = r.experiment_id"
 _PROCESS = "pid, process_started, boot"
+# Said so because of the small index of deleted runs: the column itself would have to be read from every row.
+_NOT_DELETED = "r.number NOT IN (SELECT d.number FROM run d WHERE d.deleted_at IS NOT NULL)"
 
 
 class ExperimentsStore:
@@ -26,7 +28,7 @@ class ExperimentsStore:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        context.catalog.migrate("experiments", [m001_experiments_and_runs, m002_run_text])
+        context.catalog.migrate("experiments", [m001_experiments_and_runs, m002_run_text, m003_remote])
         self.numbers = NumbersStore(context)
 
     # -- experiments --------------------------------------------------------------------------------------------------
@@ -40,12 +42,15 @@ class ExperimentsStore:
         return None if row is None else int(row[0])
 
     def experiments(self, name: str | None = None) -> list[Experiment]:
+        """Experiments that are not deleted; by `name` a deleted one too, since its name is taken."""
         rows = self._context.catalog.read(
             f"""SELECT e.name, e.created_at, e.created_by, e.description,
-                (SELECT count(*) FROM run r WHERE r.experiment_id = e.id) AS runs,
-                (SELECT count(*) FROM run r WHERE r.experiment_id = e.id AND r.state = 'running') AS running,
+                (SELECT count(*) FROM run r WHERE r.experiment_id = e.id)
+                - (SELECT count(*) FROM run r WHERE r.experiment_id = e.id AND r.deleted_at IS NOT NULL) AS runs,
+                (SELECT count(*) FROM run r WHERE r.experiment_id = e.id AND r.state = 'running' AND r.deleted_at IS NULL) AS running,
                 (SELECT max(r.started_at) FROM run r WHERE r.experiment_id = e.id) AS last_started_at
-            FROM experiment e {"WHERE e.name = ?" if name is not None else ""} ORDER BY last_started_at DESC NULLS LAST, e.name""",
+            FROM experiment e WHERE {"e.deleted_at IS NULL" if name is None else "e.name = ?"}
+            ORDER BY last_started_at DESC NULLS LAST, e.name""",
             () if name is None else (name,),
         )
         return [Experiment(**dict(row)) for row in rows]
@@ -139,8 +144,10 @@ class ExperimentsStore:
         return [row["id"] for row in rows]
 
     def running(self) -> list[tuple[str, tuple[int, int, str]]]:
-        """(id, process) of every run that is said to run."""
-        rows = self._context.catalog.read(f"SELECT id, {_PROCESS} FROM run WHERE state = 'running'")
+        """(id, process) of every run that is said to run on this machine."""
+        rows = self._context.catalog.read(
+            f"SELECT id, {_PROCESS} FROM run WHERE state = 'running' AND boot <> ?", (REMOTE,)
+        )
         return [(row["id"], (row["pid"], row["process_started"], row["boot"])) for row in rows]
 
     def tag_keys(self) -> list[str]:
@@ -171,7 +178,7 @@ class ExperimentsStore:
         key, direction = order.removeprefix("-"), "DESC" if order.startswith("-") else "ASC"
         key_id = self._context.metrics.value("SELECT id FROM key WHERE name = ?", (key,))
         if query is not None:
-            few = self._few(f"SELECT r.number FROM run r {condition}", values)
+            few = self._few(f"SELECT r.number FROM run r {condition}", values, FEW // 4)
             if few is not None:  # going through all runs by the metric would find these late
                 return self._ranked(few, key_id, direction, limit, offset)
         ranked = "SELECT run FROM metrics.metric_latest WHERE key = ? AND value IS NOT NULL"
@@ -241,17 +248,21 @@ class ExperimentsStore:
             "parent": "r.parent = ?",
         }
         given = {name: value for name, value in where.items() if value is not None}
+        with_deleted = given.pop("with_deleted", False)
         texts, values = [columns[name] for name in given], list(given.values())
+        if not with_deleted:
+            texts.append(_NOT_DELETED)
         if query is not None:
             text, params = query.sql(self._few)
             texts.append(text)
             values += params
         return (f"WHERE {' AND '.join(texts)}" if texts else ""), values
 
-    def _few(self, select: str, params: list[Any]) -> list[int] | None:
+    def _few(self, select: str, params: list[Any], most: int | None = None) -> list[int] | None:
         """The runs a SELECT gives if they are few. Where they are many, EXISTS finds the first of them sooner."""
-        rows = self._context.across(f"{select} LIMIT {FEW + 1}", params)
-        return None if len(rows) > FEW else [int(row[0]) for row in rows]
+        most = FEW if most is None else most
+        rows = self._context.across(f"{select} LIMIT {most + 1}", params)
+        return None if len(rows) > most else [int(row[0]) for row in rows]
 
     @staticmethod
     def _as_int(value: Any) -> int | None:

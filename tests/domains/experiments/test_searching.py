@@ -164,6 +164,10 @@ def test_fields_keys_and_values_complete(names, workbench):
     assert complete("user:", 5, fields) == ["user:tester"]
 
 
+def test_many_conditions_that_few_runs_meet_fit_into_one_statement(names):
+    assert names(" | ".join(["growth", "metrics.auc>0.9"] * 90)) == ["resnet"]
+
+
 def test_values_of_a_query_are_never_part_of_the_sql(names):
     for query in ('name~"\'); DROP TABLE run; --"', 'metrics."x\' OR 1=1 --">0', 'tag."{}"={}', '"{key}"'):
         assert names(query) == []
