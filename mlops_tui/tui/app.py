@@ -283,6 +283,7 @@ def run(
     with open_workbench(workspace_path, actor=actor) as bench:
         workspace = bench.workspace
         where = _resolve(bench, screen) if screen else None
+        daemon = bench.daemon_alive()
     keys = keymap.load([config_folder() / keymap.FILE, workspace.root / keymap.FILE])
     clock.show_utc(utc)
     views = Views(workspace.run / VIEWS_FILE)
@@ -296,6 +297,7 @@ def run(
         keys=keys,
         preferences=Preferences.read(state_folder() / FILE),
     )
+    app.daemon = daemon  # known before the first picture: the banner would move everything below it
     return app.run_in_terminal(workspace.logs)
 
 
