@@ -85,7 +85,13 @@ def draw(plot: Plot, width: int, height: int, view: View | None = None, *, legen
     gutter = 0 if bare else min(width // 2, max(_GUTTER, *(len(text) for text in marks.values()), 0))
     board = canvas(view.canvas, width - gutter - (0 if bare else 1), rows)
     across, live = _settled(plot, view, (view_left, view_right), board.columns)
-    x_axis = plot.x or (ticks.age(live) if live is not None else ticks.DURATION if view.by_time else ticks.NUMBER)
+    x_axis = plot.x or (
+        ticks.age(live, plot.window[1])
+        if live is not None and plot.window is not None
+        else ticks.DURATION
+        if view.by_time
+        else ticks.NUMBER
+    )
     _curves(board, [at for at, _ in drawn], raw, smooth, across, fitted, plot.style)
     cursor = view.cursor if view.cursor is not None and across[0] <= view.cursor <= across[1] else None
     if cursor is not None:

@@ -8,6 +8,8 @@ from collections.abc import Hashable, Iterable
 
 _SHRINK = 0.4
 """Kept limits are given up when the values use less than this share of them."""
+PARTS = 12
+"""A live chart shifts by this part of its width."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,9 +110,14 @@ def nice_step(raw: float) -> float:
 
 
 def snapped(left: float, right: float, columns: int) -> tuple[float, float]:
-    """[left, right] moved right to whole columns of its width, so that a live chart shifts once per column, not per point."""
+    """[left, right] moved right to a multiple of several of its columns, a twelfth of the width, ahead of `right`.
+
+    A live chart then shifts a few times per window instead of with every point: each shift sends all of it again. What is
+    new meanwhile fills the free columns on the right, one at a time.
+    """
     width = (right - left) / columns if columns > 0 else 0.0
-    if width <= 0 or not math.isfinite(right / width):
+    step = width * max(1, columns // PARTS)
+    if step <= 0 or not math.isfinite(right / step):
         return left, right
-    edge = math.ceil(right / width - 1e-9) * width
+    edge = math.ceil(right / step - 1e-9) * step
     return edge - columns * width, edge

@@ -146,14 +146,16 @@ def spans(low: float, high: float, count: int) -> list[float]:
     return [index * step for index in range(first, min(last, first + _MOST) + 1)] or [low]
 
 
-def age(edge: float) -> Axis:
-    """An axis of times (ms) written as how long before `edge` they are; its ticks stand still when the edge moves on."""
+def age(edge: float, now: float) -> Axis:
+    """An axis of times (ms) written as how long ago they are. Its ticks hang on the right edge of a live chart, which is a
+    little ahead of `now` and stands still longer; what a cursor says counts from `now`.
+    """
 
     def ticks(low: float, high: float, count: int) -> list[float]:
         return sorted(edge + back for back in spans(low - edge, high - edge, count))
 
     def text(value: float) -> str:
-        return "now" if edge - value < SECOND else f"{span(round((edge - value) / SECOND) * SECOND)} ago"
+        return "now" if now - value < SECOND else f"{span(round((now - value) / SECOND) * SECOND)} ago"
 
     return Axis(ticks, text, lambda value, step: "now" if edge - value < step / 2 else f"-{span(edge - value)}")
 

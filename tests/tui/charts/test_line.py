@@ -139,12 +139,12 @@ def live(now: float) -> list[str]:
     return picture(series, low=0, high=100, window=(now - 1_800_000, now), tall=7)
 
 
-def test_a_live_chart_stands_still_until_a_column_is_full() -> None:
+def test_a_live_chart_stands_still_until_its_free_columns_are_full() -> None:
     first = live(NOW)
-    cell = 1_800_000 / 34
-    edge = math.ceil(NOW / cell) * cell
+    step = 1_800_000 / 34 * 2
+    edge = math.ceil(NOW / step) * step
     assert live(edge - 1) == first
-    assert live(edge + cell + 1) != first
+    assert live(edge + 1) != first
     assert first[-2].rstrip().endswith("now")
 
 
