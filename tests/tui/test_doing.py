@@ -111,7 +111,7 @@ async def test_a_queued_run_is_cancelled_after_a_question(open_app: Open, filled
 
 async def test_the_log_of_a_job_is_followed_to_its_end(open_app: Open, filled: Workspace) -> None:
     async with open_app(filled, "system") as pilot:
-        await press(pilot, "right", "G", "l")
+        await press(pilot, "right_square_bracket", "G", "l")
         assert isinstance(pilot.app.screen, JobLog)
         await settle(pilot)
         seen = text_of(pilot)
@@ -127,7 +127,7 @@ async def test_the_log_of_a_job_is_followed_to_its_end(open_app: Open, filled: W
 async def test_a_log_grows_while_it_is_watched(open_app: Open, filled: Workspace) -> None:
     async with open_app(filled, "system") as pilot:
         path = fetch(pilot, lambda bench: bench.jobs.log_path(2))
-        await press(pilot, "right", "l")
+        await press(pilot, "right_square_bracket", "l")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("first step \x1b[31mred\n")
         await pilot.pause(0.8)
@@ -137,7 +137,7 @@ async def test_a_log_grows_while_it_is_watched(open_app: Open, filled: Workspace
 
 async def test_a_failed_job_is_retried(open_app: Open, filled: Workspace) -> None:
     async with open_app(filled, "system") as pilot:
-        await press(pilot, "right", "G", "t")
+        await press(pilot, "right_square_bracket", "G", "t")
         assert str(fetch(pilot, lambda bench: bench.jobs.get(1)).state) == "queued"
 
 
@@ -187,7 +187,7 @@ async def test_a_schedule_is_paused_and_resumed(open_app: Open, filled: Workspac
 
 async def test_the_audit_chain_is_verified(open_app: Open, filled: Workspace) -> None:
     async with open_app(filled, "system") as pilot:
-        await press(pilot, "left", "V")
+        await press(pilot, "left_square_bracket", "V")
         assert "entries fit their hashes" in text_of(pilot)
 
 

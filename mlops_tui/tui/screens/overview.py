@@ -52,8 +52,8 @@ def _columns(*, state: bool = True, words: int = 3, when: bool = True, traffic: 
 
 _FIRES = (
     cells.text("", lambda one: one.title, width=60, grow=True),
-    cells.when("", lambda one: one.at),
-    cells.text("", lambda one: one.words, width=24, rank=3, role="muted"),
+    Column("", lambda one, now: (clock.ago(one.at, now) if one.at else one.words, "muted"), width=16),
+    cells.text("", lambda one: one.words if one.at else "", width=16, rank=3, role="muted"),
     cells.status("", lambda one: one.state, rank=2),
 )
 _CHANGES = (
@@ -98,7 +98,7 @@ class OverviewDesk(Desk):
                 watches=frozenset({"catalog", "telemetry"})),
         Section("fires", "Next fires", next_fires, _FIRES, key=lambda one: str(one.key),
                 empty=Empty("No schedules.", "mlops schedules add NAME PIPELINE --cron '0 3 * * *'")),
-        Section("storage", "Storage", storage, _columns(words=1, when=False), key=lambda one: str(one.title),
+        Section("storage", "Storage", storage, _columns(state=False, words=1, when=False), key=lambda one: str(one.title),
                 watches=frozenset()),
         Section("recent", "Newest changes", recent, _CHANGES, key=lambda one: f"{one.title} {one.at}",
                 empty=Empty("A new workspace. See the whole loop on sample data:", "mlops demo")),

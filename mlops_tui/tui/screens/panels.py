@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +15,9 @@ from mlops_tui.workbench import Workbench
 
 LIMIT = 30
 CHANGES = 200
+LITTLE = 0.1
 BAR = 8
+_ID = re.compile("[0-9a-f]{16}")
 TRAFFIC_MS = 15 * clock.MINUTE
 
 
@@ -132,7 +135,8 @@ def recent(bench: Workbench) -> list[Item]:
     out: list[Item] = []
     times: list[int] = []
     for one in bench.audit.list(limit=CHANGES):
-        title = f"{past(one.verb)} {one.kind.replace('_', ' ')} {one.name}"
+        name = one.name[:8] if _ID.fullmatch(one.name) else one.name
+        title = f"{past(one.verb)} {one.kind.replace('_', ' ')} {name}"
         if out and out[-1].title == title and out[-1].words == one.actor:
             times[-1] += 1
             continue
@@ -173,8 +177,8 @@ def storage(bench: Workbench) -> list[Item]:
     )
     found = [Item(title, desk, part, "", words=size(_bytes(paths))) for title, paths, desk, part in rows]
     disk = shutil.disk_usage(at.root)
-    left = "ok" if disk.free > 0.1 * disk.total else "warning"
-    return [Item("left on the disk", "system", "hardware", "", left, size(disk.free)), *found]
+    left = size(disk.free) if disk.free > LITTLE * disk.total else f"▲ little: {size(disk.free)}"
+    return [Item("left on the disk", "system", "hardware", "", words=left), *found]
 
 
 def _bytes(paths: Iterable[Path]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -11,17 +10,25 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from mlops_tui.tui.lines import ROLES, Line, clean
+from mlops_tui.tui import roles
+from mlops_tui.tui.lines import Line, clean
+
+_FADING = frozenset({"text", "muted", "good", "warn", "bad", "busy"})
+_DIM = Style(dim=True)
 
 
 class Painted(ScrollView):
     """Base of everything we draw ourselves. User text is cleaned here and never read as markup."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"role--{role}" for role in (*ROLES, "cursor", "blur", "head")}
-
     def role_style(self, role: str) -> Style:
-        """The colour and weight of a role, without background."""
-        return self.get_component_rich_style(f"role--{role}", partial=True)
+        """The colour and weight of a role, without background. Rows that are out of date are dim."""
+        name = f"role--{role}"
+        if name in self.COMPONENT_CLASSES:  # what only one kind of widget has comes from its style sheet
+            return self.get_component_rich_style(name, partial=True)
+        app = self.app
+        if role in _FADING and self.has_class("-stale"):
+            return roles.style("muted", app.theme_variables, ansi=app.native_ansi_color) + _DIM
+        return roles.style(role, app.theme_variables, ansi=app.native_ansi_color)
 
     def paint(self, spans: Line, width: int, base: Style | None = None) -> Strip:
         """Spans on the widget's background, cut and padded to `width`."""
