@@ -51,6 +51,7 @@ class VirtualTable(marking.Marking, can_focus=True):
         self._wanted: list[int] = []
         self._spread = Spread({})
         self._painted: dict[int, tuple[Line, bool]] = {}
+        self._spread_for = -1
 
     def show(
         self,
@@ -111,7 +112,8 @@ class VirtualTable(marking.Marking, can_focus=True):
             self.virtual_size = size
 
     def _spread_out(self) -> None:
-        room = max(1, self.scrollable_content_region.width - 2)
+        self._spread_for = self.scrollable_content_region.width
+        room = max(1, self._spread_for - 2)
         shown = self.shown
         if self.columns and self.column not in shown:
             self.column = shown[0]
@@ -228,9 +230,11 @@ class VirtualTable(marking.Marking, can_focus=True):
         self._repaint()
 
     def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        if width != self._spread_for:  # the first picture comes before the event that tells the size
+            self._spread_out()
         line, current = painted = self._line(y)
         self._painted[y] = painted
-        width = self.scrollable_content_region.width
         if self._header and y == 0:
             return self.paint(line, width, self.rich_style + self.role_style("head"))
         return self.paint(line, width, self._base() if current else self.rich_style)
