@@ -98,7 +98,7 @@ def page_down(driver: str, pages: int = 20) -> Cost:
         return Cost((session.written - before) / pages, (session.cpu() - cpu) / pages)
 
 
-def live(session: Session, seconds: float = 20.0, found: bytes = b"AAAAAAAAAAAA") -> Cost:
+def live(session: Session, seconds: float = 12.0, found: bytes = b"AAAAAAAAAAAA") -> Cost:
     """A second of something live."""
     with session:
         assert session.until(found), session.seen

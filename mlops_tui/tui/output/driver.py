@@ -87,6 +87,7 @@ class ThinDriver(LinuxDriver):
             screen,
             interval_s=REMOTE_FRAME_S if is_remote(os.environ) else LOCAL_FRAME_S,
             lost=self._terminal_lost,
+            again=self._draw_again,
             encoding=getattr(self._file, "encoding", "utf-8"),
         )
         self._writer.start()
@@ -133,6 +134,11 @@ class ThinDriver(LinuxDriver):
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(lambda: self._app.exit(return_code=129))
 
+    def _draw_again(self) -> None:
+        """Ask for a whole picture; from any thread, also from a signal handler."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._app.refresh)
+
     # -- input ---------------------------------------------------------------------------------------------------------
 
     def process_message(self, message: Message) -> None:
@@ -151,4 +157,4 @@ class ThinDriver(LinuxDriver):
         """Nothing on the terminal is known; ask for a whole picture, as Textual draws none when a size comes back."""
         if self._writer is not None:
             self._writer.put((size[0], size[1]))
-            self._loop.call_soon_threadsafe(self._app.refresh)
+            self._draw_again()

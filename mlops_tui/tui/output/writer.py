@@ -28,17 +28,26 @@ class Writer(threading.Thread):
     """Owns the screen and the file descriptor. Everything reaches it through one queue, in order, from any thread.
 
     (A `SimpleQueue`, because its `put` may be interrupted by a signal handler that puts as well.)
-    `interval_s` is the least time between two frames; `lost` is called once when the terminal has gone away.
+    `interval_s` is the least time between two frames; `lost` is called once when the terminal has gone away, `again` when
+    the application has to draw everything anew because a picture of ours was lost.
     """
 
     def __init__(
-        self, file: int, screen: ThinScreen, *, interval_s: float, lost: Callable[[], object], encoding: str = "utf-8"
+        self,
+        file: int,
+        screen: ThinScreen,
+        *,
+        interval_s: float,
+        lost: Callable[[], object],
+        again: Callable[[], object],
+        encoding: str = "utf-8",
     ) -> None:
         super().__init__(daemon=True, name="mlops-output")
         self._file = file
         self._screen = screen
         self._interval_s = interval_s
         self._lost = lost
+        self._again = again
         self._encoding = encoding
         self._queue: SimpleQueue[Order] = SimpleQueue()
         self._urgent_until = 0.0
@@ -107,6 +116,7 @@ class Writer(threading.Thread):
     def _give_up(self, order: object) -> None:
         """A mistake of ours must not cost the picture: from now on everything goes through as it is."""
         self._plain = [self._screen.controls(), "\x1b[m", order if isinstance(order, str) else ""]
+        self._again()
 
     def _frame(self) -> str:
         if self._plain is None:
