@@ -19,6 +19,7 @@ PANES: dict[tuple[str, str], str] = {
         "tables",
     ): "Feature tables. A table names its key columns and, for point-in-time joins, its event time.",
     ("features", "snapshots"): "Each ingest makes a snapshot that never changes; `table@12` names one for good.",
+    ("features", "rows"): "The rows of a table as it is now, or of the snapshot they were opened from.",
     (
         "experiments",
         "runs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +11,17 @@ from textual.pilot import Pilot
 
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.tui import actions
+from mlops_tui.tui.screens import panels
 
 from .conftest import Open, desk_of, settle
+
+
+@pytest.fixture(autouse=True)
+def _still_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes on disk are not the same twice."""
+    monkeypatch.setattr(panels, "_bytes", lambda paths: 5_000_000)
+    monkeypatch.setattr(panels.shutil, "disk_usage", lambda path: SimpleNamespace(total=2**40, free=2**39, used=2**39))
+
 
 SIZES = [(80, 24), (160, 45)]
 
