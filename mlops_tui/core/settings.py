@@ -48,6 +48,13 @@ class Serving(Struct, forbid_unknown_fields=True, frozen=True):
     max_body_mb: Positive = 16
 
 
+class Tracking(Struct, forbid_unknown_fields=True, frozen=True):
+    """[tracking] The tracking server for MLflow clients."""
+
+    host: str = "127.0.0.1"
+    port: Port = 5000
+
+
 class Hardware(Struct, forbid_unknown_fields=True, frozen=True):
     """[hardware] CPU, memory and GPU history."""
 
@@ -75,6 +82,7 @@ class Settings(Struct, frozen=True):
     workspace: General = General()
     daemon: Daemon = Daemon()
     serving: Serving = Serving()
+    tracking: Tracking = Tracking()
     hardware: Hardware = Hardware()
     lake: Lake = Lake()
     retention: Retention = Retention()
@@ -84,6 +92,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "workspace": General,
     "daemon": Daemon,
     "serving": Serving,
+    "tracking": Tracking,
     "hardware": Hardware,
     "lake": Lake,
     "retention": Retention,

@@ -13,7 +13,7 @@ from typing import Any
 
 from mlops_tui.core.context import Context
 from mlops_tui.domains.experiments.records import LatestMetric, Point, RunArtifact, number_of
-from mlops_tui.domains.experiments.schema import m001_points
+from mlops_tui.domains.experiments.schema import m001_points, m002_remote
 
 _IN_CHUNK = 500
 
@@ -23,7 +23,7 @@ class NumbersStore:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        context.metrics.migrate("experiments", [m001_points])
+        context.metrics.migrate("experiments", [m001_points, m002_remote])
 
     # -- numbers: changes (metrics.db) --------------------------------------------------------------------------------
 
@@ -93,7 +93,7 @@ class NumbersStore:
 
     def forget_numbers(self, tx: sqlite3.Connection, number: int) -> None:
         """Everything of a removed run; its row in `run_seen` last, which is how an interrupted removal is found again."""
-        for table in ("metric", "metric_latest", "param", "artifact", "run_seen"):
+        for table in ("metric", "metric_more", "metric_latest", "param", "artifact", "run_seen"):
             tx.execute(f"DELETE FROM {table} WHERE run = ?", (number,))
 
     def removed_with_numbers(self) -> list[int]:

@@ -11,6 +11,7 @@ MAX_PARAM = 6000
 MAX_TAG = 8000
 MAX_ERROR = 20_000
 NOTE_TAG = "note"
+REMOTE = "remote"  # stands in the place of the boot of a run whose process is not known, because it logs over HTTP
 SPOOL = "runs"  # the part of the workspace's spool that holds the segments of runs
 
 

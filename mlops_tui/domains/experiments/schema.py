@@ -62,6 +62,37 @@ def m002_run_text(db: sqlite_utils.Database) -> None:
         WHEN EXISTS (SELECT 1 FROM run r WHERE r.number = old.run) BEGIN {renew} old.run; END""")
 
 
+def m003_remote(db: sqlite_utils.Database) -> None:
+    """What other programs' clients keep beside runs: deleted but not gone, tags of experiments, data sets, logged models."""
+    db.execute("ALTER TABLE experiment ADD COLUMN deleted_at INTEGER")
+    db.execute("ALTER TABLE experiment ADD COLUMN changed_at INTEGER")
+    db.execute("ALTER TABLE run ADD COLUMN deleted_at INTEGER")
+    db.execute("CREATE INDEX run_deleted ON run(experiment_id, number) WHERE deleted_at IS NOT NULL")
+    db.execute(
+        """CREATE TABLE experiment_tag (
+            experiment INTEGER NOT NULL REFERENCES experiment(id) ON DELETE CASCADE, key TEXT NOT NULL, value TEXT NOT NULL,
+            PRIMARY KEY (experiment, key)) STRICT, WITHOUT ROWID"""
+    )
+    db.execute(
+        """CREATE TABLE run_input (
+            run INTEGER NOT NULL REFERENCES run(number) ON DELETE CASCADE, name TEXT NOT NULL, digest TEXT NOT NULL,
+            source_type TEXT NOT NULL, source TEXT NOT NULL, schema TEXT NOT NULL, profile TEXT NOT NULL, tags TEXT NOT NULL,
+            PRIMARY KEY (run, name, digest)) STRICT"""
+    )
+    db.execute(
+        """CREATE TABLE logged_model (
+            id TEXT PRIMARY KEY, experiment_id INTEGER NOT NULL REFERENCES experiment(id) ON DELETE CASCADE,
+            name TEXT NOT NULL, run_id TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL, params TEXT NOT NULL,
+            tags TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, created_by TEXT NOT NULL) STRICT"""
+    )
+    db.execute("CREATE INDEX logged_model_by_run ON logged_model(run_id)")
+    db.execute(
+        """CREATE TABLE run_model (
+            run INTEGER NOT NULL REFERENCES run(number) ON DELETE CASCADE, model TEXT NOT NULL, made INTEGER NOT NULL,
+            step INTEGER NOT NULL, PRIMARY KEY (run, model, made)) STRICT, WITHOUT ROWID"""
+    )
+
+
 def m001_points(db: sqlite_utils.Database) -> None:
     db.execute("CREATE TABLE key (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT")
     db.execute(
@@ -88,3 +119,23 @@ def m001_points(db: sqlite_utils.Database) -> None:
     )
     db.execute("CREATE TABLE run_seen (run INTEGER PRIMARY KEY, seen_at INTEGER NOT NULL) STRICT")
     db.execute("CREATE TABLE intake (segment TEXT PRIMARY KEY, offset INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+
+
+def m002_remote(db: sqlite_utils.Database) -> None:
+    """Points of a step beyond the newest one of that step, and what is logged to models instead of runs."""
+    db.execute(
+        """CREATE TABLE metric_more (
+            run INTEGER NOT NULL, key INTEGER NOT NULL, step INTEGER NOT NULL, ts INTEGER NOT NULL, value REAL) STRICT"""
+    )
+    db.execute("CREATE INDEX metric_more_by_run ON metric_more(run, key, step)")
+    db.execute(
+        """CREATE TABLE model_metric (
+            model TEXT NOT NULL, name TEXT NOT NULL, step INTEGER NOT NULL, ts INTEGER NOT NULL, value REAL,
+            run_id TEXT NOT NULL, dataset TEXT NOT NULL, digest TEXT NOT NULL,
+            UNIQUE (model, name, run_id, step, ts, dataset, digest)) STRICT"""
+    )
+    db.execute(
+        """CREATE TABLE model_file (
+            model TEXT NOT NULL, path TEXT NOT NULL, sha TEXT NOT NULL, size INTEGER NOT NULL, logged_at INTEGER NOT NULL,
+            PRIMARY KEY (model, path)) STRICT, WITHOUT ROWID"""
+    )

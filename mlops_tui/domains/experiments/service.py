@@ -31,6 +31,7 @@ from mlops_tui.domains.experiments.store import ExperimentsStore
 
 if TYPE_CHECKING:
     from mlops_tui.domains.experiments.intake import Intake
+    from mlops_tui.domains.experiments.remote import Remote
 
 ORDERS = ("started_at", "ended_at", "name", "state")
 Runs = list[Run]
@@ -53,6 +54,13 @@ class Experiments:
         from mlops_tui.domains.experiments.intake import Intake  # with logging 10 ms that most lists need not pay
 
         return Intake(self._context, self._store, self._audit)
+
+    @cached_property
+    def remote(self) -> Remote:
+        """What clients of other programs ask for over HTTP."""
+        from mlops_tui.domains.experiments.remote import Remote
+
+        return Remote(self._context, self._audit, self._store)
 
     # -- what was logged ----------------------------------------------------------------------------------------------
 
@@ -336,7 +344,8 @@ class Experiments:
                 hint=f"See them: mlops runs list --experiment {name} --state running",
             )
         removed = 0
-        while runs := self.runs(name, limit=500):
+        whole = {"experiment": name, "with_deleted": True}
+        while runs := self._store.runs(whole, "-started_at", 500, 0):
             self._remove_runs(runs, why or f"with experiment {name}")
             removed += len(runs)
         with self._context.catalog.write() as tx:

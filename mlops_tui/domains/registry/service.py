@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import uuid
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import ids
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.audit.service import Audit
     from mlops_tui.domains.experiments.service import Experiments
     from mlops_tui.domains.features.service import Features
+    from mlops_tui.domains.registry.remote import RemoteRegistry
 
 STAGES = {"production": Stage.PRODUCTION, "staging": Stage.STAGING, "archived": Stage.ARCHIVED}
 
@@ -49,6 +51,13 @@ class Registry:
         self._features = features
         self._experiments = experiments
         self._store = RegistryStore(context)
+
+    @cached_property
+    def remote(self) -> RemoteRegistry:
+        """What clients of other programs ask for over HTTP."""
+        from mlops_tui.domains.registry.remote import RemoteRegistry
+
+        return RemoteRegistry(self._context, self._audit, self._store, self, self._experiments)
 
     # -- registering
 
@@ -82,7 +91,7 @@ class Registry:
                 return known
             version = Version(
                 model=model,
-                version=(self._store.latest(model) or 0) + 1,
+                version=self._store.next_number(model),
                 sha=sha,
                 stage=Stage.NONE,
                 aliases=[],
@@ -206,7 +215,7 @@ class Registry:
             raise NotFound(f"{model} has no alias {alias!r}.", hint=f"See them: mlops models show {model}")
         with self._context.catalog.write() as tx:
             self._store.remove_alias(tx, model, alias)
-            self._store.add_promotion(tx, self._promotion(model, alias, current, None, "remove", why))
+            self._store.add_promotion(tx, self.move_of(model, alias, current, None, "remove", why))
             self._audit.note(tx, "remove", "alias", f"{model}@{alias}", why=why, before={"version": current})
 
     def promote(self, ref: str, to: str = "production", why: str = "") -> Version:
@@ -253,7 +262,7 @@ class Registry:
                 self._store.set_stage(tx, target.model, earlier, Stage.ARCHIVED)
             self._store.set_stage(tx, target.model, target.version, Stage.PRODUCTION)
         if before != target.version or verb == "rollback":
-            move = self._promotion(target.model, alias, before, target.version, verb, why)
+            move = self.move_of(target.model, alias, before, target.version, verb, why)
             self._store.add_promotion(tx, move)
         note = {"before": {"version": before}, "after": {"version": target.version, "alias": alias}}
         self._audit.note(tx, verb, "model", f"{target.model}@{alias}", why=why, **note)
@@ -264,7 +273,8 @@ class Registry:
         before, after = {"stage": str(target.stage)}, {"stage": str(stage)}
         self._audit.note(tx, "promote", "model", target.ref, why=why, before=before, after=after)
 
-    def _promotion(self, model: str, alias: str, old: int | None, new: int | None, verb: str, why: str) -> Promotion:
+    def move_of(self, model: str, alias: str, old: int | None, new: int | None, verb: str, why: str) -> Promotion:
+        """The record of an alias moved now by this actor."""
         return Promotion(0, model, alias, old, new, verb, self._context.now(), self._context.actor, why)
 
     # -- using

@@ -51,7 +51,27 @@ def m001_registry(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX model_promotion_by_alias ON model_promotion(model, alias, id)")
 
 
-STEPS = [m001_registry]
+def m002_numbers(db: sqlite_utils.Database) -> None:
+    """The highest number a model ever gave: that of a removed version is not given again."""
+    db.execute("CREATE TABLE model_number (model TEXT PRIMARY KEY, highest INTEGER NOT NULL) STRICT")
+
+
+def m003_remote(db: sqlite_utils.Database) -> None:
+    """What clients over HTTP keep beside models and versions: see `remote_store.py`."""
+    db.execute(
+        """CREATE TABLE model_tag (
+            model TEXT NOT NULL REFERENCES model(name) ON DELETE CASCADE, key TEXT NOT NULL, value TEXT NOT NULL,
+            PRIMARY KEY (model, key)) STRICT, WITHOUT ROWID"""
+    )
+    db.execute(
+        """CREATE TABLE model_origin (
+            model TEXT NOT NULL, version INTEGER NOT NULL, source TEXT NOT NULL, logged_model TEXT NOT NULL,
+            link TEXT NOT NULL, updated_at INTEGER NOT NULL, PRIMARY KEY (model, version),
+            FOREIGN KEY (model, version) REFERENCES model_version(model, version) ON DELETE CASCADE) STRICT"""
+    )
+
+
+STEPS = [m001_registry, m002_numbers, m003_remote]
 
 
 class RegistryStore:
@@ -96,6 +116,11 @@ class RegistryStore:
     def latest(self, model: str) -> int | None:
         number = self._db.value("SELECT max(version) FROM model_version WHERE model = ?", (model,))
         return None if number is None else int(number)
+
+    def next_number(self, model: str) -> int:
+        """The number of the next version: one more than any that was ever given."""
+        kept = self._db.value("SELECT highest FROM model_number WHERE model = ?", (model,))
+        return max(self.latest(model) or 0, int(kept or 0)) + 1
 
     def in_stage(self, model: str, stage: Stage) -> list[int]:
         sql = "SELECT version FROM model_version WHERE model = ? AND stage = ? ORDER BY version"
@@ -158,6 +183,10 @@ class RegistryStore:
             ),
         )
         self.touch(tx, version.model, version.created_at)
+
+    def keep_number(self, tx: sqlite3.Connection, model: str) -> None:
+        """Remember the highest number, before versions are removed."""
+        tx.execute("INSERT OR REPLACE INTO model_number VALUES (?, ?)", (model, self.next_number(model) - 1))
 
     def touch(self, tx: sqlite3.Connection, model: str, at: int) -> None:
         tx.execute("UPDATE model SET updated_at = ? WHERE name = ?", (at, model))
