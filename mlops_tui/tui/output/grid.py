@@ -80,7 +80,7 @@ class Grid:
             room = self.width - x
             text = text[: room - 1] + text[-1]
             length = room
-        self._part(x, x + length, y)
+        self.give_up(x, x + length, y)
         self.characters[y][x : x + length] = text
         self.styles[y][x : x + length] = [style] * length
         return x + length
@@ -102,12 +102,12 @@ class Grid:
 
     def set(self, x: int, y: int, one: str, cells: int, style: Style) -> None:
         """One grapheme over `cells` cells."""
-        self._part(x, x + cells, y)
+        self.give_up(x, x + cells, y)
         self.characters[y][x : x + cells] = [one, *[""] * (cells - 1)]
         self.styles[y][x : x + cells] = [style] * cells
 
-    def _part(self, start: int, end: int, y: int) -> None:
-        """Give up the halves of wide graphemes that a write over [start, end) cuts off."""
+    def give_up(self, start: int, end: int, y: int) -> None:
+        """The halves of wide graphemes that a write over [start, end) cuts off are what `cut` says."""
         row = self.characters[y]
         if row[start] == "":
             at = start - 1
