@@ -261,6 +261,11 @@ class OverviewDesk(Desk):
         if item is not None:
             await self.workbench_app.open_at(item.desk, item.section, item.key)
 
+    @on(events.Key)
+    async def _open_machine(self, event: events.Key) -> None:
+        if event.key == "enter" and getattr(self.focused, "id", "") == "machine":
+            await self.workbench_app.open_at("system", "hardware")
+
     async def act_daemon(self) -> None:
         """Start the daemon as its own process; it outlives us."""
         self.perform("start the daemon", _start_daemon)
