@@ -1,7 +1,7 @@
 """Logging one metric at a time: how many calls a second, and what a call costs. Run by hand: python bench/tracking.py
 
 MLflow's SQLite store does the same beside it when mlflow is installed; otherwise its line says so. The last line is how long
-after the end of the run everything could be read back.
+after the end of the run everything could be read back. Over HTTP: bench/tracking_http.py.
 """
 
 from __future__ import annotations

@@ -47,6 +47,13 @@ class Database:
         with _plain_words(self.path):
             return self._open().execute(sql, params).fetchall()
 
+    def tuples(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Like `read`, for tens of thousands of rows: plain tuples take half the time to make and to take apart."""
+        with _plain_words(self.path):
+            cursor = self._open().cursor()
+            cursor.row_factory = None
+            return cursor.execute(sql, params).fetchall()
+
     def one(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Row | None:
         """The first row, or None."""
         rows = self.read(sql, params)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -26,11 +26,11 @@ from mlops_tui.workbench import Workbench
 PACKAGES = "packages"
 _CHUNK = 1 << 20
 
-Call = Callable[[Callable[[Workbench], Any]], Awaitable[Any]]
+Call = Callable[[Callable[[Workbench], Any]], Any]
 
 
 class Artifactory:
-    """Streams bodies; what touches the databases goes through `call`, the thread that has the workbench."""
+    """Streams bodies and hashes them in threads; what touches the databases goes through `call`, which has the workbench."""
 
     def __init__(self, workspace: Workspace, call: Call) -> None:
         self._workspace = workspace
@@ -42,7 +42,7 @@ class Artifactory:
         owner, name = owner_of(path)
         if owner.startswith(PACKAGES):
             raise InvalidInput("The files of a model version cannot be changed.")
-        await self._call(lambda bench: bench.experiments.remote.files.check(owner, name))
+        self._call(lambda bench: bench.experiments.remote.files.check(owner, name))
         staged = self._workspace.tmp / f"upload-{uuid.uuid4().hex}"
         try:
             size = await _drain(receive, staged)
@@ -51,12 +51,12 @@ class Artifactory:
             raise Unavailable(f"The artifact could not be kept: {error.strerror}.", hint="Check the disk.") from error
         finally:
             staged.unlink(missing_ok=True)
-        await self._call(lambda bench: bench.experiments.remote.files.keep(owner, name, sha, size))
+        self._call(lambda bench: bench.experiments.remote.files.keep(owner, name, sha, size))
 
     async def get(self, path: str, send: Send) -> None:
         """Send the bytes of a file, its hash checked first. Raises NotFound, InvalidInput."""
         owner, name = owner_of(path)
-        sha = await self._call(lambda bench: _sha_of(bench, owner, name))
+        sha = self._call(lambda bench: _sha_of(bench, owner, name))
         file = await asyncio.to_thread(self._store.path, sha)
         size = file.stat().st_size
         # Never shown by a browser, whatever it holds: a page in it would act in our name.
@@ -72,18 +72,18 @@ class Artifactory:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    async def list(self, path: str) -> dict[str, Any]:
+    def list(self, path: str) -> dict[str, Any]:
         """The files right under a folder; nothing for a file or a folder that is not there."""
         owner, folder = owner_of(path, whole=True)
-        found: dict[str, Any] = await self._call(lambda bench: folder_page(bench, owner, folder))
+        found: dict[str, Any] = self._call(lambda bench: folder_page(bench, owner, folder))
         return found
 
-    async def delete(self, path: str) -> None:
+    def delete(self, path: str) -> None:
         """Forget a file, or a folder with all in it."""
         owner, name = owner_of(path, whole=True)
         if owner.startswith(PACKAGES):
             raise InvalidInput("The files of a model version cannot be changed.")
-        await self._call(lambda bench: bench.experiments.remote.files.remove(owner, name))
+        self._call(lambda bench: bench.experiments.remote.files.remove(owner, name))
 
 
 def owner_of(path: str, *, whole: bool = False) -> tuple[str, str]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from mlops_tui.core.errors import InvalidInput
 
 _LARGEST = 1.7976931348623157e308
@@ -117,6 +119,22 @@ def real(value: float) -> float | str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
+class Pair(Struct, gc=False):
+    """A parameter or a tag. Not a dict: a search answers with tens of thousands, and the collector would visit each."""
+
+    key: str
+    value: str
+
+
+class Point(Struct, gc=False):
+    """A value of a metric."""
+
+    key: str
+    value: float | str
+    timestamp: int
+    step: int
+
+
+def pairs(values: Mapping[str, str]) -> list[Pair]:
     """A dict as proto-JSON's list of pairs."""
-    return [{"key": key, "value": value} for key, value in values.items()]
+    return [Pair(key, value) for key, value in values.items()]

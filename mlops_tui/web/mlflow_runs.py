@@ -10,7 +10,7 @@ from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.experiments.records import MAX_PARAM, MAX_TAG
 from mlops_tui.domains.experiments.remote_records import DataInput, ModelPoint, Points, RemoteRun
 from mlops_tui.domains.experiments.remote_search import STATES
-from mlops_tui.web.mlflow_ask import Ask, pairs, real
+from mlops_tui.web.mlflow_ask import Ask, Pair, Point, pairs, real
 from mlops_tui.web.mlflow_experiments import SCHEME, view_of
 from mlops_tui.web.mlflow_search import RUNS, offset_of, page
 from mlops_tui.workbench import Workbench
@@ -170,7 +170,7 @@ def history(bench: Workbench, ask: Ask) -> dict[str, Any]:
     key = ask.text("metric_key")
     limit, offset = ask.limit("max_results", 25_000, 25_000), offset_of(ask.text("page_token", ""))
     points, more = page(bench.experiments.remote.runs.history(run_of(ask), key, limit + 1, offset), limit, offset)
-    return {"metrics": [_point(key, *point) for point in points], **more}
+    return {"metrics": [Point(key, real(value), ts, step) for step, ts, value in points], **more}
 
 
 def history_bulk(bench: Workbench, ask: Ask) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def history_bulk(bench: Workbench, ask: Ask) -> dict[str, Any]:
     key, left, found = ask.text("metric_key"), ask.limit("max_results", 25_000, 25_000), []
     for run_id in _runs_of(ask, "run_id"):
         points = bench.experiments.remote.runs.history(run_id, key, left, 0)
-        found += [{**_point(key, *point), "run_id": run_id} for point in points]
+        found += [_of_run(run_id, key, *point) for point in points]
         left -= len(points)
         if not left:
             break
@@ -193,8 +193,12 @@ def history_interval(bench: Workbench, ask: Ask) -> dict[str, Any]:
         points = [p for p in bench.experiments.remote.runs.history(run_id, key, -1, 0) if first <= p[0] <= last]
         if len(points) > most:
             points = [points[place * (len(points) - 1) // max(1, most - 1)] for place in range(most)]
-        found += [{**_point(key, *point), "run_id": run_id} for point in points]
+        found += [_of_run(run_id, key, *point) for point in points]
     return {"metrics": found}
+
+
+def _of_run(run_id: str, key: str, step: int, ts: int, value: float) -> dict[str, Any]:
+    return {"run_id": run_id, "key": key, "value": real(value), "timestamp": ts, "step": step}
 
 
 def _runs_of(ask: Ask, name: str) -> list[str]:
@@ -217,8 +221,8 @@ def shown(run: RemoteRun) -> dict[str, Any]:
     return {
         "info": _info(run),
         "data": {
-            "metrics": [_point(key, step, ts, value) for key, value, ts, step in run.metrics],
-            "params": [{"key": key, "value": value} for key, value in run.params],
+            "metrics": [Point(key, real(value), ts, step) for key, value, ts, step in run.metrics],
+            "params": [Pair(key, value) for key, value in run.params],
             "tags": pairs(run.tags),
         },
         "inputs": {
@@ -242,10 +246,6 @@ def _info(run: RemoteRun) -> dict[str, Any]:
         "lifecycle_stage": "deleted" if run.deleted else "active",
     }
     return info if run.ended_at is None else {**info, "end_time": run.ended_at}
-
-
-def _point(key: str, step: int, ts: int, value: float) -> dict[str, Any]:
-    return {"key": key, "value": real(value), "timestamp": ts, "step": step}
 
 
 def _data_shown(one: DataInput) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -109,12 +110,15 @@ async def _run(workspace: Workspace, listener: socket.socket, started: Callable[
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for number in (signal.SIGTERM, signal.SIGINT):  # before uvicorn listens for them, and when it raises them again
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-    await desk.call(_open)
+    desk.call(_open)
+    gc.collect()
+    gc.freeze()  # what is loaded stays; large answers must not have all of it looked through again and again
+    gc.set_threshold(100_000, 20, 20)
     started()
     try:
         await server.serve(sockets=[listener])
     finally:
-        await desk.close()
+        desk.close()
 
 
 def _open(bench: Workbench) -> None:

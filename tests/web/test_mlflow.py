@@ -78,7 +78,7 @@ class Client:
 async def client(workspace):
     client = Client(workspace)
     yield client
-    await client.desk.close()
+    client.desk.close()
 
 
 @pytest.fixture
@@ -137,22 +137,23 @@ async def test_nan_and_infinities_travel_as_words(client):
     assert [point["value"] for point in await history(client, run)] == ["NaN", "Infinity", "-Infinity"]
 
 
-async def test_history_comes_in_pages(client):
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_history_comes_in_pages_by_time(client, backwards):
     run = await client.run()
-    points = [{"key": "m", "value": step, "timestamp": step, "step": step} for step in range(10)]
+    points = [{"key": "m", "value": i, "timestamp": i, "step": 9 - i if backwards else i} for i in range(10)]
     await client.good("POST", "runs/log-batch", run_id=run, metrics=points)
     seen, token = [], ""
     while True:
         page = await client.good(
             "GET", "metrics/get-history", run_id=run, metric_key="m", max_results=4, page_token=token
         )
-        seen += [point["step"] for point in page["metrics"]]
+        seen += [point["timestamp"] for point in page["metrics"]]
         token = page.get("next_page_token", "")
         if not token:
             break
     assert seen == list(range(10))
     some = await client.good("GET", "metrics/get-history-bulk-interval", run_ids=[run], metric_key="m", max_results=3)
-    assert [point["step"] for point in some["metrics"]] == [0, 4, 9]
+    assert [point["timestamp"] for point in some["metrics"]] == [0, 4, 9]
 
 
 async def test_a_batch_is_kept_whole_or_not_at_all(client):

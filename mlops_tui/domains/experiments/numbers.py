@@ -182,9 +182,9 @@ class NumbersStore:
         tx.executemany("DELETE FROM intake WHERE segment = ?", [(name,) for name in names])
 
 
-def in_chunks(read: Any, sql: str, values: Sequence[Any], *first: Any) -> list[sqlite3.Row]:
+def in_chunks(read: Any, sql: str, values: Sequence[Any], *first: Any) -> list[Any]:
     """The rows of `sql`, whose `{}` takes the values, some hundred at a time (SQLite limits the number of parameters)."""
-    rows: list[sqlite3.Row] = []
+    rows: list[Any] = []
     for start in range(0, len(values), _IN_CHUNK):
         chunk = values[start : start + _IN_CHUNK]
         rows += read(sql.format(",".join("?" * len(chunk))), (*first, *chunk))

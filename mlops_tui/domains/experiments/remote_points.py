@@ -6,6 +6,7 @@ import math
 import sqlite3
 from collections.abc import Mapping
 
+from mlops_tui.core.db import Database
 from mlops_tui.domains.experiments.numbers import NumbersStore, in_chunks
 from mlops_tui.domains.experiments.remote_records import Points
 
@@ -49,3 +50,35 @@ def _put(tx: sqlite3.Connection, numbers: NumbersStore, number: int, key: int, s
 
 def _rank(point: _Value) -> tuple[int, float]:
     return point[0], -math.inf if point[1] is None else point[1]
+
+
+class History:
+    """Reads points in pages, by time, step and value."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._ordered: tuple[object, bool] = (None, False)
+
+    def page(self, number: int, key: str, limit: int, offset: int) -> list[tuple[int, int, float]]:
+        """Points (step, ts, value) of one metric of one run."""
+        key_id = self._db.value("SELECT id FROM key WHERE name = ?", (key,))
+        table = "SELECT step, ts, value FROM metric WHERE run = ?1 AND key = ?2"
+        if self._db.value("SELECT 1 FROM metric_more WHERE run = ? AND key = ?", (number, key_id)) is not None:
+            table += " UNION ALL SELECT step, ts, value FROM metric_more WHERE run = ?1 AND key = ?2"
+            order = "ts, step, value"
+        else:
+            order = "step" if self._in_order(number, key_id) else "ts, step"
+        rows = self._db.tuples(f"{table} ORDER BY {order} LIMIT ?3 OFFSET ?4", (number, key_id, limit, offset))
+        return [(step, ts, math.nan if value is None else value) for step, ts, value in rows]
+
+    def _in_order(self, number: int, key_id: int | None) -> bool:
+        """Whether the points by step are by time too: then a page is read along the table instead of sorting all of it.
+
+        Remembered for the last metric asked about until anything is written, since its pages come one after the other.
+        """
+        asked = (number, key_id, self._db.data_version())
+        if self._ordered[0] != asked:
+            back = """SELECT 1 FROM (SELECT ts, lag(ts) OVER (ORDER BY step) AS before FROM metric
+                WHERE run = ? AND key = ?) WHERE ts < before LIMIT 1"""
+            self._ordered = (asked, self._db.value(back, (number, key_id)) is None)
+        return self._ordered[1]

@@ -17,7 +17,7 @@ from mlops_tui.domains.experiments import lifecycle
 from mlops_tui.domains.experiments.numbers import in_chunks
 from mlops_tui.domains.experiments.records import MAX_PARAM, MAX_TAG, REMOTE, RunStart
 from mlops_tui.domains.experiments.remote_experiments import VIEWS, RemoteExperiments, check_label, check_texts
-from mlops_tui.domains.experiments.remote_points import put_points
+from mlops_tui.domains.experiments.remote_points import History, put_points
 from mlops_tui.domains.experiments.remote_records import (
     BRANCH_TAG,
     COMMIT_TAG,
@@ -43,6 +43,7 @@ class RemoteRuns:
         self._audit = audit
         self._store = store
         self._experiments = experiments
+        self._history = History(context.metrics)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -234,20 +235,11 @@ class RemoteRuns:
 
     def history(self, run_id: str, key: str, limit: int, offset: int) -> list[tuple[int, int, float]]:
         """All points (step, ts, value) of a metric by time, step and value; empty when there are none."""
-        number = self.number(run_id)
-        read = self._context.metrics.value
-        key_id = read("SELECT id FROM key WHERE name = ?", (key,))
-        table = "SELECT step, ts, value FROM metric WHERE run = ?1 AND key = ?2"
-        if read("SELECT 1 FROM metric_more WHERE run = ? AND key = ?", (number, key_id)) is not None:
-            table += " UNION ALL SELECT step, ts, value FROM metric_more WHERE run = ?1 AND key = ?2"
-        rows = self._context.metrics.read(
-            f"{table} ORDER BY ts, step, value LIMIT ?3 OFFSET ?4", (number, key_id, limit, offset)
-        )
-        return [(step, ts, math.nan if value is None else value) for step, ts, value in rows]
+        return self._history.page(self.number(run_id), key, limit, offset)
 
     def _filled(self, rows: Sequence[sqlite3.Row]) -> list[RemoteRun]:
         numbers = [row[0] for row in rows]
-        catalog, metrics = self._context.catalog.read, self._context.metrics.read
+        catalog, metrics = self._context.catalog.tuples, self._context.metrics.tuples
         found: dict[int, RemoteRun] = {}
         for number, run_id, experiment, name, user, state, started, ended, deleted, parent in rows:
             tags = {RUN_NAME_TAG: name}
@@ -265,7 +257,7 @@ class RemoteRuns:
         for number, key, value, ts, step in in_chunks(metrics, latest, numbers):
             found[number].metrics.append((names[key], math.nan if value is None else value, ts, step))
         for row in in_chunks(catalog, "SELECT * FROM run_input WHERE run IN ({})", numbers):
-            name, digest, source_type, source, schema, profile, tags_text = tuple(row)[1:]
+            name, digest, source_type, source, schema, profile, tags_text = row[1:]
             given = DataInput(name, digest, source_type, source, schema, profile, json.loads(tags_text))
             found[row[0]].inputs.append(given)
         models = "SELECT run, model, made, step FROM run_model WHERE run IN ({})"
@@ -275,7 +267,7 @@ class RemoteRuns:
 
     def _key_names(self, numbers: Sequence[int]) -> dict[int, str]:
         """Names of metrics and parameters by number; of all when many runs are read, since joining them costs more."""
-        read = self._context.metrics.read
+        read = self._context.metrics.tuples
         if len(numbers) != 1:
             return {row[0]: row[1] for row in read("SELECT id, name FROM key")}
         used = "SELECT key FROM metric_latest WHERE run = ?1 UNION SELECT key FROM param WHERE run = ?1"
