@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from mlops_tui.core.errors import NotFound
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.web.mlflow import Desk, MlflowDialect
 from mlops_tui.workbench import Workbench
@@ -356,6 +357,8 @@ async def test_a_version_keeps_its_files_whatever_becomes_of_the_run(client, roo
     assert (await client.raw("PUT", f"{FILES}/{place}/MLmodel", b"other"))[0] == 400
     assert (await client.raw("DELETE", f"{FILES}/{place}"))[0] == 400
     assert rooms.registry.lineage("risk/1")[0].name == run
+    with pytest.raises(NotFound, match="risk/1 is no model package"):  # of ours; MLflow loads it
+        rooms.registry.load("risk/1")
 
 
 async def test_the_number_of_a_removed_version_is_not_given_again(client, rooms):

@@ -304,8 +304,9 @@ class Registry:
         folder = self._context.workspace.tmp / f"load-{uuid.uuid4().hex}"
         try:
             return package.load(self.checkout(version.ref, folder))
-        except (InvalidInput, Unavailable) as error:
-            raise type(error)(error.message.replace(f"in {folder}", version.ref), hint=error.hint) from error
+        except (InvalidInput, NotFound, Unavailable) as error:
+            said = error.message.replace(f"in {folder}", version.ref).replace(str(folder), version.ref)
+            raise type(error)(said, hint=error.hint) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
