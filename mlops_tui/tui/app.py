@@ -51,6 +51,8 @@ class MlopsApp(TerminalApp):
     """The eight desks over one workspace. `source` opens workbenches, `screen` is the first desk."""
 
     TITLE = "mlops"
+    spares_collector = False
+    """Whether the objects of desks are kept from the garbage collector: in a process that is ours alone."""
     CSS_PATH = "app.tcss"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {name: _desk(name) for name, _, _ in DESKS}
     DEFAULT_MODE = "overview"
@@ -297,6 +299,7 @@ def run(
         keys=keys,
         preferences=Preferences.read(state_folder() / FILE),
     )
+    app.spares_collector = True
     app.daemon = daemon  # known before the first picture: the banner would move everything below it
     return app.run_in_terminal(workspace.logs)
 

@@ -18,7 +18,7 @@ from mlops_tui.tui.lines import Line
 from mlops_tui.tui.screens import chrome
 from mlops_tui.tui.screens.loading import Loading
 from mlops_tui.tui.screens.section import Memory, Section
-from mlops_tui.tui.state import Failure
+from mlops_tui.tui.state import Failure, spare_collector
 from mlops_tui.tui.widgets import states
 from mlops_tui.tui.widgets.bar import Bar, Part
 from mlops_tui.tui.widgets.chart import ChartView, of_blocks
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 DETAIL_DELAY_S = 0.05
 WIDE = 100
+SETTLED_S = 1.0
+"""By then a desk that was opened has its widgets and its first rows."""
 
 
 class Frame(Loading):
@@ -99,6 +101,8 @@ class Frame(Loading):
     def on_mount(self) -> None:
         self.begin()
         self.set_interval(10, self._tick)
+        if self.workbench_app.spares_collector:
+            self.set_timer(SETTLED_S, spare_collector)
 
     def begin(self) -> None:
         """Once, when the widgets are there: read what is shown first."""
