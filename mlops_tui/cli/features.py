@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_tui.cli import features_profile
 from mlops_tui.cli.frames import read_checks, rows_of, write_frame
 from mlops_tui.cli.output import (
     confirm,
@@ -36,6 +37,10 @@ def features() -> None:
     \b
     Example: mlops features list
     """
+
+
+features.add_command(features_profile.profile)
+features.add_command(features_profile.diff)
 
 
 @features.command("list")

@@ -133,3 +133,18 @@ def test_remove_with_yes_removes(mlops, orders):
     assert json.loads(mlops("create", "orders", "-k", "a", "--json").stdout)["latest_version"] == 0
     assert mlops("show", "orders").exit_code == 0
     assert "mlops features ingest orders" in mlops("history", "orders").stderr
+
+
+def test_profile_and_diff_print_numbers_and_warnings(mlops, orders):
+    printed = mlops("profile", "orders")
+    assert "orders@1  12 rows, 3 columns" in printed.stdout
+    found = json.loads(mlops("profile", "orders", "--json").stdout)
+    total = next(column for column in found["columns"] if column["name"] == "total")
+    assert (total["missing"], total["max"], found["exact"]) == (1, 20.0, True)
+    detail = json.loads(mlops("profile", "orders", "-c", "total", "--json").stdout)
+    assert detail["quantiles"]["p50"] == 1.0
+    assert isinstance(mlops("profile", "orders", "-c", "totl").exception, NotFound)
+    mlops("ingest", "orders", orders, "--mode", "replace")
+    assert "No distribution moved." in mlops("diff", "orders@1", "orders@2").stderr
+    difference = json.loads(mlops("diff", "orders@1", "orders@2", "--json").stdout)
+    assert (difference["rows_left"], difference["schema_changes"]) == (12, [])

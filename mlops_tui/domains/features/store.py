@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.context import Context
+from mlops_tui.domains.features.profile_records import Profile
 from mlops_tui.domains.features.records import CheckReport, CheckResult, File, Snapshot, Table
 
 if TYPE_CHECKING:
@@ -44,6 +46,16 @@ def m001_features(db: sqlite_utils.Database) -> None:
     )
 
 
+def m002_profiles(db: sqlite_utils.Database) -> None:
+    """What is in a version, as JSON: versions never change, so neither does this."""
+    db.execute(
+        "CREATE TABLE feature_profile (table_id INTEGER NOT NULL, version INTEGER NOT NULL, profile TEXT NOT NULL,"
+        " PRIMARY KEY (table_id, version),"
+        " FOREIGN KEY (table_id, version) REFERENCES feature_version(table_id, version) ON DELETE CASCADE)"
+        " STRICT, WITHOUT ROWID"
+    )
+
+
 _TABLE = (
     "SELECT t.*, v.rows, v.bytes, v.columns FROM feature_table t"
     " LEFT JOIN feature_version v ON v.table_id = t.id AND v.version = t.head"
@@ -56,7 +68,7 @@ class FeatureStore:
 
     def __init__(self, context: Context) -> None:
         self._db = context.catalog
-        self._db.migrate("features", [m001_features])
+        self._db.migrate("features", [m001_features, m002_profiles])
 
     # -- tables ------------------------------------------------------------------------------------------------------
 
@@ -200,6 +212,22 @@ class FeatureStore:
         body = json.loads(row["report"])
         results = tuple(CheckResult(**result) for result in body["results"])
         return CheckReport(table.name, version, row["at"], body["rows"], body["verdict"], results)
+
+    # -- profiles ----------------------------------------------------------------------------------------------------
+
+    def put_profile(self, tx: sqlite3.Connection, table: Table, profile: Profile) -> None:
+        """Keep a profile, if its version is still there."""
+        tx.execute(
+            "INSERT OR REPLACE INTO feature_profile SELECT table_id, version, ? FROM feature_version"
+            " WHERE table_id = ? AND version = ?",
+            (json.dumps(dataclasses.asdict(profile)), table.id, profile.version),
+        )
+
+    def profile(self, table: Table, version: int) -> Profile | None:
+        body = self._db.value(
+            "SELECT profile FROM feature_profile WHERE table_id = ? AND version = ?", (table.id, version)
+        )
+        return Profile.from_dict(json.loads(body)) if body else None
 
 
 def _table(row: sqlite3.Row) -> Table:
