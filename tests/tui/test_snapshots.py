@@ -1,4 +1,4 @@
-"""The text of every part of every desk in two sizes, empty and filled, compared exactly."""
+"""The text of every part of every desk in two sizes (three desks in four), empty and filled, compared exactly."""
 
 from __future__ import annotations
 
@@ -26,8 +26,15 @@ def _still_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 SIZES = [(80, 24), (160, 45)]
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("desk", [name for name, _, _ in actions.DESKS])
+OTHER_SIZES = [(60, 16), (200, 60)]
+BY_DESK = [(desk, size) for desk, _, _ in actions.DESKS for size in SIZES] + [
+    (desk, size) for desk in ("overview", "experiments", "features") for size in OTHER_SIZES
+]
+
+
+@pytest.mark.parametrize(
+    ("desk", "size"), BY_DESK, ids=lambda one: one if isinstance(one, str) else f"{one[0]}x{one[1]}"
+)
 async def test_filled(
     open_app: Open, filled: Workspace, snapshot: Callable[[Pilot[Any], str], None], desk: str, size: tuple[int, int]
 ) -> None:

@@ -169,6 +169,7 @@ class MonitoringDesk(Desk):
             "alerts",
             "Alerts",
             alerts,
+            limit=ALERTS,
             columns=(
                 cells.status("State", lambda one: one.state),
                 cells.status("Severity", lambda one: one.severity, rank=3),
@@ -208,6 +209,7 @@ class MonitoringDesk(Desk):
             "reports",
             "Reports",
             reports,
+            limit=REPORTS,
             columns=(
                 cells.when("Checked", lambda one: one.at),
                 cells.text("Deployment", lambda one: one.deployment, width=28, grow=True),

@@ -197,6 +197,7 @@ class PipelinesDesk(Desk):
             "runs",
             "Runs",
             lambda bench: bench.pipelines.runs(limit=RUN_LIMIT),
+            limit=RUN_LIMIT,
             columns=(
                 cells.text("Pipeline", lambda one: one.pipeline, width=26, grow=True),
                 cells.text("Run", lambda one: one.id[:8], width=8, rank=3, role="muted"),

@@ -189,6 +189,7 @@ class ServingDesk(Desk):
             "predictions",
             "Predictions",
             predictions,
+            limit=PREDICTIONS,
             columns=(
                 cells.when("When", lambda one: one.at),
                 cells.text("Deployment", lambda one: one.deployment, width=22),

@@ -118,6 +118,7 @@ class SystemDesk(Desk):
             "jobs",
             "Jobs",
             jobs,
+            limit=LIMIT,
             columns=(
                 cells.count("Job", lambda one: one.id),
                 cells.text("Title", lambda one: one.title, width=50, grow=True),
@@ -139,6 +140,7 @@ class SystemDesk(Desk):
             "audit",
             "Audit",
             lambda bench: bench.audit.list(limit=LIMIT),
+            limit=LIMIT,
             columns=(
                 cells.when("When", lambda one: one.at),
                 cells.text("Who", lambda one: one.actor, width=14),
