@@ -20,7 +20,7 @@ from mlops_tui.tui.history import History, Place
 from mlops_tui.tui.palette import Objects
 from mlops_tui.tui.preferences import FILE, Preferences, config_folder, state_folder
 from mlops_tui.tui.screens.base import Desk, bound
-from mlops_tui.tui.state import Sampler, Source, Versions, Watch
+from mlops_tui.tui.state import Sampler, Source, Versions, Watch, release_collector
 from mlops_tui.tui.terminal import TerminalApp
 from mlops_tui.tui.views import FILE as VIEWS_FILE
 from mlops_tui.tui.views import Views
@@ -301,7 +301,10 @@ def run(
     )
     app.spares_collector = True
     app.daemon = daemon  # known before the first picture: the banner would move everything below it
-    return app.run_in_terminal(workspace.logs)
+    try:
+        return app.run_in_terminal(workspace.logs)
+    finally:
+        release_collector()
 
 
 def _resolve(bench: Workbench, where: str) -> Place:

@@ -115,6 +115,11 @@ def spare_collector() -> None:
     gc.freeze()
 
 
+def release_collector() -> None:
+    """Give everything back to the collector before the process ends: libraries complain of what is never freed."""
+    gc.unfreeze()
+
+
 class Backoff:
     """Seconds to wait before the next try: 1, 2, 4 ... 30; `reset` after a success."""
 

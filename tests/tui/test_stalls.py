@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.tui.app import MlopsApp
 from mlops_tui.tui.screens import frame
+from mlops_tui.tui.state import release_collector
 
 from .bulk import long_table, many_runs
 from .conftest import NOW, Open, desk_of, press, settle
@@ -61,10 +62,9 @@ def spared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The collector as in a real session; afterwards as in a test."""
     monkeypatch.setattr(MlopsApp, "spares_collector", True)
     monkeypatch.setattr(frame, "SETTLED_S", 0.2)
-    gc.collect()
-    gc.freeze()  # what earlier tests left behind is not this session's
+    gc.collect()  # what earlier tests left behind is not this session's
     yield
-    gc.unfreeze()
+    release_collector()
 
 
 async def through(pilot: Pilot[Any], *keys: str) -> float:

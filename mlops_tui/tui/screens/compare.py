@@ -208,10 +208,10 @@ class Compare(ModalScreen[None]):
             Column(
                 "What",
                 lambda one, now: (one.name, "title" if one.differs else "text"),
-                width=26,
+                width=22,
                 whole=lambda one: one.name,
             ),
-            Column("", lambda one, now: (one.group, "muted"), width=11, rank=2),
+            Column("", lambda one, now: (one.group, "muted"), width=11, rank=99),
             *(_run_column(name, at) for at, name in enumerate(found.names)),
         )
         columns = (columns[1], columns[0], *columns[2:])
