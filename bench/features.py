@@ -87,7 +87,52 @@ def profile(bench: Workbench, folder: Path, rows: int) -> None:
     told(race({"SUMMARIZE": summarize, "full profile": ours(True), "first look (sample)": ours(False)}), "SUMMARIZE")
 
 
-BENCHES = {"profile": profile}
+def checks(bench: Workbench, folder: Path, rows: int) -> None:
+    """33 checks of every kind that looks at rows against the one query a person would write for them."""
+    from mlops_tui.domains.features import offline
+
+    make_wide(bench, folder, rows)
+    snapshot = bench.features.snapshot("wide")
+    wanted: list[dict[str, object]] = [{"kind": "not_null", "column": f"d{n}", "tolerate": 0.1} for n in range(8)]
+    wanted += [{"kind": "range", "column": f"d{n}", "low": 0, "high": 1000} for n in range(8)]
+    wanted += [{"kind": "regex", "column": f"s{n}", "pattern": "v[0-9]+"} for n in range(3)]
+    wanted += [{"kind": "in_set", "column": f"n{n}", "values": list(range(10 ** (n + 1)))[:10]} for n in range(3)]
+    wanted += [{"kind": "length", "column": f"s{n}", "low": 2, "high": 9} for n in range(3)]
+    wanted += [
+        {"kind": "unique", "column": "id"},
+        {"kind": "row_count", "low": 1},
+        {"kind": "mean", "column": "d0", "low": 0},
+    ]
+    wanted += [
+        {"kind": "std", "column": "d0", "high": 1e9},
+        {"kind": "quantile", "column": "d1", "share": 0.5, "low": 0},
+    ]
+    wanted += [{"kind": "freshness", "column": "at", "max_age": 10**14}, {"kind": "sql", "where": "d0 > d1 + 2000"}]
+    wanted += [{"kind": "type", "column": "s4", "type": "VARCHAR"}]
+    by_hand = [f"count(*) FILTER (d{n} IS NULL)" for n in range(8)]
+    by_hand += [f"count(*) FILTER (d{n} < 0 OR d{n} > 1000)" for n in range(8)]
+    by_hand += [f"count(*) FILTER (NOT regexp_full_match(s{n}, 'v[0-9]+'))" for n in range(3)]
+    by_hand += [f"count(*) FILTER (n{n} NOT IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9))" for n in range(3)]
+    by_hand += [f"count(*) FILTER (length(s{n}) < 2 OR length(s{n}) > 9)" for n in range(3)]
+    by_hand += ["count(id) - count(DISTINCT id)", "count(*)", "avg(d0)", "stddev(d0)", "approx_quantile(d1, 0.5)"]
+    by_hand += ['max("at")', "count(*) FILTER (d0 > d1 + 2000)", "count(*) FILTER (TRY_CAST(s4 AS VARCHAR) IS NULL)"]
+    source = offline.scan(bench.features.files("wide"), snapshot.columns)
+    query = f"SELECT {', '.join(f'{sql} AS c{place}' for place, sql in enumerate(by_hand))} FROM {source}"
+    found = bench.context.lake.query(query)[0]
+    report = bench.features.check("wide", wanted)
+    assert [result.bad for result in report.results[:25]] == [found[f"c{place}"] for place in range(25)]
+    with_rows = [result for result in report.results if result.sample]
+    times = race(
+        {
+            "one query by hand": lambda: bench.context.lake.query(query),
+            "checks": lambda: bench.features.check("wide", wanted),
+        }
+    )
+    print(f"{len(wanted)} checks of {rows:,} rows x 20 columns; {len(with_rows)} fail, with 5 of their rows each")
+    told(times, "one query by hand")
+
+
+BENCHES = {"profile": profile, "checks": checks}
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import features_profile
-from mlops_tui.cli.frames import read_checks, rows_of, write_frame
+from mlops_tui.cli import features_checks, features_profile
+from mlops_tui.cli.frames import rows_of, write_frame
 from mlops_tui.cli.output import (
     confirm,
     emit,
@@ -39,6 +39,7 @@ def features() -> None:
     """
 
 
+features.add_command(features_checks.check)
 features.add_command(features_profile.profile)
 features.add_command(features_profile.diff)
 
@@ -216,30 +217,6 @@ def quarantine(workbench: Workbench, ref: str, limit: int, as_json: bool) -> Non
     emit(bad if as_json else bad[:limit], columns, as_json=as_json, empty="No row was set aside.")
     if len(bad) > limit and not as_json:
         say(f"{len(bad) - limit} more: --limit {len(bad)}")
-
-
-@features.command("check")
-@click.argument("ref")
-@click.option(
-    "--file", "file", type=click.Path(path_type=Path), help="A TOML file with [[checks]] instead of the default ones."
-)
-@json_option
-@pass_workbench
-def check(workbench: Workbench, ref: str, file: Path | None, as_json: bool) -> None:
-    """Run data checks on a snapshot; exit code 1 when one of severity error fails.
-
-    \b
-    Example: mlops features check orders --file checks.toml
-    """
-    report = workbench.features.check(ref, read_checks(file) if file else None)
-    if as_json:
-        emit_one(report, as_json)
-    else:
-        columns = [("check", "Check"), ("severity", "Severity"), ("ok", "Holds"), ("detail", "Found")]
-        emit(report.results, columns, empty="No checks.")
-        say(f"{report.table}@{report.version}: {report.verdict}")
-    if report.verdict == "fail":
-        raise click.exceptions.Exit(1)
 
 
 @features.command("join")

@@ -148,3 +148,22 @@ def test_profile_and_diff_print_numbers_and_warnings(mlops, orders):
     assert "No distribution moved." in mlops("diff", "orders@1", "orders@2").stderr
     difference = json.loads(mlops("diff", "orders@1", "orders@2", "--json").stdout)
     assert (difference["rows_left"], difference["schema_changes"]) == (12, [])
+
+
+def test_checks_are_declared_run_looked_into_and_suggested(mlops, orders, workspace):
+    added = mlops("check", "orders", "--add", "range column=total high=15 name=cheap", "--json")
+    assert json.loads(added.stdout) == [{"name": "cheap", "kind": "range", "column": "total", "high": 15}]
+    assert (workspace.project / "checks" / "orders.toml").is_file()
+    ran = mlops("check", "orders")
+    assert (ran.exit_code, "--failing cheap" in ran.stderr) == (1, True)
+    (row,) = json.loads(mlops("check", "orders", "--failing", "cheap", "--json").stdout)
+    assert row["total"] == 20
+    assert "cheap" in mlops("check", "orders", "--list").stdout
+    assert "fail" in mlops("check", "orders", "--history").stdout
+    assert mlops("check", "orders", "--drop", "cheap").exit_code == 0
+    assert mlops("check", "orders").exit_code == 0
+    kinds = {check["kind"] for check in json.loads(mlops("check", "orders", "--suggest", "--json").stdout)}
+    assert "row_change" in kinds
+    assert "cheap" not in (workspace.project / "checks" / "orders.toml").read_text()
+    mlops("check", "orders", "--suggest", "--save")
+    assert "row_change" in (workspace.project / "checks" / "orders.toml").read_text()

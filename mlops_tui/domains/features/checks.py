@@ -1,18 +1,18 @@
-"""Data checks: a list of expectations compiled to one aggregate query over a snapshot."""
+"""Data checks: a list of expectations compiled to one aggregate query over a snapshot, and the rows that fail one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.features.offline import fetch, require_column
+from mlops_tui.domains.features import compare
+from mlops_tui.domains.features.check_kinds import TABLE_WIDE, validate
+from mlops_tui.domains.features.offline import as_rows, check_expression, fetch
 from mlops_tui.domains.features.records import (
-    BIGINT,
-    DOUBLE,
-    TIMESTAMP,
-    TYPES,
     Check,
     CheckReport,
     CheckResult,
@@ -26,7 +26,27 @@ from mlops_tui.domains.features.records import (
 if TYPE_CHECKING:
     import duckdb
 
-KINDS = ("not_null", "unique", "range", "in_set", "type", "freshness", "row_count")
+SAMPLE = 5
+PSI_LIMIT = compare.PSI_LIMIT
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a check may look at beside its snapshot: SQL that reads other snapshots, their columns, the rows of the one before."""
+
+    view: Callable[[str], str]
+    snapshot: Callable[[str], Snapshot]
+    previous: Snapshot | None
+    now: int  # ms
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    check: Check
+    aggregate: str
+    join: str = ""
+    baseline: compare.Baseline | None = None
+    reference: tuple[int, ...] = ()  # the counts a distribution is compared with
 
 
 def default_checks(table: Table, snapshot: Snapshot) -> list[Check]:
@@ -42,98 +62,213 @@ def default_checks(table: Table, snapshot: Snapshot) -> list[Check]:
     return checks
 
 
+def named(checks: Sequence[Check]) -> list[Check]:
+    """The checks, each with a name of its own: the one given, else kind and columns; a number where two would be alike."""
+    found: list[Check] = []
+    taken: set[str] = set()
+    for check in checks:
+        stem = check.name or "_".join((check.kind, *check.columns))
+        name, number = stem, 1
+        while name in taken:
+            number += 1
+            name = f"{stem}_{number}"
+        taken.add(name)
+        found.append(dataclasses.replace(check, name=name))
+    return found
+
+
 def run(
     connection: duckdb.DuckDBPyConnection,
     source: str,
     table: Table,
     snapshot: Snapshot,
     checks: Sequence[Check],
-    now: int,
+    around: Surroundings,
 ) -> CheckReport:
-    """Run all checks in one pass over `source`; `now` in ms, for freshness. Raises InvalidInput for a check that cannot be."""
-    compiled = [_failures(check, snapshot.columns, now) for check in checks]
-    # `bad` counts rows for row checks; for freshness and row_count it is 0 or 1 of 1.
-    columns = ", ".join(["count(*) AS n", *(f"{sql} AS c{place}" for place, sql in enumerate(compiled))])
-    row: dict[str, Any] = fetch(connection, f"SELECT {columns} FROM {source}").to_pylist()[0]
-    results = tuple(_judge(check, row[f"c{place}"], row["n"], now) for place, check in enumerate(checks))
+    """Run all checks in one pass over `source`; rows are looked for only where some fail. Raises InvalidInput."""
+    compiled = [
+        _compile(connection, check, snapshot.columns, around, place) for place, check in enumerate(named(checks))
+    ]
+    columns = ", ".join(["count(*) AS n", *(f"{one.aggregate} AS c{place}" for place, one in enumerate(compiled))])
+    joins = "".join(one.join for one in compiled)
+    row: dict[str, Any] = fetch(connection, f"SELECT {columns} FROM {source} AS checked{joins}").to_pylist()[0]
+    results = []
+    for place, one in enumerate(compiled):
+        found = row[f"c{place}"]
+        if one.check.kind == "unique" and found and len(one.check.columns) > 1:
+            found = _repeated(connection, source, one.check)
+        result = _judge(one, found, int(row["n"]), around)
+        if not result.ok and one.check.kind not in TABLE_WIDE:
+            arrow = failing(connection, source, snapshot.columns, one.check, around, SAMPLE)
+            result = dataclasses.replace(result, sample=tuple(as_rows(arrow)))
+        results.append(result)
     failed = {result.severity for result in results if not result.ok}
-    verdict = "fail" if Severity.ERROR.value in failed else "warn" if failed else "pass"
-    return CheckReport(table.name, snapshot.version, now, int(row["n"]), verdict, results)
+    verdict = "fail" if Severity.ERROR.value in failed else "warn" if Severity.WARN.value in failed else "pass"
+    return CheckReport(table.name, snapshot.version, around.now, int(row["n"]), verdict, tuple(results))
 
 
-def _failures(check: Check, columns: Mapping[str, str], now: int) -> str:
-    """An aggregate: rows that fail, or the number a table-wide check looks at."""
-    _validate(check, columns)
-    if check.kind == "row_count":
-        return "count(*)"
-    names = [quote(name) for name in check.columns]
+def failing(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    columns: Mapping[str, str],
+    check: Check,
+    around: Surroundings,
+    limit: int,
+) -> Any:
+    """An Arrow table of rows that fail `check`. Raises InvalidInput for a check of the table as a whole."""
+    validate(check, columns)
+    if check.kind in TABLE_WIDE:
+        raise InvalidInput(
+            f"{check.label} is about the table as a whole: no row fails it.", hint="See: mlops features check TABLE"
+        )
+    shown = ", ".join(f"checked.{quote(name)}" for name in columns)
     if check.kind == "unique":
-        whole = " AND ".join(f"{name} IS NOT NULL" for name in names)
-        return f"count(*) FILTER ({whole}) - count(DISTINCT row({', '.join(names)})) FILTER ({whole})"
-    column = names[0]
+        names = ", ".join(quote(name) for name in check.columns)
+        there = " AND ".join(f"{quote(name)} IS NOT NULL" for name in check.columns)
+        twice = f"SELECT {names} FROM {source} WHERE {there} GROUP BY {names} HAVING count(*) > 1"
+        sql = f"SELECT {shown} FROM {source} AS checked JOIN ({twice}) USING ({names}) ORDER BY {names}"
+    elif check.kind == "foreign_key":
+        column = quote(check.columns[0])
+        sql = (
+            f"SELECT {shown} FROM {source} AS checked ANTI JOIN {_targets(check, around)} AS target"
+            f" ON checked.{column} = target._target_key WHERE checked.{column} IS NOT NULL"
+        )
+    else:
+        sql = f"SELECT {shown} FROM {source} AS checked WHERE {bad_row(check)}"
+    return fetch(connection, f"{sql} LIMIT {max(int(limit), 0)}")
+
+
+def bad_row(check: Check) -> str:
+    """SQL that is true for a row that fails. A missing value fails only not_null: absence is that check's business."""
+    if check.kind == "sql":
+        return f"({check.where}\n)"
+    column = quote(check.columns[0])
     if check.kind == "not_null":
-        return f"count(*) FILTER ({column} IS NULL)"
-    if check.kind == "freshness":
-        return f"epoch_ms(max({column}))"
+        return f"({column} IS NULL)"
     if check.kind == "in_set":
-        allowed = ", ".join(_literal(value) for value in check.values)
-        return f"count(*) FILTER ({column} NOT IN ({allowed}))"
+        return f"({column} NOT IN ({', '.join(_literal(value) for value in check.values)}))"
+    if check.kind == "regex":
+        return f"(NOT regexp_full_match({column}::VARCHAR, {text(check.pattern)}))"
     if check.kind == "type":
-        return f"count(*) FILTER ({column} IS NOT NULL AND TRY_CAST({column} AS {check.type}) IS NULL)"
+        return f"({column} IS NOT NULL AND TRY_CAST({column} AS {check.type}) IS NULL)"
+    measured = f"length({column}::VARCHAR)" if check.kind == "length" else column
+    return f"({_outside(measured, check)})"
+
+
+def _outside(measured: str, check: Check) -> str:
     outside = []
     if check.low is not None:
-        outside.append(f"{column} < ({check.low!r})")
+        outside.append(f"{measured} < ({check.low!r})")
     if check.high is not None:
-        outside.append(f"{column} > ({check.high!r})")
-    return f"count(*) FILTER ({' OR '.join(outside)} OR isnan({column}::DOUBLE))"
+        outside.append(f"{measured} > ({check.high!r})")
+    return " OR ".join(outside)
 
 
-def _validate(check: Check, columns: Mapping[str, str]) -> None:
-    """Raise InvalidInput for an unknown kind or column, or a kind that lacks what it needs."""
-    if check.kind not in KINDS:
-        raise InvalidInput(f"There is no check '{check.kind}'.", hint=f"There are: {', '.join(KINDS)}.")
-    for name in check.columns:
-        require_column(name, columns)
-    if not 0 <= check.tolerate <= 1:
-        raise InvalidInput(
-            f"The tolerated share of {check.label} is {check.tolerate}.", hint="Give a share from 0 to 1."
-        )
-    if (check.kind != "row_count" and not check.columns) or (
-        check.kind not in ("unique", "row_count") and len(check.columns) > 1
-    ):
-        raise InvalidInput(f"The check {check.kind} needs one column.", hint="Name one, as in: column = 'temp'.")
-    kind = columns[check.columns[0]] if check.columns else ""
-    wrong = {
-        "range": kind not in (BIGINT, DOUBLE) and f"'{check.columns and check.columns[0]}' is {kind}, not a number",
-        "freshness": kind != TIMESTAMP and f"'{check.columns and check.columns[0]}' is {kind}, not a time",
+def _compile(
+    connection: duckdb.DuckDBPyConnection, check: Check, columns: Mapping[str, str], around: Surroundings, place: int
+) -> _Compiled:
+    """An aggregate: rows that fail, or the number a table-wide check looks at."""
+    validate(check, columns)
+    if check.kind in ("row_count", "row_change"):
+        return _Compiled(check, "count(*)")
+    if check.kind == "sql":
+        check_expression(connection, check.where, columns)
+    if check.kind == "distribution":
+        return _distribution(connection, check, columns, around)
+    names = [f"checked.{quote(name)}" for name in check.columns]
+    column = names[0] if names else ""
+    if check.kind == "unique":
+        there = " AND ".join(f"{name} IS NOT NULL" for name in names)
+        # Equal rows have equal hashes, so as many hashes as rows proves uniqueness; fewer are counted again, exactly.
+        distinct = column if len(names) == 1 else f"hash({', '.join(names)})"
+        if len(names) == 1:
+            return _Compiled(check, f"count({column}) - count(DISTINCT {column})")
+        return _Compiled(check, f"count(*) FILTER ({there}) - count(DISTINCT {distinct}) FILTER ({there})")
+    if check.kind == "foreign_key":
+        join = f" LEFT JOIN {_targets(check, around)} AS target{place} ON {column} = target{place}._target_key"
+        return _Compiled(check, f"count(*) FILTER ({column} IS NOT NULL AND target{place}._target_key IS NULL)", join)
+    whole = {
+        "freshness": f"epoch_ms(max({column}))",
+        "mean": f"avg({column}) FILTER (isfinite({column}::DOUBLE))",
+        "std": f"stddev_samp({column}) FILTER (isfinite({column}::DOUBLE))",
+        "quantile": f"approx_quantile({column}, {check.share!r}) FILTER (isfinite({column}::DOUBLE))",
     }.get(check.kind)
-    lacking = {
-        "range": check.low is None and check.high is None and "low or high",
-        "row_count": check.low is None and check.high is None and "low or high",
-        "in_set": not check.values and "values",
-        "type": check.type not in TYPES and f"a type of {', '.join(TYPES)}",
-        "freshness": check.max_age is None and "max_age in ms",
-    }.get(check.kind)
-    if wrong or lacking:
+    return _Compiled(check, whole or f"count(*) FILTER {bad_row(check)}")
+
+
+def _targets(check: Check, around: Surroundings) -> str:
+    reference, _, column = check.to.rpartition(":")
+    if column not in around.snapshot(reference).columns:
+        raise InvalidInput(f"'{reference}' has no column '{column}'.", hint="Write to = 'TABLE:COLUMN'.")
+    return f"(SELECT DISTINCT {quote(column)} AS _target_key FROM {around.view(reference)} WHERE {quote(column)} IS NOT NULL)"
+
+
+def _distribution(
+    connection: duckdb.DuckDBPyConnection, check: Check, columns: Mapping[str, str], around: Surroundings
+) -> _Compiled:
+    name = check.columns[0]
+    reference = around.snapshot(f"@{check.against}" if check.against else "")
+    if reference.columns.get(name) != columns[name]:
         raise InvalidInput(
-            f"The check {check.label} cannot be run: {wrong or f'it needs {lacking}'}.", hint="Correct the check."
+            f"Column '{name}' is not in {reference.reference} as {columns[name]}.", hint="Compare with another version."
         )
+    source = around.view(reference.reference)
+    bases = compare.baselines(connection, source, {name: columns[name]})
+    if not bases:
+        raise InvalidInput(f"Column '{name}' has no distribution in {reference.reference}.", hint="Drop the check.")
+    sql = bases[0].aggregate(columns[name])
+    counts = fetch(connection, f"SELECT {sql} AS c FROM {source}").to_pylist()[0]["c"]
+    return _Compiled(check, sql, baseline=bases[0], reference=tuple(bases[0].counts(counts)))
 
 
-def _judge(check: Check, found: Any, rows: int, now: int) -> CheckResult:
+def _repeated(connection: duckdb.DuckDBPyConnection, source: str, check: Check) -> int:
+    names = ", ".join(quote(name) for name in check.columns)
+    there = " AND ".join(f"{quote(name)} IS NOT NULL" for name in check.columns)
+    groups = f"SELECT count(*) AS n FROM {source} WHERE {there} GROUP BY {names} HAVING n > 1"
+    return int(fetch(connection, f"SELECT coalesce(sum(n - 1), 0)::BIGINT AS n FROM ({groups})").to_pylist()[0]["n"])
+
+
+# -- verdicts ----------------------------------------------------------------------------------------------------------
+
+
+def _judge(one: _Compiled, found: Any, rows: int, around: Surroundings) -> CheckResult:
     """The verdict on one check from its aggregate."""
-    if check.kind == "row_count":
-        ok = (check.low is None or rows >= check.low) and (check.high is None or rows <= check.high)
-        return CheckResult(check.label, check.severity.value, ok, int(not ok), 1, f"{rows} rows")
-    if check.kind == "freshness":
-        age = None if found is None else now - int(found)
-        ok = age is not None and age <= (check.max_age or 0)
-        detail = "no time at all" if age is None else f"newest is {clock.duration(max(age, 0))} old"
-        return CheckResult(check.label, check.severity.value, ok, int(not ok), 1, detail)
+    check = one.check
+    if check.kind in TABLE_WIDE:
+        ok, detail = _judge_table(one, found, rows, around)
+        return CheckResult(check.label, check.severity.value, ok, int(not ok), 1, detail, check.name)
     bad = int(found or 0)
     share = bad / rows if rows else 0.0
     detail = "all rows" if not bad else f"{bad} of {rows} rows ({share:.2%})"
-    return CheckResult(check.label, check.severity.value, share <= check.tolerate, bad, rows, detail)
+    return CheckResult(check.label, check.severity.value, share <= check.tolerate, bad, rows, detail, check.name)
+
+
+def _judge_table(one: _Compiled, found: Any, rows: int, around: Surroundings) -> tuple[bool, str]:
+    check = one.check
+    if check.kind == "row_count":
+        return _within(rows, check), f"{rows} rows"
+    if check.kind == "freshness":
+        if found is None:
+            return False, "no time at all"
+        age = around.now - int(found)
+        return age <= (check.max_age or 0), f"newest is {clock.duration(max(age, 0))} old"
+    if check.kind == "row_change":
+        if around.previous is None or not around.previous.rows:
+            return True, "nothing to compare with"
+        change = rows / around.previous.rows - 1
+        return _within(change, check), f"{change:+.1%} since @{around.previous.version}"
+    if check.kind == "distribution":
+        assert one.baseline is not None
+        far = compare.distances(one.baseline, one.reference, one.baseline.counts(found))[0]
+        limit = PSI_LIMIT if check.high is None else check.high
+        return far is not None and far <= limit, "no values" if far is None else f"PSI {far:.3f}, at most {limit:g}"
+    if found is None:
+        return False, "no values"
+    return _within(float(found), check), f"{float(found):.6g}"
+
+
+def _within(value: float, check: Check) -> bool:
+    return (check.low is None or value >= check.low) and (check.high is None or value <= check.high)
 
 
 def _literal(value: Any) -> str:

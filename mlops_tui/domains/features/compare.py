@@ -43,10 +43,9 @@ class Baseline:
     edges: tuple[float, ...] = ()
     levels: tuple[str, ...] = ()
 
-    @property
-    def sql(self) -> str:
-        """An aggregate that counts rows per cut."""
-        column = quote(self.column)
+    def aggregate(self, kind: str) -> str:
+        """SQL that counts the rows per cut of a column of that type."""
+        column = quote(self.column) + ("::VARCHAR" if kind == BOOLEAN else "")
         if self.edges:
             return f"histogram({column}::DOUBLE, [{', '.join(f'({edge!r})' for edge in self.edges)}]::DOUBLE[])"
         among = ", ".join(text(level) for level in self.levels)
@@ -182,13 +181,7 @@ def _measured(
         wanted += [f"count({column}) AS there{place}", f"approx_count_distinct({column}) AS distinct{place}"]
         if kind in (BIGINT, DOUBLE, BOOLEAN):
             wanted.append(f"avg({column}::DOUBLE) FILTER (isfinite({column}::DOUBLE)) AS mean{place}")
-    for base in bases:
-        sql = (
-            base.sql
-            if columns[base.column] != BOOLEAN
-            else base.sql.replace(quote(base.column), f"{quote(base.column)}::VARCHAR")
-        )
-        wanted.append(f"{sql} AS cuts{places[base.column]}")
+    wanted += [f"{base.aggregate(columns[base.column])} AS cuts{places[base.column]}" for base in bases]
     row = fetch(connection, f"SELECT {', '.join(wanted)} FROM {source}").to_pylist()[0]
     return {
         name: {"n": row["n"], **{what: row.get(f"{what}{place}") for what in ("there", "distinct", "mean", "cuts")}}

@@ -11,7 +11,6 @@ from mlops_tui.core.ids import check_name
 from mlops_tui.core.query import read
 from mlops_tui.domains.features import searching
 from mlops_tui.domains.features.checking import Checking
-from mlops_tui.domains.features.profiling import Profiling
 from mlops_tui.domains.features.records import Mode, Snapshot, Table
 from mlops_tui.domains.features.words import choice, span
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.features.sources import Source
 
 
-class Features(Profiling, Checking):
+class Features(Checking):
     """Feature tables of one workspace. Reading, profiling and checking are its bases' part; changing is here."""
 
     # -- tables ------------------------------------------------------------------------------------------------------

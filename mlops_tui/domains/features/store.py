@@ -192,10 +192,7 @@ class FeatureStore:
 
     def put_check(self, tx: sqlite3.Connection, table: Table, report: CheckReport) -> None:
         """Keep the newest report of a version."""
-        results = [
-            {name: getattr(result, name) for name in ("check", "severity", "ok", "bad", "total", "detail")}
-            for result in report.results
-        ]
+        results = [{name: getattr(result, name) for name in CheckResult.__slots__} for result in report.results]
         body = json.dumps({"rows": report.rows, "verdict": report.verdict, "results": results})
         tx.execute(
             "INSERT INTO feature_check VALUES (?, ?, ?, ?)"
@@ -204,14 +201,13 @@ class FeatureStore:
         )
 
     def last_check(self, table: Table, version: int) -> CheckReport | None:
-        row = self._db.one(
-            "SELECT at, report FROM feature_check WHERE table_id = ? AND version = ?", (table.id, version)
-        )
-        if row is None:
-            return None
-        body = json.loads(row["report"])
-        results = tuple(CheckResult(**result) for result in body["results"])
-        return CheckReport(table.name, version, row["at"], body["rows"], body["verdict"], results)
+        row = self._db.one("SELECT * FROM feature_check WHERE table_id = ? AND version = ?", (table.id, version))
+        return _report(table, row) if row else None
+
+    def checks(self, table: Table) -> list[CheckReport]:
+        """The newest report of every version that was checked, newest version first."""
+        rows = self._db.read("SELECT * FROM feature_check WHERE table_id = ? ORDER BY version DESC", (table.id,))
+        return [_report(table, row) for row in rows]
 
     # -- profiles ----------------------------------------------------------------------------------------------------
 
@@ -268,6 +264,12 @@ def _snapshot(row: sqlite3.Row) -> Snapshot:
         batch_id=row["batch_id"] or "",
         changes=tuple(json.loads(row["changes"])),
     )
+
+
+def _report(table: Table, row: sqlite3.Row) -> CheckReport:
+    body = json.loads(row["report"])
+    results = tuple(CheckResult(**{**result, "sample": tuple(result.get("sample", ()))}) for result in body["results"])
+    return CheckReport(table.name, row["version"], row["at"], body["rows"], body["verdict"], results)
 
 
 def totals(files: Sequence[File]) -> Mapping[str, Any]:
