@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("overview:why", "Explain where a prediction, version, run or snapshot came from."),
     "backup": ("overview:backup", "Write a consistent copy of the workspace to FILE."),
     "restore": ("overview:restore", "Make a workspace out of a backup."),
+    "gc": ("features_upkeep:gc", "Remove files of feature tables that no one needs."),
     "tui": ("overview:tui", "Open the terminal application (also: plain `mlops`)."),
     "web": ("web:web", "The terminal application in a browser on this machine."),
     "features": ("features:features", "Feature tables: versioned snapshots and point-in-time joins."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import features_checks, features_profile
+from mlops_tui.cli import features_checks, features_profile, features_upkeep
 from mlops_tui.cli.frames import rows_of, write_frame
 from mlops_tui.cli.output import (
     confirm,
@@ -22,7 +22,6 @@ from mlops_tui.cli.output import (
     yes_option,
 )
 from mlops_tui.cli.querying import NO_MATCH, query_options
-from mlops_tui.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
@@ -41,6 +40,8 @@ def features() -> None:
 
 features.add_command(features_checks.check)
 features.add_command(features_profile.profile)
+features.add_command(features_upkeep.ingest)
+features.add_command(features_upkeep.compact)
 features.add_command(features_profile.diff)
 
 
@@ -90,49 +91,6 @@ def create(
         emit_one(table, as_json)
     else:
         say(f"{name} is made. Take data in: mlops features ingest {name} FILE")
-
-
-@features.command("ingest")
-@click.argument("name")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--mode", type=click.Choice(["append", "replace"]), default="append", help="Add to the table, or start it anew."
-)
-@click.option("--message", "-m", default="", metavar="TEXT", help="What this batch is.")
-@click.option("--batch", metavar="ID", help="A batch id: a batch taken in before is not taken in again.")
-@click.option("--type", "types", multiple=True, metavar="COLUMN=TYPE", help="Fix a column's type, as in zip=VARCHAR.")
-@json_option
-@pass_workbench
-def ingest(
-    workbench: Workbench,
-    name: str,
-    file: Path,
-    mode: str,
-    message: str,
-    batch: str | None,
-    types: tuple[str, ...],
-    as_json: bool,
-) -> None:
-    """Take a CSV or Parquet file in as a new snapshot; rows that cannot be read are set aside and counted.
-
-    \b
-    Example: mlops features ingest orders orders.csv -m "October"
-    """
-    wanted = dict(_pair(text) for text in types)
-    with progress_bar(f"ingest {name}") as report:
-        snapshot = workbench.features.ingest(
-            name, file, mode=mode, message=message, batch_id=batch, types=wanted, progress=report
-        )
-    if as_json:
-        emit_one(snapshot, as_json)
-        return
-    click.echo(f"{snapshot.reference}  {snapshot.added_rows} rows added, {snapshot.rows} in all")
-    for change in snapshot.changes:
-        say(f"Column {change}.")
-    if snapshot.duplicates:
-        say(f"{snapshot.duplicates} rows repeat a key at one time; the last of them wins in joins.")
-    if snapshot.quarantined:
-        say(f"{snapshot.quarantined} rows were set aside. See why: mlops features quarantine {snapshot.reference}")
 
 
 @features.command("show")
@@ -313,10 +271,3 @@ def remove(workbench: Workbench, name: str, why: str, yes: bool) -> None:
 
 def _fields(record: Any) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, sign, kind = text.partition("=")
-    if not sign or not name:
-        raise InvalidInput(f"'{text}' fixes no type.", hint="Write COLUMN=TYPE, as in zip=VARCHAR.")
-    return name, kind.upper()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,9 @@ class Checking(Profiling):
         """
         from mlops_tui.domains.features import checks as engine
 
-        with self._snapshots.reading(ref) as (connection, source, table, snapshot):
+        with self._snapshots.reading(ref) as (connection, source, table, snapshot), self._snapshots.held() as hold:
             wanted = self._wanted(table, snapshot) if checks is None else [_check(check) for check in checks]
-            report = engine.run(connection, source, table, snapshot, wanted, self._around(table, snapshot))
+            report = engine.run(connection, source, table, snapshot, wanted, self._around(table, snapshot, hold))
         with self._context.catalog.write() as tx:
             self._store.put_check(tx, table, report)
             failed = [result.check for result in report.failed]
@@ -51,14 +51,14 @@ class Checking(Profiling):
         from mlops_tui.domains.features import checks as engine
         from mlops_tui.domains.features import offline
 
-        with self._snapshots.reading(ref) as (connection, source, table, snapshot):
+        with self._snapshots.reading(ref) as (connection, source, table, snapshot), self._snapshots.held() as hold:
             if isinstance(check, str):
                 known = {one.name: one for one in engine.named(self._wanted(table, snapshot))}
                 if check not in known:
                     hint = did_you_mean(check, list(known), f"There are: {', '.join(known)}.")
                     raise NotFound(f"Table '{table.name}' has no check '{check}'.", hint=hint)
                 check = known[check]
-            around = self._around(table, snapshot)
+            around = self._around(table, snapshot, hold)
             return offline.as_rows(engine.failing(connection, source, snapshot.columns, check, around, limit))
 
     # -- what is declared ---------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ class Checking(Profiling):
         defaults = engine.default_checks(table, snapshot)
         return [*(check for check in defaults if (check.kind, check.columns) not in replaced), *own]
 
-    def _around(self, table: Table, snapshot: Snapshot) -> Surroundings:
+    def _around(self, table: Table, snapshot: Snapshot, hold: Callable[[Table, Snapshot], str]) -> Surroundings:
         from mlops_tui.domains.features.checks import Surroundings
 
         def named(ref: str) -> str:
@@ -126,7 +126,7 @@ class Checking(Profiling):
 
         versions = [one for one in self._store.versions(table) if one.version < snapshot.version]
         return Surroundings(
-            view=lambda ref: self._snapshots.view(named(ref)),
+            view=lambda ref: hold(*self._snapshots.resolve(named(ref))),
             snapshot=lambda ref: (
                 versions[0]
                 if not ref and versions

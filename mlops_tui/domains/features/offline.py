@@ -117,7 +117,7 @@ def _order(order: str | Sequence[str] | None, columns: Mapping[str, str]) -> lis
 def check_expression(connection: Connection, where: str, columns: Mapping[str, str]) -> None:
     """Raise InvalidInput unless `where` is a single expression over one table: no second statement, no sub-query."""
     plain = f"SELECT 1 FROM t WHERE ({where}\n)"
-    tree = _parsed(connection, plain, where)
+    tree = parsed(connection, plain, where)
     nodes = list(_nodes(tree))
     kinds = [node.get("type") for node in nodes]
     selects = sum(kind in ("SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE") for kind in kinds)
@@ -149,7 +149,7 @@ def query(
     `view` turns a table reference ("orders", "orders@3") into SQL that reads it, and raises NotFound for an unknown one.
     Nothing outside `folder` can be read and nothing can be written. Raises InvalidInput for anything but one SELECT.
     """
-    tree = _parsed(connection, sql, sql)
+    tree = parsed(connection, sql, sql)
     if len(tree["statements"]) != 1:
         raise InvalidInput("Only one statement at a time is run.", hint="Write a single SELECT.")
     nodes = list(_nodes(tree))
@@ -164,7 +164,7 @@ def query(
     return fetch(connection, f"SELECT * FROM ({inner}\n) LIMIT {int(limit)}" if limit is not None else inner)
 
 
-def _parsed(connection: Connection, sql: str, shown: str) -> dict[str, Any]:
+def parsed(connection: Connection, sql: str, shown: str) -> dict[str, Any]:
     """DuckDB's own parse tree; it exists for SELECT statements only, which is what makes this a safe gate."""
     found = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
     tree: dict[str, Any] = json.loads(found[0][0])

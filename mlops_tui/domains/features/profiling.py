@@ -34,13 +34,13 @@ class Profiling(Reading):
         """
         from mlops_tui.domains.features import compare
 
-        with self._snapshots.reading(left) as (connection, source, table, snapshot):
+        with self._snapshots.reading(left) as (connection, source, table, snapshot), self._snapshots.held() as hold:
             other_table, other = self._snapshots.resolve(right)
             if other_table.name != table.name:
                 raise InvalidInput(
                     f"'{left}' and '{right}' are different tables.", hint=f"Compare {left} with {table.name}@VERSION."
                 )
-            return compare.diff(connection, snapshot, source, other, self._snapshots.scan(other_table, other))
+            return compare.diff(connection, snapshot, source, other, hold(other_table, other))
 
     def _profiled(self, table: Table, snapshot: Snapshot, *, exact: bool) -> Profile:
         from mlops_tui.domains.features import profile as engine

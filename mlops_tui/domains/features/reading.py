@@ -133,9 +133,10 @@ class Reading:
         """One read-only SELECT over tables as views; an older snapshot is quoted: FROM "orders@3". Raises InvalidInput."""
         from mlops_tui.domains.features import offline
 
-        with self._context.lake.connection() as connection:
+        folder = self._context.lake.root / "features"
+        with self._snapshots.held() as hold, self._context.lake.connection() as connection:
             arrow = offline.query(
-                connection, query, self._snapshots.view, self._context.lake.root / "features", limit=limit
+                connection, query, lambda ref: hold(*self._snapshots.resolve(ref)), folder, limit=limit
             )
             return offline.as_frame(arrow)
 
@@ -184,11 +185,9 @@ class Reading:
             spine = self.frame(spine)
         time = engine.spine_time(spine, [table for table, _, _ in asked], time)
         names = engine.name_columns([str(name) for name in spine.columns], asked)
-        parts = [
-            engine.Part(
-                table, snapshot, self._snapshots.scan(table, snapshot), named, table.ttl if ttl is None else span(ttl)
-            )
-            for (table, snapshot, _), named in zip(asked, names, strict=True)
-        ]
-        with self._context.lake.connection() as connection:
+        with self._snapshots.held() as hold, self._context.lake.connection() as connection:
+            parts = [
+                engine.Part(table, snapshot, hold(table, snapshot), named, table.ttl if ttl is None else span(ttl))
+                for (table, snapshot, _), named in zip(asked, names, strict=True)
+            ]
             return engine.join(connection, spine, time, parts, chosen)

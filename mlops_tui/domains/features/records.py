@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,8 @@ BOOLEAN, BIGINT, DOUBLE, VARCHAR, TIMESTAMP = "BOOLEAN", "BIGINT", "DOUBLE", "VA
 TYPES = (BOOLEAN, BIGINT, DOUBLE, VARCHAR, TIMESTAMP)
 # Arrival order of rows, unique in a table: decides between rows of one key at one time.
 SEQUENCE = "_seq"
+# Changes of a schema that break a reader, and so have to be allowed.
+REMOVED, CHANGED = "removed", "changed"
 
 
 class Mode(StrEnum):
@@ -73,7 +75,7 @@ class Snapshot:
 
     table: str
     version: int
-    kind: str  # append | replace | restore
+    kind: str  # append | replace | restore | compact
     rows: int
     added_rows: int
     bytes: int
@@ -88,10 +90,21 @@ class Snapshot:
     schema_hash: str
     batch_id: str = ""
     changes: tuple[str, ...] = ()
+    expired_at: int | None = None  # its rows were collected; what is known of it stays
 
     @property
     def reference(self) -> str:
         return f"{self.table}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one file of many. state: taken, known (it was taken in before) or refused."""
+
+    file: str
+    state: str
+    snapshot: Snapshot | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +263,14 @@ def schema_hash(columns: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def merge_columns(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def merge_columns(
+    old: Mapping[str, str], new: Mapping[str, str], *, allow: Collection[str] = (), fixed: Collection[str] = ()
+) -> tuple[dict[str, str], tuple[str, ...]]:
     """The columns after a batch with `new` columns meets a table with `old` ones, and what changed, in words.
 
-    Added columns and BIGINT -> DOUBLE are accepted. Removed columns and any other change of type raise InvalidInput with
-    all of them named.
+    Added columns and BIGINT -> DOUBLE are accepted. What breaks a reader raises InvalidInput with all of it named, unless it
+    is allowed: "removed" leaves the column in the table and NULL in the batch, "changed" makes a column of two types text.
+    Columns in `fixed` (keys and times) may never go or change.
     """
     wrong, changes = [], []
     merged = dict(old)
@@ -267,14 +283,20 @@ def merge_columns(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[dict[
             merged[name] = DOUBLE
             changes.append(f"widened {name} (BIGINT -> DOUBLE)")
         elif before != kind and (before, kind) != (DOUBLE, BIGINT):
-            wrong.append(f"column '{name}' is {before} in the table but {kind} here")
+            if CHANGED in allow and name not in fixed:
+                merged[name] = VARCHAR
+                changes += [f"changed {name} ({before} -> {VARCHAR})"] if before != VARCHAR else []
+            else:
+                wrong.append(f"column '{name}' is {before} in the table but {kind} here")
     missing = [name for name in old if name not in new]
-    if missing:
+    if missing and (REMOVED not in allow or set(missing) & set(fixed)):
         wrong.append(f"the batch lacks {_listed(missing)}")
+    elif missing:
+        changes += [f"removed {name} (missing from here on)" for name in missing]
     if wrong:
         raise InvalidInput(
             f"The batch does not fit the table: {'; '.join(wrong)}.",
-            hint="Bring the columns into the table's types, or start a new schema with --mode replace.",
+            hint="Bring the columns into the table's types, say --allow removed or --allow changed, or --mode replace.",
         )
     return merged, tuple(changes)
 

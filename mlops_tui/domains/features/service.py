@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import builtins
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops_tui.core.errors import AlreadyExists, InvalidInput
+from mlops_tui.core.errors import AlreadyExists, InvalidInput, WorkbenchError
 from mlops_tui.core.ids import check_name
 from mlops_tui.core.query import read
 from mlops_tui.domains.features import searching
 from mlops_tui.domains.features.checking import Checking
-from mlops_tui.domains.features.records import Mode, Snapshot, Table
+from mlops_tui.domains.features.records import CHANGED, REMOVED, Mode, Snapshot, Table, Taken
 from mlops_tui.domains.features.words import choice, span
 
 if TYPE_CHECKING:
+    from mlops_tui.domains.features.collecting import Collected
     from mlops_tui.domains.features.ingest import Progress
     from mlops_tui.domains.features.sources import Source
 
@@ -78,6 +81,39 @@ class Features(Checking):
         # Only after the commit: a crash in between leaves files no one needs, never a table without its files.
         shutil.rmtree(self._snapshots.folder(table), ignore_errors=True)
 
+    # -- upkeep ------------------------------------------------------------------------------------------------------
+
+    def compact(self, name: str, *, message: str = "") -> Snapshot:
+        """Write the files of the newest snapshot as one, sorted by key and time, as a new version; no row is lost or changed.
+
+        With a single file nothing is done and the newest snapshot returned. Raises Unavailable when the table was replaced
+        meanwhile.
+        """
+        from mlops_tui.domains.features.compacting import compact
+
+        table, snapshot = self._snapshots.resolve(name)
+        return compact(self._context, self._audit, self._store, self._snapshots, table, snapshot, message)
+
+    def collect(
+        self,
+        *,
+        keep: int | None = None,
+        hold: Collection[str] = (),
+        min_age_ms: int | None = None,
+        dry_run: bool = False,
+    ) -> Collected:
+        """Remove what no one needs: half-written files of dead processes, files no version names, rows of old versions.
+
+        Old versions go only with `keep`, the number of newest ones to keep per table; versions in `hold` (`orders@3`) stay,
+        and so do those that a live process is reading. A collected version keeps its place in the history.
+        """
+        from mlops_tui.domains.features import collecting
+
+        age = collecting.MIN_AGE_MS if min_age_ms is None else min_age_ms
+        return collecting.collect(
+            self._context, self._audit, self._store, keep=keep, hold=frozenset(hold), min_age_ms=age, dry_run=dry_run
+        )
+
     # -- taking data in ----------------------------------------------------------------------------------------------
 
     def ingest(
@@ -89,23 +125,61 @@ class Features(Checking):
         message: str = "",
         batch_id: str | None = None,
         types: Mapping[str, str] | None = None,
+        allow: Collection[str] = (),
         progress: Progress | None = None,
     ) -> Snapshot:
-        """Take a CSV or Parquet file, a DataFrame or a list of dicts in as a new immutable snapshot.
+        """Take a file (CSV, Parquet, JSON lines, Arrow, SQLite), a query, a DataFrame or a list of dicts in as a new snapshot.
 
         Rows that cannot be read, or lack a key or the event time, are set aside (`quarantine`) and counted. A `batch_id`
         seen before returns its snapshot and changes nothing. `types` fixes column types (BOOLEAN, BIGINT, DOUBLE, VARCHAR,
-        TIMESTAMPTZ). New columns and BIGINT -> DOUBLE are accepted; a column that went or changed its type needs mode
-        "replace". Raises NotFound, InvalidInput, Unavailable (disk full); then nothing was changed.
+        TIMESTAMPTZ). New columns and BIGINT -> DOUBLE are accepted; a column that went or changed its type needs `allow`
+        ("removed", "changed": missing or text from then on) or mode "replace". Raises NotFound, InvalidInput, Unavailable
+        (disk full); then nothing was changed.
         """
         from mlops_tui.domains.features.taking import Ingest
 
         table = self.get(name)
         chosen = choice(Mode, mode, "mode")
+        if unknown := set(allow) - {REMOVED, CHANGED}:
+            raise InvalidInput(f"'{min(unknown)}' cannot be allowed.", hint=f"Allow {REMOVED} or {CHANGED}.")
         if batch_id and (seen := self._store.version_of_batch(table, batch_id)):
             return seen
-        taking = Ingest(self._context, self._audit, self._store, table, progress)
+        taking = Ingest(self._context, self._audit, self._store, table, progress, allow)
         return taking.run(source, chosen, message=message, batch_id=batch_id, types=types or {})
+
+    def ingest_files(
+        self,
+        name: str,
+        pattern: Path | str,
+        *,
+        message: str = "",
+        types: Mapping[str, str] | None = None,
+        allow: Collection[str] = (),
+        progress: Progress | None = None,
+    ) -> builtins.list[Taken]:
+        """Append every file of a folder, or that a pattern such as `in/*.csv` matches, in order of name, each as a snapshot.
+
+        The batch id of a file is its name and content, so that one taken in before is passed over, also by a retry after a
+        crash. A file that cannot be taken in does not stop the others; its outcome says why. Raises NotFound.
+        """
+        from mlops_tui.domains.features.many import batch_of, files_of
+
+        table = self.get(name)
+        files = files_of(pattern)
+        outcomes = []
+        for done, file in enumerate(files):
+            if progress is not None:
+                progress(done, len(files), file.name)
+            try:
+                batch = batch_of(file)
+                known = self._store.version_of_batch(table, batch)
+                taken = known or self.ingest(
+                    name, file, message=message or file.name, batch_id=batch, types=types, allow=allow
+                )
+                outcomes.append(Taken(str(file), "known" if known else "taken", taken, ""))
+            except WorkbenchError as error:
+                outcomes.append(Taken(str(file), "refused", None, error.message))
+        return outcomes
 
     def restore(self, ref: str, *, message: str = "") -> Snapshot:
         """A new version whose rows are those of `ref`: going back without forgetting. Nothing is copied."""

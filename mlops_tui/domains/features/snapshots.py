@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.ids import did_you_mean, split_reference
+from mlops_tui.domains.features import pins
 from mlops_tui.domains.features.records import Snapshot, Table
 from mlops_tui.domains.features.store import FeatureStore
 
@@ -65,7 +66,9 @@ class Snapshots:
         return self._context.lake.root / folder_of(table)
 
     def files(self, table: Table, snapshot: Snapshot) -> list[Path]:
-        """The Parquet files of a snapshot, in the order they came."""
+        """The Parquet files of a snapshot, in the order they came. Raises NotFound when its rows were collected."""
+        if snapshot.expired_at is not None:
+            raise _expired(snapshot)
         return [self._context.lake.root / file.path for file in self._store.files(table, snapshot.version)]
 
     def scan(self, table: Table, snapshot: Snapshot) -> str:
@@ -74,13 +77,34 @@ class Snapshots:
 
         return offline.scan(self.files(table, snapshot), snapshot.columns)
 
-    def view(self, ref: str) -> str:
-        """SQL that reads what a reference names."""
-        return self.scan(*self.resolve(ref))
-
     @contextmanager
     def reading(self, ref: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, Table, Snapshot]]:
         """A private engine for one read: the connection, SQL that reads the snapshot, the table and the snapshot."""
         table, snapshot = self.resolve(ref)
-        with self._context.lake.connection() as connection:
-            yield connection, self.scan(table, snapshot), table, snapshot
+        with self.held() as hold, self._context.lake.connection() as connection:
+            yield connection, hold(table, snapshot), table, snapshot
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[Table, Snapshot], str]]:
+        """As `scan`, with each snapshot pinned until the end, so that no collector takes its files from under the reader.
+
+        The pin comes first and the look whether the version still has its rows second: a collector commits first and looks
+        for pins second, so one of the two always sees the other.
+        """
+        with pins.Pins(self._context.workspace.run) as pinned:
+
+            def hold(table: Table, snapshot: Snapshot) -> str:
+                pinned.add(table.id, snapshot.version)
+                now = self._store.version(table, snapshot.version)
+                if now is None or now.expired_at is not None:
+                    raise _expired(snapshot)
+                return self.scan(table, snapshot)
+
+            yield hold
+
+
+def _expired(snapshot: Snapshot) -> NotFound:
+    return NotFound(
+        f"The rows of {snapshot.reference} were collected.",
+        hint=f"Newer versions are there: mlops features history {snapshot.table}",
+    )

@@ -1,12 +1,14 @@
-"""Reading what people bring (CSV, Parquet, DataFrame, list of dicts) into one DuckDB table `raw`, in order, nothing dropped.
+"""Reading what people bring into one DuckDB table `raw`, in order, nothing dropped.
 
-Every loader makes the temporary table `raw` with a running number `_row` from 1. What cannot even be split into columns
-comes back as bad rows with line numbers; wrong values are the business of `ingest`.
+CSV and Parquet files, DataFrames and lists of dicts here; JSON lines, Arrow, SQLite and SQL in `formats`. Every loader makes
+the temporary table `raw` with a running number `_row` from 1. What cannot even be split into columns comes back as bad rows
+with line numbers; wrong values are the business of `ingest`.
 """
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +18,14 @@ from typing import IO, TYPE_CHECKING, Any
 import duckdb
 
 from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.domains.features import formats
+from mlops_tui.domains.features.formats import SqliteSource, SqlSource
 from mlops_tui.domains.features.records import SEQUENCE, BadRow, text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    Source = Path | str | pd.DataFrame | list[dict[str, Any]]
+    Source = Path | str | pd.DataFrame | list[dict[str, Any]] | SqlSource | SqliteSource
 
 ROW = "_row"
 _DELIMITERS = ",;\t|"
@@ -46,30 +50,77 @@ class Raw:
 
 
 def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Raw:
-    """Fill `raw` from `source`. Raises NotFound for a missing file, InvalidInput for one that cannot be read or is empty."""
-    if isinstance(source, (str, Path)):
-        raw = _load_file(connection, Path(source))
-        name = Path(source).name
+    """Fill `raw` from `source`. Raises NotFound for a missing file, InvalidInput for an unreadable, empty or changing one."""
+    if isinstance(source, SqlSource):
+        raw, name = _load_query(connection, source), "The query"
+    elif isinstance(source, SqliteSource):
+        _require_file(source.path)
+        raw, name = _load_read(connection, formats.read_sqlite(source)), source.path.name
+    elif isinstance(source, (str, Path)):
+        path = Path(source)
+        _require_file(path)
+        before = _state(path)
+        raw, name = _load_file(connection, path), path.name
+        if _state(path) != before:
+            raise InvalidInput(f"{name} changed while it was read.", hint="Wait until it is written, and try again.")
     else:
-        raw = _load_frame(connection, source)
-        name = "The data"
+        raw, name = _load_frame(connection, source), "The data"
     if not raw.rows and not raw.bad:
         raise InvalidInput(f"{name} has no rows.", hint="Nothing was changed.")
     return raw
 
 
-def _load_file(connection: duckdb.DuckDBPyConnection, path: Path) -> Raw:
+def _require_file(path: Path) -> None:
     if path.is_dir():
-        raise InvalidInput(f"{path} is a folder.", hint="Name one CSV or Parquet file.")
+        raise InvalidInput(f"{path} is a folder.", hint="Name one file, or take all of them in: features.ingest_files")
     if not path.is_file():
         raise NotFound(f"There is no file {path}.", hint="Check the path; it is taken from the current folder.")
     if path.stat().st_size == 0:
         raise InvalidInput(f"{path.name} is empty.", hint="Nothing was changed.")
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _load_file(connection: duckdb.DuckDBPyConnection, path: Path) -> Raw:
     with path.open("rb") as handle:
-        magic = handle.read(4)
-    if magic == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
+        magic = handle.read(16)
+    kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    if magic[:4] == b"PAR1" or kind in ("parquet", "pq"):
         return _load_parquet(connection, path)
+    if magic[:6] == b"ARROW1" or kind in ("arrow", "arrows", "feather", "ipc"):
+        return _load_read(connection, formats.read_arrow(path))
+    if magic == b"SQLite format 3\0":
+        return _load_read(connection, formats.read_sqlite(SqliteSource(path)))
+    if kind in ("jsonl", "ndjson", "json"):
+        try:
+            with _open(path) as lines:
+                return _load_read(connection, formats.read_json(path, lines))
+        except (OSError, EOFError) as error:
+            raise InvalidInput(f"{path.name} cannot be unpacked: {error}.", hint="Write it again.") from error
     return _load_csv(connection, path)
+
+
+def _load_query(connection: duckdb.DuckDBPyConnection, source: SqlSource) -> Raw:
+    inner = formats.check_query(connection, source.query)
+    connection.execute(f"CREATE TEMP TABLE raw AS SELECT *, row_number() OVER () AS {ROW} FROM ({inner}\n)")
+    return _described(connection)
+
+
+def _load_read(connection: duckdb.DuckDBPyConnection, read: formats.Read) -> Raw:
+    _unique_names(read.arrow.column_names, "The data")
+    if not read.arrow.num_columns:
+        return Raw({}, 0, bad=read.bad)
+    connection.register("given", read.arrow)
+    connection.execute(f"CREATE TEMP TABLE raw AS SELECT *, row_number() OVER () AS {ROW} FROM given")
+    connection.unregister("given")
+    raw = _described(connection)
+    if not read.lines:
+        return raw
+    lines = read.lines
+    return dataclasses.replace(raw, bad=read.bad, lines=lambda rows: {row: lines[row - 1] for row in rows})
 
 
 # -- Parquet and frames ------------------------------------------------------------------------------------------------

@@ -6,11 +6,14 @@ import dataclasses
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.context import Context
+from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.features.profile_records import Profile
-from mlops_tui.domains.features.records import CheckReport, CheckResult, File, Snapshot, Table
+from mlops_tui.domains.features.records import CheckReport, CheckResult, File, Snapshot, Table, quote
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -56,6 +59,13 @@ def m002_profiles(db: sqlite_utils.Database) -> None:
     )
 
 
+def m003_collection(db: sqlite_utils.Database) -> None:
+    """Versions whose rows were collected, and a number that every collection raises."""
+    db.execute("ALTER TABLE feature_version ADD COLUMN expired_at INTEGER")
+    db.execute("CREATE TABLE feature_meta (id INTEGER PRIMARY KEY CHECK (id = 1), gc_epoch INTEGER NOT NULL) STRICT")
+    db.execute("INSERT INTO feature_meta VALUES (1, 0)")
+
+
 _TABLE = (
     "SELECT t.*, v.rows, v.bytes, v.columns FROM feature_table t"
     " LEFT JOIN feature_version v ON v.table_id = t.id AND v.version = t.head"
@@ -68,7 +78,7 @@ class FeatureStore:
 
     def __init__(self, context: Context) -> None:
         self._db = context.catalog
-        self._db.migrate("features", [m001_features, m002_profiles])
+        self._db.migrate("features", [m001_features, m002_profiles, m003_collection])
 
     # -- tables ------------------------------------------------------------------------------------------------------
 
@@ -117,7 +127,7 @@ class FeatureStore:
     ) -> None:
         """Insert the version and make it the head."""
         tx.execute(
-            "INSERT INTO feature_version VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO feature_version VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             (
                 table.id,
                 snapshot.version,
@@ -179,6 +189,13 @@ class FeatureStore:
         """From `version` on none of the files that are live now is part of the table; older versions keep them."""
         tx.execute("UPDATE feature_file SET removed = ? WHERE table_id = ? AND removed IS NULL", (version, table.id))
 
+    def drop_files(self, tx: sqlite3.Connection, table: Table, version: int, paths: Sequence[str]) -> None:
+        """From `version` on these live files are no part of the table; older versions keep them."""
+        tx.executemany(
+            "UPDATE feature_file SET removed = ? WHERE table_id = ? AND path = ? AND removed IS NULL",
+            [(version, table.id, path) for path in paths],
+        )
+
     def files(self, table: Table, version: int) -> list[File]:
         """The files of one version, in the order they came."""
         rows = self._db.read(
@@ -187,6 +204,38 @@ class FeatureStore:
             (table.id, version, version),
         )
         return [File(**dict(row)) for row in rows]
+
+    # -- collection --------------------------------------------------------------------------------------------------
+
+    def begin_collection(self, tx: sqlite3.Connection) -> None:
+        """Write something, so that the commit overwrites what a killed writer may have left in the WAL in doubt."""
+        tx.execute("UPDATE feature_meta SET gc_epoch = gc_epoch + 1")
+
+    def expire(self, tx: sqlite3.Connection, table: Table, versions: Sequence[int], now: int) -> None:
+        """These versions have no rows any more, and files that only they had are not in the catalog any more."""
+        tx.executemany(
+            "UPDATE feature_version SET expired_at = ? WHERE table_id = ? AND version = ?",
+            [(now, table.id, version) for version in versions],
+        )
+        tx.execute(
+            "DELETE FROM feature_file WHERE table_id = ? AND NOT EXISTS (SELECT 1 FROM feature_version v"
+            " WHERE v.table_id = feature_file.table_id AND v.expired_at IS NULL AND v.version >= feature_file.added"
+            " AND (feature_file.removed IS NULL OR v.version < feature_file.removed))",
+            (table.id,),
+        )
+
+    def expired(self) -> set[tuple[int, int]]:
+        """(table id, version) of all collected versions."""
+        rows = self._db.read("SELECT table_id, version FROM feature_version WHERE expired_at IS NOT NULL")
+        return {(row[0], row[1]) for row in rows}
+
+    def known_paths(self) -> set[str]:
+        """Every path below the lake that the catalog names."""
+        rows = self._db.read(
+            "SELECT path FROM feature_file UNION"
+            " SELECT quarantine_path FROM feature_version WHERE quarantine_path IS NOT NULL"
+        )
+        return {row[0] for row in rows}
 
     # -- checks ------------------------------------------------------------------------------------------------------
 
@@ -263,6 +312,7 @@ def _snapshot(row: sqlite3.Row) -> Snapshot:
         schema_hash=row["schema_hash"],
         batch_id=row["batch_id"] or "",
         changes=tuple(json.loads(row["changes"])),
+        expired_at=row["expired_at"],
     )
 
 
@@ -282,3 +332,34 @@ def totals(files: Sequence[File]) -> Mapping[str, Any]:
         "min_time": min(starts, default=None),
         "max_time": max(ends, default=None),
     }
+
+
+def foreign_rows(path: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and all rows of a table or view of someone else's SQLite file, opened for reading only.
+
+    Without `table` the file must have one. Raises NotFound, InvalidInput.
+    """
+    connection = None
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        listed = (
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        )
+        names = sorted(row[0] for row in connection.execute(listed))
+        chosen = table or (names[0] if len(names) == 1 else "")
+        if not chosen:
+            raise InvalidInput(
+                f"{path.name} has {len(names)} tables: {', '.join(names) or 'none'}.", hint="Name one: --table NAME"
+            )
+        if chosen not in names:
+            raise NotFound(
+                f"{path.name} has no table '{chosen}'.",
+                hint=did_you_mean(chosen, names, f"It has: {', '.join(names)}."),
+            )
+        cursor = connection.execute(f"SELECT * FROM {quote(chosen)}")
+        return [column[0] for column in cursor.description], cursor.fetchall()
+    except sqlite3.Error as error:
+        raise InvalidInput(f"{path.name} cannot be read as SQLite: {error}.", hint="Nothing was changed.") from error
+    finally:
+        if connection is not None:
+            connection.close()

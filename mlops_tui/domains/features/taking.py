@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,7 @@ class Ingest:
     store: FeatureStore
     table: Table
     progress: ingest.Progress | None = None
+    allow: Collection[str] = ()
 
     def run(
         self, source: Source, mode: Mode, *, message: str, batch_id: str | None, types: Mapping[str, str]
@@ -78,7 +79,9 @@ class Ingest:
             self._tell(1, "checking")
             batch = ingest.prepare(connection, raw, self.table, known, types)
             if mode is Mode.APPEND:
-                merge_columns(known, batch.columns)  # tell a misfit before anything is written
+                merge_columns(
+                    known, batch.columns, allow=self.allow, fixed=self.table.special
+                )  # tell a misfit before anything is written
             self._tell(2, "writing")
             try:
                 sha256 = ingest.write(connection, self.table, batch, number, data)
@@ -103,7 +106,9 @@ class Ingest:
                     self.store.drop_live_files(tx, head, version)
                     columns, changes = staged.batch.columns, describe_replacement(head.columns, staged.batch.columns)
                 else:
-                    columns, changes = merge_columns(head.columns, staged.batch.columns)
+                    columns, changes = merge_columns(
+                        head.columns, staged.batch.columns, allow=self.allow, fixed=head.special
+                    )
                     changes = changes if head.columns else ()
                 self.store.add_file(tx, head, version, file)
                 snapshot = Snapshot(
@@ -159,6 +164,9 @@ def restore(context: Context, audit: Audit, store: FeatureStore, table: Table, o
         head = store.get(table.name)
         if head is None:
             raise NotFound(f"Table '{table.name}' was removed meanwhile.")
+        now = store.version(head, old.version)
+        if now is None or now.expired_at is not None:
+            raise NotFound(f"The rows of {old.reference} were collected.", hint="Restore a newer version.")
         version = head.latest_version + 1
         files = store.files(head, old.version)
         store.drop_live_files(tx, head, version)
