@@ -95,10 +95,11 @@ class Snapshots:
 
             def hold(table: Table, snapshot: Snapshot) -> str:
                 pinned.add(table.id, snapshot.version)
-                now = self._store.version(table, snapshot.version)
+                source = self.scan(table, snapshot)
+                now = self._store.version(table, snapshot.version)  # last: the list of files is whole only if it is there
                 if now is None or now.expired_at is not None:
                     raise _expired(snapshot)
-                return self.scan(table, snapshot)
+                return source
 
             yield hold
 

@@ -146,6 +146,21 @@ def test_a_reader_that_pins_just_before_the_commit_keeps_its_files(room, monkeyp
     assert room.collect(min_age_ms=OLD).files == 3
 
 
+def test_a_version_collected_while_its_files_are_listed_is_not_read_as_empty(room, monkeypatch):
+    room.compact("t")
+    listed = room._store.files
+
+    def late(table, version):
+        monkeypatch.setattr(room._store, "files", listed)
+        monkeypatch.setattr(pins, "live", lambda run: set())
+        room.collect(keep=1)
+        return listed(table, version)
+
+    monkeypatch.setattr(room._store, "files", late)
+    with pytest.raises(NotFound, match="collected"):
+        room.rows("t@1")
+
+
 def test_pins_of_dead_processes_count_for_nothing(room, workspace):
     folder = workspace.run / "pins"
     folder.mkdir(exist_ok=True)
