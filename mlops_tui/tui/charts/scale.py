@@ -21,8 +21,11 @@ class Scale:
     log: bool = False
 
     def share(self, value: float) -> float:
-        """Where a value lies, cut off at both ends."""
-        value = min(self.high, max(self.low, value))
+        """Where a value lies, cut off at both ends; 0 where the ends are so odd that no number comes out."""
+        found = self._share(min(self.high, max(self.low, value)))
+        return min(1.0, max(0.0, found)) if math.isfinite(found) else 0.0
+
+    def _share(self, value: float) -> float:
         if self.log:
             return (math.log10(value) - math.log10(self.low)) / (math.log10(self.high) - math.log10(self.low))
         span = self.high - self.low

@@ -126,8 +126,9 @@ class ThinScreen:
 
     def _pass(self, data: str) -> None:
         self._ready.append(self._paint())
-        if 0 <= self._y < self.wanted.height and 0 <= self._x < self.wanted.width:
-            self._ready.append(self.painter.stand(self._x, self._y, self._style))
+        # Past the edge a terminal's cursor rests on the last cell; the style has to be said there too.
+        x, y = min(self._x, self.wanted.width - 1), min(self._y, self.wanted.height - 1)
+        self._ready.append(self.painter.stand(x, y, self._style))
         self._ready.append(data)
         self.forget()
         self._lost = {"place", "style"}

@@ -55,6 +55,7 @@ class Writer(threading.Thread):
         self._over = False
         self._dead = False
         self._plain: list[str] | None = None
+        self._behind = False
 
     def put(self, order: Order) -> None:
         """Hand something over; never blocks."""
@@ -72,7 +73,9 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         while not self._over:
-            self._take_in(self._queue.get())
+            if not self._behind:
+                self._take_in(self._queue.get())
+            self._behind = False
             self._gather()
             if not self._over:
                 self._next = time.monotonic() + self._interval_s
@@ -156,5 +159,6 @@ class Writer(threading.Thread):
         try:
             while True:
                 self._take_in(self._queue.get_nowait())
+                self._behind = True  # it has to be sent even when nothing else is ever drawn
         except Empty:
             return
