@@ -10,6 +10,7 @@ import argparse
 import resource
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,7 +133,36 @@ def checks(bench: Workbench, folder: Path, rows: int) -> None:
     told(times, "one query by hand")
 
 
-BENCHES = {"profile": profile, "checks": checks}
+def lookup(bench: Workbench, folder: Path, rows: int) -> None:
+    """Bringing 100,000 entities online, and what one and a hundred of them cost to look up, as often as 20,000 times."""
+    import pandas as pd
+
+    entities = 100_000
+    frame = pd.DataFrame(
+        {"customer_id": range(entities), **{f"f{n}": [n + k / 7 for k in range(entities)] for n in range(5)}}
+    )
+    frame["at"] = pd.Timestamp.now("UTC").floor("s")
+    bench.features.create("customers", ["customer_id"], time="at", ttl="30d")
+    bench.features.ingest("customers", frame)
+    seconds = cpu(lambda: bench.features.materialize("customers"))
+    size = (bench.workspace.root / "online.db").stat().st_size
+    print(
+        f"materialize {entities:,} entities x 5 features: {entities / seconds:,.0f} entities per CPU s, {size / 1e6:.1f} MB"
+    )
+    for count in (1, 8, 100):
+        asked = [[{"customer_id": (n * 7919 + k * 13) % entities} for k in range(count)] for n in range(2000)]
+        each = []
+        for keys in asked * max(1, 10 // count):
+            before = time.perf_counter_ns()
+            found = bench.features.lookup("customers", keys)
+            each.append((time.perf_counter_ns() - before) / 1000)
+            assert found[0].status == "ok"
+        spent = cpu(lambda asked=asked: [bench.features.lookup("customers", keys) for keys in asked]) / len(asked) * 1e6
+        p50, p99 = statistics.median(each), sorted(each)[int(0.99 * len(each))]
+        print(f"lookup of {count:>3} entities   p50 {p50:7.1f} us   p99 {p99:7.1f} us   CPU {spent:7.1f} us")
+
+
+BENCHES = {"profile": profile, "checks": checks, "lookup": lookup}
 
 
 if __name__ == "__main__":

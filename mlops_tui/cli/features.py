@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import features_checks, features_profile, features_upkeep
+from mlops_tui.cli import features_checks, features_online, features_profile, features_upkeep
 from mlops_tui.cli.frames import rows_of, write_frame
 from mlops_tui.cli.output import (
     confirm,
@@ -42,6 +42,10 @@ features.add_command(features_checks.check)
 features.add_command(features_profile.profile)
 features.add_command(features_upkeep.ingest)
 features.add_command(features_upkeep.compact)
+features.add_command(features_online.materialize)
+features.add_command(features_online.lookup)
+features.add_command(features_online.push)
+features.add_command(features_online.flush)
 features.add_command(features_profile.diff)
 
 

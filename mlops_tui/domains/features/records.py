@@ -242,6 +242,32 @@ class CheckReport:
         return tuple(result for result in self.results if not result.ok)
 
 
+@dataclass(slots=True)  # not frozen: that alone would cost a tenth of a lookup
+class Found:
+    """What is online of one entity. status: ok, missing (never seen), expired (older than the time to live), null (seen, but
+    no value is there). `age_ms` is how old the values are; None for a table without event time, or without a row.
+    """
+
+    key: Mapping[str, Any]
+    values: dict[str, Any]
+    status: str
+    age_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Materialized:
+    """What a materialisation did: `read` entities had rows in the files since version `since` (0: all), `written` of them were
+    newer than what was online, where `entities` are now.
+    """
+
+    table: str
+    version: int
+    since: int
+    read: int
+    written: int
+    entities: int
+
+
 @dataclass(frozen=True, slots=True)
 class JoinReport:
     """What a join found in one table, counted in spine rows; the four counts add up to `rows`."""

@@ -12,7 +12,7 @@ from mlops_tui.core.errors import AlreadyExists, InvalidInput, WorkbenchError
 from mlops_tui.core.ids import check_name
 from mlops_tui.core.query import read
 from mlops_tui.domains.features import searching
-from mlops_tui.domains.features.checking import Checking
+from mlops_tui.domains.features.online import Online
 from mlops_tui.domains.features.records import CHANGED, REMOVED, Mode, Snapshot, Table, Taken
 from mlops_tui.domains.features.words import choice, span
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from mlops_tui.domains.features.sources import Source
 
 
-class Features(Checking):
-    """Feature tables of one workspace. Reading, profiling and checking are its bases' part; changing is here."""
+class Features(Online):
+    """Feature tables of one workspace. Reading, profiling, checking and lookups are its bases' part; changing is here."""
 
     # -- tables ------------------------------------------------------------------------------------------------------
 
@@ -79,6 +79,7 @@ class Features(Checking):
             before = {"version": table.latest_version, "rows": table.rows}
             self._audit.note(tx, "remove", "feature table", name, why=why, before=before)
         # Only after the commit: a crash in between leaves files no one needs, never a table without its files.
+        self._forget_online(name)
         shutil.rmtree(self._snapshots.folder(table), ignore_errors=True)
 
     # -- upkeep ------------------------------------------------------------------------------------------------------

@@ -96,7 +96,9 @@ class Snapshots:
             def hold(table: Table, snapshot: Snapshot) -> str:
                 pinned.add(table.id, snapshot.version)
                 source = self.scan(table, snapshot)
-                now = self._store.version(table, snapshot.version)  # last: the list of files is whole only if it is there
+                now = self._store.version(
+                    table, snapshot.version
+                )  # last: the list of files is whole only if it is there
                 if now is None or now.expired_at is not None:
                     raise _expired(snapshot)
                 return source

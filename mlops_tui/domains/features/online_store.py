@@ -1,0 +1,184 @@
+"""The online side in SQLite (`online.db`): one typed row per entity, the pushes the lake has yet to get, and what is where.
+
+It can be made again from the lake at any time, but for pushes that are not flushed yet; those and the row they change land in
+one transaction. A physical table is named by table id and generation, so that a statement of an older layout fails instead
+of reading something else.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.core.context import Context
+from mlops_tui.core.db import Database
+from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, Table, quote
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+FILE = "online.db"
+EVENT, CREATED = '"_event_us"', '"_created_us"'
+_SQLITE = {BOOLEAN: "INTEGER", BIGINT: "INTEGER", DOUBLE: "REAL", VARCHAR: "TEXT", TIMESTAMP: "INTEGER"}
+
+
+def m001_online(db: sqlite_utils.Database) -> None:
+    """Which tables are online up to which version, and pushed rows on their way to the lake."""
+    db.execute(
+        "CREATE TABLE online_table (table_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, generation INTEGER NOT NULL,"
+        " version INTEGER NOT NULL, keys TEXT NOT NULL, time TEXT, created TEXT, ttl INTEGER, columns TEXT NOT NULL,"
+        " materialized_at INTEGER NOT NULL) STRICT"
+    )
+    db.execute(
+        "CREATE TABLE online_push (id INTEGER PRIMARY KEY AUTOINCREMENT, table_id INTEGER NOT NULL, at INTEGER NOT NULL,"
+        " row TEXT NOT NULL, batch TEXT) STRICT"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a table lies online."""
+
+    table_id: int
+    name: str
+    generation: int
+    version: int
+    keys: tuple[str, ...]
+    time: str | None
+    created: str | None
+    ttl: int | None  # ms
+    columns: dict[str, str]
+    materialized_at: int
+
+    @property
+    def physical(self) -> str:
+        return f"entity_{self.table_id}_{self.generation}"
+
+
+class OnlineStore:
+    """SQL of the online side."""
+
+    def __init__(self, context: Context) -> None:
+        self.db = Database(context.workspace.root / FILE, durability="normal")
+        self.db.migrate("online", [m001_online])
+
+    def layout(self, name: str) -> Layout | None:
+        row = self.db.one("SELECT * FROM online_table WHERE name = ?", (name,))
+        return _layout(row) if row else None
+
+    def make(self, tx: sqlite3.Connection, layout: Layout) -> None:
+        """An empty table of this layout in place of the one there was. Its generation must be new."""
+        for row in tx.execute(
+            "SELECT * FROM online_table WHERE table_id = ? OR name = ?", (layout.table_id, layout.name)
+        ):
+            tx.execute(f"DROP TABLE IF EXISTS {_layout(row).physical}")
+        tx.execute("DELETE FROM online_table WHERE table_id = ? OR name = ?", (layout.table_id, layout.name))
+        columns = ", ".join(f"{quote(name)} {_SQLITE[kind]}" for name, kind in layout.columns.items())
+        keys = ", ".join(map(quote, layout.keys))
+        # A single whole-number key is the row id itself: one b-tree descent less.
+        rowid = "" if len(layout.keys) == 1 and layout.columns[layout.keys[0]] == BIGINT else ", WITHOUT ROWID"
+        tx.execute(
+            f"CREATE TABLE {layout.physical} ({columns}, {EVENT} INTEGER NOT NULL, {CREATED} INTEGER NOT NULL,"
+            f" PRIMARY KEY ({keys})) STRICT{rowid}"
+        )
+        tx.execute(
+            "INSERT INTO online_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                layout.table_id,
+                layout.name,
+                layout.generation,
+                layout.version,
+                json.dumps(layout.keys),
+                layout.time,
+                layout.created,
+                layout.ttl,
+                json.dumps(layout.columns),
+                layout.materialized_at,
+            ),
+        )
+
+    def upsert(self, tx: sqlite3.Connection, layout: Layout, rows: Iterable[Sequence[Any]]) -> int:
+        """Write rows (columns, event and created time in us); an older one never replaces a newer. How many were written."""
+        names = [*map(quote, layout.columns), EVENT, CREATED]
+        others = [name for name in names if name not in set(map(quote, layout.keys))]
+        sets = ", ".join(f"{name} = excluded.{name}" for name in others)
+        before = tx.total_changes
+        tx.executemany(
+            f"INSERT INTO {layout.physical} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+            f" ON CONFLICT ({', '.join(map(quote, layout.keys))}) DO UPDATE SET {sets}"
+            f" WHERE (excluded.{EVENT}, excluded.{CREATED}) >= ({EVENT}, {CREATED})",
+            rows,
+        )
+        return tx.total_changes - before
+
+    def advance(self, tx: sqlite3.Connection, layout: Layout, version: int, now: int) -> None:
+        tx.execute(
+            "UPDATE online_table SET version = ?, materialized_at = ? WHERE table_id = ?",
+            (version, now, layout.table_id),
+        )
+
+    def count(self, layout: Layout) -> int:
+        return int(self.db.value(f"SELECT count(*) FROM {layout.physical}"))
+
+    def remove(self, name: str) -> None:
+        """Take a table off, with its pushes."""
+        layout = self.layout(name)
+        if layout is not None:
+            with self.db.write() as tx:
+                tx.execute(f"DROP TABLE IF EXISTS {layout.physical}")
+                tx.execute("DELETE FROM online_table WHERE table_id = ?", (layout.table_id,))
+                tx.execute("DELETE FROM online_push WHERE table_id = ?", (layout.table_id,))
+
+    # -- pushes ------------------------------------------------------------------------------------------------------
+
+    def add_push(self, tx: sqlite3.Connection, layout: Layout, at: int, rows: Iterable[Mapping[str, Any]]) -> None:
+        tx.executemany(
+            "INSERT INTO online_push (table_id, at, row) VALUES (?, ?, ?)",
+            [(layout.table_id, at, json.dumps(row)) for row in rows],
+        )
+
+    def claim(self, table: Table, batch: str) -> list[str]:
+        """Put waiting rows into a batch; all batches that wait, also those of a flush that was killed."""
+        with self.db.write() as tx:
+            tx.execute("UPDATE online_push SET batch = ? WHERE table_id = ? AND batch IS NULL", (batch, table.id))
+        rows = self.db.read(
+            "SELECT batch FROM online_push WHERE table_id = ? GROUP BY batch ORDER BY min(id)", (table.id,)
+        )
+        return [row[0] for row in rows]
+
+    def pushed(self, table: Table, batch: str) -> list[dict[str, Any]]:
+        """The rows of a batch in the order they came."""
+        rows = self.db.read(
+            "SELECT row FROM online_push WHERE table_id = ? AND batch = ? ORDER BY id", (table.id, batch)
+        )
+        return [json.loads(row[0]) for row in rows]
+
+    def unflushed(self, table: Table) -> list[dict[str, Any]]:
+        """All pushed rows that wait, in the order they came."""
+        rows = self.db.read("SELECT row FROM online_push WHERE table_id = ? ORDER BY id", (table.id,))
+        return [json.loads(row[0]) for row in rows]
+
+    def forget(self, table: Table, batch: str) -> None:
+        with self.db.write() as tx:
+            tx.execute("DELETE FROM online_push WHERE table_id = ? AND batch = ?", (table.id, batch))
+
+    def waiting(self, table: Table) -> int:
+        return int(self.db.value("SELECT count(*) FROM online_push WHERE table_id = ?", (table.id,)))
+
+
+def _layout(row: sqlite3.Row) -> Layout:
+    return Layout(
+        row["table_id"],
+        row["name"],
+        row["generation"],
+        row["version"],
+        tuple(json.loads(row["keys"])),
+        row["time"],
+        row["created"],
+        row["ttl"],
+        json.loads(row["columns"]),
+        row["materialized_at"],
+    )
