@@ -68,10 +68,14 @@ def test_the_picture_is_that_of_the_stock_driver_after_every_resize() -> None:
         for columns, rows in ((80, 24), (61, 17), (140, 40), (100, 30)):
             for one in (stock, thin):
                 one.resize(columns, rows)
+            assert_alike(stock, thin)  # a key in the middle of a resize may move either one differently
+            for one in (stock, thin):
                 one.keys("Down")
             assert_alike(stock, thin)
         for one in (stock, thin):
             one.keys("t")
+        assert_alike(stock, thin)
+        for one in (stock, thin):
             one.resize(90, 26)
         assert_alike(stock, thin)
 
