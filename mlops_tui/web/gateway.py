@@ -37,6 +37,7 @@ from mlops_tui.web.asgi import (
 )
 from mlops_tui.web.fleet import Fleet, Table
 from mlops_tui.web.journal import Journal
+from mlops_tui.web.lookups import Lookups
 from mlops_tui.web.meter import Meter
 from mlops_tui.web.slot import ModelBroke, Slot
 
@@ -53,7 +54,10 @@ _feedback = msgspec.json.Decoder(list[dict[str, Any]] | dict[str, Any])
 class Gateway:
     """Answers HTTP for the deployments of a fleet."""
 
-    def __init__(self, fleet: Fleet, journal: Journal, meter: Meter, settings: ServingSettings) -> None:
+    def __init__(
+        self, fleet: Fleet, journal: Journal, meter: Meter, settings: ServingSettings, lookups: Lookups | None = None
+    ) -> None:
+        self._lookups = lookups
         self._fleet = fleet
         self._journal = journal
         self._meter = meter
@@ -107,6 +111,9 @@ class Gateway:
         if len(parts) == 3 and parts[0] == "deployments" and parts[2] == "invocations":
             _need(method, "POST")
             return await self._predict(request, parts[1], None, invocation=True)
+        if self._lookups is not None and len(parts) == 4 and parts[:2] == ["v1", "features"] and parts[3] == "lookup":
+            _need(method, "POST")
+            return await self._lookups.answer(request, parts[2], self._limit)
         for other, known in self._fixed:
             if known == path:
                 _need(method, other)

@@ -29,6 +29,7 @@ from mlops_tui.web.fleet import Fleet
 from mlops_tui.web.gateway import Gateway
 from mlops_tui.web.journal import Journal
 from mlops_tui.web.ledger import Ledger
+from mlops_tui.web.lookups import Lookups
 from mlops_tui.web.meter import Meter
 from mlops_tui.web.nursery import Nursery
 
@@ -117,8 +118,9 @@ async def _run(workspace: Workspace, settings: Settings, listener: socket.socket
     journal = Journal(workspace.segments, power=serving.durability == "power", keep_serving=keep_serving)
     meter = Meter(now_ms())
     ledger = Ledger(workspace)
+    lookups = Lookups(workspace)
     config = uvicorn.Config(
-        Gateway(fleet, journal, meter, serving),
+        Gateway(fleet, journal, meter, serving, lookups),
         http="httptools",
         lifespan="off",
         access_log=False,
@@ -146,6 +148,7 @@ async def _run(workspace: Workspace, settings: Settings, listener: socket.socket
         await fleet.close()
         await nursery.close()
         await journal.close()
+        lookups.close()
         await _sign_off(ledger, meter)
         identity_file.unlink(missing_ok=True)
         logger.info("stopped")

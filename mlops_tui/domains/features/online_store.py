@@ -11,31 +11,16 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_tui.core.context import Context
 from mlops_tui.core.db import Database
+from mlops_tui.domains.features import schema
 from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, Table, quote
-
-if TYPE_CHECKING:
-    import sqlite_utils
 
 FILE = "online.db"
 EVENT, CREATED = '"_event_us"', '"_created_us"'
 _SQLITE = {BOOLEAN: "INTEGER", BIGINT: "INTEGER", DOUBLE: "REAL", VARCHAR: "TEXT", TIMESTAMP: "INTEGER"}
-
-
-def m001_online(db: sqlite_utils.Database) -> None:
-    """Which tables are online up to which version, and pushed rows on their way to the lake."""
-    db.execute(
-        "CREATE TABLE online_table (table_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, generation INTEGER NOT NULL,"
-        " version INTEGER NOT NULL, keys TEXT NOT NULL, time TEXT, created TEXT, ttl INTEGER, columns TEXT NOT NULL,"
-        " materialized_at INTEGER NOT NULL) STRICT"
-    )
-    db.execute(
-        "CREATE TABLE online_push (id INTEGER PRIMARY KEY AUTOINCREMENT, table_id INTEGER NOT NULL, at INTEGER NOT NULL,"
-        " row TEXT NOT NULL, batch TEXT) STRICT"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +48,7 @@ class OnlineStore:
 
     def __init__(self, context: Context) -> None:
         self.db = Database(context.workspace.root / FILE, durability="normal")
-        self.db.migrate("online", [m001_online])
+        self.db.migrate("online", schema.ONLINE)
 
     def layout(self, name: str) -> Layout | None:
         row = self.db.one("SELECT * FROM online_table WHERE name = ?", (name,))

@@ -7,64 +7,14 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.ids import did_you_mean
+from mlops_tui.domains.features import schema
 from mlops_tui.domains.features.profile_records import Profile
 from mlops_tui.domains.features.records import CheckReport, CheckResult, File, Snapshot, Table, quote
-
-if TYPE_CHECKING:
-    import sqlite_utils
-
-
-def m001_features(db: sqlite_utils.Database) -> None:
-    """Tables, their versions, and files that are live from `added` until `removed`."""
-    # AUTOINCREMENT: the id names the folder of a table, so a table made again under an old name must not meet old files.
-    db.execute(
-        "CREATE TABLE feature_table (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, keys TEXT NOT NULL,"
-        " time TEXT, created TEXT, description TEXT NOT NULL, ttl INTEGER, head INTEGER NOT NULL DEFAULT 0,"
-        " batches INTEGER NOT NULL DEFAULT 0, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT"
-    )
-    db.execute(
-        "CREATE TABLE feature_version (table_id INTEGER NOT NULL REFERENCES feature_table(id) ON DELETE CASCADE,"
-        " version INTEGER NOT NULL, kind TEXT NOT NULL, rows INTEGER NOT NULL, added_rows INTEGER NOT NULL,"
-        " bytes INTEGER NOT NULL, columns TEXT NOT NULL, quarantined INTEGER NOT NULL, quarantine_path TEXT,"
-        " duplicates INTEGER NOT NULL, author TEXT NOT NULL, message TEXT NOT NULL, created_at INTEGER NOT NULL,"
-        " min_time INTEGER, max_time INTEGER, schema_hash TEXT NOT NULL, batch_id TEXT, changes TEXT NOT NULL,"
-        " PRIMARY KEY (table_id, version), UNIQUE (table_id, batch_id)) STRICT, WITHOUT ROWID"
-    )
-    db.execute(
-        "CREATE TABLE feature_file (id INTEGER PRIMARY KEY, table_id INTEGER NOT NULL REFERENCES feature_table(id)"
-        " ON DELETE CASCADE, path TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER, rows INTEGER NOT NULL,"
-        " bytes INTEGER NOT NULL, min_time INTEGER, max_time INTEGER, sha256 TEXT NOT NULL) STRICT"
-    )
-    db.execute("CREATE INDEX feature_file_live ON feature_file (table_id, added, removed)")
-    db.execute(
-        "CREATE TABLE feature_check (table_id INTEGER NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL,"
-        " report TEXT NOT NULL, PRIMARY KEY (table_id, version),"
-        " FOREIGN KEY (table_id, version) REFERENCES feature_version(table_id, version) ON DELETE CASCADE)"
-        " STRICT, WITHOUT ROWID"
-    )
-
-
-def m002_profiles(db: sqlite_utils.Database) -> None:
-    """What is in a version, as JSON: versions never change, so neither does this."""
-    db.execute(
-        "CREATE TABLE feature_profile (table_id INTEGER NOT NULL, version INTEGER NOT NULL, profile TEXT NOT NULL,"
-        " PRIMARY KEY (table_id, version),"
-        " FOREIGN KEY (table_id, version) REFERENCES feature_version(table_id, version) ON DELETE CASCADE)"
-        " STRICT, WITHOUT ROWID"
-    )
-
-
-def m003_collection(db: sqlite_utils.Database) -> None:
-    """Versions whose rows were collected, and a number that every collection raises."""
-    db.execute("ALTER TABLE feature_version ADD COLUMN expired_at INTEGER")
-    db.execute("CREATE TABLE feature_meta (id INTEGER PRIMARY KEY CHECK (id = 1), gc_epoch INTEGER NOT NULL) STRICT")
-    db.execute("INSERT INTO feature_meta VALUES (1, 0)")
-
 
 _TABLE = (
     "SELECT t.*, v.rows, v.bytes, v.columns FROM feature_table t"
@@ -78,7 +28,7 @@ class FeatureStore:
 
     def __init__(self, context: Context) -> None:
         self._db = context.catalog
-        self._db.migrate("features", [m001_features, m002_profiles, m003_collection])
+        self._db.migrate("features", schema.CATALOG)
 
     # -- tables ------------------------------------------------------------------------------------------------------
 
