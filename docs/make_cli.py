@@ -40,13 +40,15 @@ def commands() -> list[tuple[str, click.Command]]:
 
 def page() -> str:
     """The whole page as Markdown."""
+    # Each command keeps the help option it first made, so it has to be made as the root would: with -h.
+    root = click.Context(cli, info_name="mlops", max_content_width=100, **cli.context_settings)
     parts, last = [HEAD], ""
     for name, command in commands():
         noun = name.split()[0]
         if noun != last:
             parts.append(f"\n## {noun}\n\n{COMMANDS[noun][1]}\n")
             last = noun
-        context = click.Context(command, info_name=f"mlops {name}", max_content_width=100)
+        context = click.Context(command, parent=root, info_name=name)
         parts.append(f"\n```\n{command.get_help(context).strip()}\n```\n")
     return "".join(parts)
 

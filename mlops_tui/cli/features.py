@@ -142,7 +142,10 @@ def history(workbench: Workbench, name: str, as_json: bool) -> None:
     columns = [("version", "Version"), ("kind", "Kind"), ("rows", "Rows"), ("added_rows", "Added"), ("bytes", "Size")]
     columns += [("quarantined", "Set aside"), ("author", "By"), ("created_at", "At"), ("message", "Message")]
     empty = f"No snapshot yet. Take data in: mlops features ingest {name} FILE"
-    emit(workbench.features.history(name), columns, as_json=as_json, empty=empty)
+    found = workbench.features.history(name)
+    if any(one.expired_at for one in found):
+        columns.append(("expired_at", "Rows collected"))
+    emit(found, columns, as_json=as_json, empty=empty)
 
 
 @features.command("restore")

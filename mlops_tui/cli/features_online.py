@@ -127,4 +127,4 @@ def _value(text: str, kind: str) -> Any:
 
 
 def _age(ms: int | None) -> str | None:
-    return None if ms is None else clock.duration(ms)
+    return None if ms is None else clock.duration(max(ms, 0))  # a clock that runs ahead

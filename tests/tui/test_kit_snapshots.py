@@ -17,6 +17,8 @@ from mlops_tui.tui.widgets.painted import LinesView
 from mlops_tui.tui.widgets.rows import Listed
 from mlops_tui.tui.widgets.table import VirtualTable
 
+from .conftest import settle
+
 SIZES = [(60, 16), (80, 24), (120, 36), (200, 60)]
 sized = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 
@@ -84,5 +86,5 @@ def drawn(width: int) -> list[Line]:
 @sized
 async def test_the_states_of_a_list(snapshot: Callable[[Pilot[Any], str], None], size: tuple[int, int]) -> None:
     async with StatesHost().run_test(size=size) as pilot:
-        await pilot.pause()
+        await settle(pilot)
         snapshot(pilot, f"kit-states-{size[0]}x{size[1]}")

@@ -91,8 +91,10 @@ class RemoteExperiments:
         if number == DEFAULT_ID:
             raise InvalidInput("The default experiment cannot be deleted.")
         old = self.active(number)
-        now = self._context.now()
         with self._db.write() as tx:
+            # Restoring tells the runs that went with the experiment by this moment, so it is later than any deletion before.
+            newest = tx.execute("SELECT max(deleted_at) FROM run WHERE experiment_id = ?", (number,)).fetchone()[0]
+            now = max(self._context.now(), (newest or 0) + 1)
             tx.execute("UPDATE experiment SET deleted_at = ?, changed_at = ? WHERE id = ?", (now, now, number))
             tx.execute("UPDATE run SET deleted_at = ? WHERE experiment_id = ? AND deleted_at IS NULL", (now, number))
             self._audit.note(tx, "delete", "experiment", old.name)

@@ -54,11 +54,17 @@ def edges(kind: str, low: Any, high: Any, guide: Sequence[Any]) -> list[float]:
         zero = [math.nextafter(0.0, -math.inf), 0.0]
     else:
         low, high = int(low), int(high)
-        even = [low + (high - low) * step // BARS for step in range(BARS)]
+        even = [cut for cut in _whole_marks(low, high, BARS) if cut >= low]
         near = [near for value in guide for near in (int(value) - 1, int(value))]
         zero = [-1, 0] if kind == BIGINT else []
     inside = {cut for cut in (*even, *near, *zero) if low <= cut < high}
     return [*sorted(inside), high]
+
+
+def _whole_marks(low: int, high: int, wanted: int) -> list[int]:
+    """Marks between whole numbers, from just below the least: each bar has as many of them, or one of them."""
+    span = high - low + 1
+    return sorted({low - 1 + span * step // wanted for step in range(wanted + 1)})
 
 
 def literal(values: Sequence[float]) -> str:
@@ -73,7 +79,7 @@ def bars(lines: Sequence[float], counts: Sequence[int], wanted: int) -> tuple[li
     if low == high:
         return [], []
     marks: list[float] = (
-        [*sorted({low + (high - low) * step // wanted for step in range(wanted + 1)})]
+        [*_whole_marks(low, high, wanted)]
         if isinstance(low, int) and isinstance(high, int)
         else [*(low + (high - low) * (step / wanted) for step in range(wanted)), high]
     )

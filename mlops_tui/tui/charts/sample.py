@@ -25,10 +25,10 @@ def buckets(xs: Sequence[float], ys: Sequence[float], count: int, left: float, r
     VLDB 2014). Columns are cut out by bisection, so the cost per point is that of `min` and `max`.
     """
     out: list[Bucket | None] = [None] * count
-    if right <= left or not xs:
+    width = (right - left) / count
+    if width <= 0 or not xs:  # also where the limits are so near that a column is nothing
         return _single(ys[bisect_left(xs, left) : bisect_right(xs, right)], out)
     start, end = bisect_left(xs, left), bisect_right(xs, right)
-    width = (right - left) / count
     torn = False
     at = start
     while at < end:

@@ -43,7 +43,9 @@ def numbers(low: float, high: float, count: int) -> list[float]:
     if step <= 0:
         return [low]
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [index * step for index in range(first, min(last, first + _MOST) + 1)] or [low]
+    found = [index * step for index in range(first, min(last, first + _MOST) + 1)]
+    slack = step * 1e-6  # where doubles are coarser than the step, a round number may lie outside
+    return [tick for tick in found if low - slack <= tick <= high + slack] or [low]
 
 
 def powers(low: float, high: float, count: int) -> list[float]:

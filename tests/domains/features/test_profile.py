@@ -64,6 +64,13 @@ def test_numbers_agree_with_pandas(features):
     assert (("age",), int(data["age"].isna().sum())) in found.missing_patterns
 
 
+def test_whole_numbers_have_a_bar_each_when_they_are_few(features):
+    features.create("hours", ["id"])
+    features.ingest("hours", [{"id": n, "hr": n % 12} for n in range(120)])
+    column = features.profile("hours").column("hr")
+    assert (column.edges, column.counts) == (tuple(range(-1, 12)), (10,) * 12)
+
+
 def test_each_warning_names_the_column_it_is_about_and_no_other(features):
     warnings = features.profile("people").warnings
     assert {(name, text.split(":")[0].split(" (")[0]) for name, text in warnings} == {
