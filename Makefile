@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml requirements.lock
 demo: $(STAMP)   ## The whole loop on sample data, then the application (ARGS="--data bike_hour.csv", ARGS=--keep-running)
 	$(BIN)/mlops demo --project . $(ARGS)
 
-test: $(STAMP)   ## Every test (ARGS="tests/core -k name" for some)
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+test: $(STAMP)   ## Every test, three at a time since many wait for processes (ARGS="tests/core -k name" for some)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: $(STAMP)  ## ruff, mypy strict, import contracts, docs
 	$(BIN)/ruff check .

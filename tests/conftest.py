@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.workbench import Workbench
+
+# The suite tries the same examples every time, so that what passed here passes there; MLOPS_TEST_SEARCH=1 looks for new ones.
+hypothesis.settings.register_profile("suite", derandomize=not os.environ.get("MLOPS_TEST_SEARCH"), deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 @dataclasses.dataclass
