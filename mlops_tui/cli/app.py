@@ -32,16 +32,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("registry:models", "Model versions, aliases, stages, promotion and rollback."),
     "pipelines": ("pipelines:pipelines", "Training pipelines: check, run, gate."),
     "schedules": ("schedules:schedules", "When pipelines run by themselves."),
-    "jobs": ("system:jobs", "Work that waits, runs or ran."),
+    "jobs": ("jobs:jobs", "Work that waits, runs or ran."),
     "deployments": ("serving:deployments", "Models behind HTTP, traffic split over versions."),
-    "predict": ("serving:predict", "Ask a deployment for predictions."),
-    "feedback": ("serving:feedback", "Report what was true, by prediction id."),
+    "predict": ("predicting:predict", "Ask a deployment for predictions."),
+    "feedback": ("predicting:feedback", "Report what was true, by prediction id."),
     "monitors": ("monitoring:monitors", "Drift and performance of deployments."),
     "alerts": ("monitoring:alerts", "Conditions that want a person."),
     "hardware": ("hardware:hardware", "CPU, memory and GPU, now and before."),
-    "audit": ("system:audit", "Who did what, when and why."),
-    "daemon": ("system:daemon", "The background process: schedules, jobs, serving, monitoring."),
-    "serve": ("serving:serve", "Run a server in the foreground."),
+    "audit": ("audit:audit", "Who did what, when and why."),
+    "daemon": ("daemon:daemon", "The background process: schedules, jobs, serving, monitoring."),
+    "serve": ("serve:serve", "Run a server in the foreground."),
 }
 
 

@@ -1,28 +1,22 @@
-"""The serving desk: deployments and the traffic over their versions, predictions, feedback, the gateway in the foreground."""
+"""The serving desk: deployments and the traffic over their versions."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
 from mlops_tui.cli import plotting
-from mlops_tui.cli.asking import Asker
 from mlops_tui.cli.output import (
-    Session,
     confirm,
     emit,
     emit_one,
     json_option,
     jsonable,
     pass_workbench,
-    progress_bar,
     say,
     show,
     why_option,
@@ -264,104 +258,6 @@ def remove(workbench: Workbench, name: str, yes: bool, why: str) -> None:
     say(f"Removed {name}.")
 
 
-@click.command()
-@click.argument("name")
-@click.option("--json", "data", metavar="ROWS", help="One row as an object, several as an array of objects.")
-@click.option("--file", "path", type=click.Path(path_type=Path), help="A .csv with a header, or a .json with rows.")
-@pass_workbench
-def predict(workbench: Workbench, name: str, data: str | None, path: Path | None) -> None:
-    """Ask a deployment for predictions over HTTP; prints one JSON document.
-
-    \b
-    Example: mlops predict churn --json '{"tenure": 12, "plan": "basic"}'
-    """
-    if (data is None) == (path is None):
-        raise click.UsageError("Give the rows either with --json or with --file.")
-    url = workbench.serving.get(name).url
-    asker = Asker(url.removesuffix(f"/v2/models/{name}/infer"), name)
-    rows = _rows(data, "--json") if data is not None else []
-    with asker, progress_bar("Predicting") as report:
-        if path is not None and path.suffix.lower() == ".csv":
-            answer = asker.csv(_csv(path), report)
-        else:
-            answer = asker.rows(_rows(_text(path), str(path)) if path is not None else rows, report)
-    emit_one(answer, as_json=True)
-
-
-@click.command()
-@click.argument("prediction_id", required=False)
-@click.argument("label", required=False)
-@click.option("--at", help="When it became known (ISO 8601, or a span back from now); default now.")
-@click.option("--file", "path", type=click.Path(path_type=Path), help="A .csv or .json with id, label and perhaps at.")
-@json_option
-@pass_workbench
-def feedback(
-    workbench: Workbench, prediction_id: str | None, label: str | None, at: str | None, path: Path | None, as_json: bool
-) -> None:
-    """Report what was true, for one prediction or for a file of them.
-
-    \b
-    Example: mlops feedback p19ad2f0c1b3a1b2c3d4e5f6 1
-    """
-    if path is not None and prediction_id is None:
-        rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _rows(_text(path), str(path))
-    elif path is None and prediction_id is not None and label is not None:
-        rows = [{"id": prediction_id, "label": _value(label), **({"at": at} if at else {})}]
-    else:
-        raise click.UsageError("Give a prediction id and its label, or --file.")
-    count = workbench.serving.feedback(rows)
-    emit_one({"accepted": count}, as_json=as_json)
-
-
-@click.group()
-def serve() -> None:
-    """Run a server in the foreground.
-
-    \b
-    Example: mlops serve inference --port 8080
-    """
-
-
-@serve.command()
-@click.option("--host", help="Address to listen on; only this machine's own are allowed. Default from settings.toml.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port, 0 for any free one. Default from settings.toml.")
-@click.pass_obj
-def inference(session: Session, host: str | None, port: int | None) -> None:
-    """Answer HTTP for all deployments until Ctrl-C; the daemon does the same in the background.
-
-    \b
-    Example: mlops serve inference
-    """
-    from mlops_tui.web.inference import serve as run  # uvicorn and the loop are for this command only
-
-    run(
-        session.workbench.workspace,
-        host=host,
-        port=port,
-        started=lambda url: say(f"Serving on {url} (Ctrl-C stops it)."),
-    )
-
-
-@serve.command()
-@click.option("--host", help="Address to listen on; only this machine's own are allowed. Default from settings.toml.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port, 0 for any free one. Default from settings.toml.")
-@click.pass_obj
-def tracking(session: Session, host: str | None, port: int | None) -> None:
-    """Answer MLflow clients until Ctrl-C: their runs, artifacts and models are kept in this workspace.
-
-    \b
-    Example: mlops serve tracking --port 5000
-    """
-    from mlops_tui.web.tracking import serve as run  # uvicorn and the loop are for this command only
-
-    run(
-        session.workbench.workspace,
-        host=host,
-        port=port,
-        started=lambda url: say(f"Tracking on {url} (Ctrl-C stops it). Clients: export MLFLOW_TRACKING_URI={url}"),
-    )
-
-
 # -- words
 
 
@@ -408,49 +304,3 @@ def _weight(text: str) -> tuple[int, float]:
         return int(version), float(weight)
     except ValueError:
         raise InvalidInput(f"{text!r} is no share of a version.", hint="Write VERSION=WEIGHT: 3=90 4=10.") from None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path} is not UTF-8 text.", hint="Save it as UTF-8.") from error
-
-
-def _rows(text: str, source: str) -> list[dict[str, Any]]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(
-            f"{source} is not JSON: {error}.", hint='One row is {"x": 1}, several [{"x": 1}].'
-        ) from error
-    rows = value if isinstance(value, list) else [value]
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        raise InvalidInput(f"{source} holds no rows.", hint='One row is {"x": 1}, several [{"x": 1}, {"x": 2}].')
-    return rows
-
-
-def _csv(path: Path) -> list[list[str]]:
-    lines = [line for line in csv.reader(_text(path).splitlines(keepends=True)) if line]
-    if len(lines) < 2:
-        raise InvalidInput(f"{path} holds no rows.", hint="A header line and at least one row are needed.")
-    return lines
-
-
-def _csv_rows(path: Path) -> list[dict[str, Any]]:
-    head, *lines = _csv(path)
-    return [
-        {name: _value(text) if name == "label" else text for name, text in zip(head, line, strict=False) if text}
-        for line in lines
-    ]
-
-
-def _value(text: str) -> Any:
-    """A label as JSON reads it (1, 0.5, true), else the text itself."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, int | float | bool) else text

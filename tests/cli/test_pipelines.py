@@ -8,23 +8,9 @@ import sys
 
 import pytest
 
-from mlops_tui.cli.app import main
 from mlops_tui.domains.jobs.records import JobState
 from mlops_tui.domains.pipelines.records import GateCheck, GateVerdict, Outcome, RunState
 from mlops_tui.domains.pipelines.store import PipelinesStore
-
-
-@pytest.fixture
-def mlops(workspace, capsys):
-    """Run a command; (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(["--workspace", str(workspace.root), *arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return call
 
 
 @pytest.fixture

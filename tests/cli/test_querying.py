@@ -6,24 +6,10 @@ import json
 
 import pytest
 
-from mlops_tui.cli.app import main
 from mlops_tui.domains.experiments.records import RunState
 from mlops_tui.domains.experiments.spool import RunWriter
 
 LISTS = ["runs", "models", "features", "jobs", "alerts", "deployments"]
-
-
-@pytest.fixture
-def mlops(workspace, capsys):
-    """Run a command; (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(["--workspace", str(workspace.root), *arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return call
 
 
 @pytest.fixture

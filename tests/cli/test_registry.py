@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_tui.cli.app import main
 from mlops_tui.domains.experiments.files import RunFiles
 from mlops_tui.domains.experiments.spool import RunWriter
 from mlops_tui.domains.registry import package
@@ -17,19 +16,6 @@ from mlops_tui.domains.registry import package
 class Mean:
     def predict(self, rows):
         return np.zeros(len(rows))
-
-
-@pytest.fixture
-def mlops(workspace, capsys):
-    """Run a command; (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(["--workspace", str(workspace.root), *arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return call
 
 
 @pytest.fixture

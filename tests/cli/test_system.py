@@ -5,22 +5,8 @@ import sys
 
 import pytest
 
-from mlops_tui.cli.app import main
 from mlops_tui.core import processes
 from mlops_tui.workbench import Workbench
-
-
-@pytest.fixture
-def mlops(workspace, capsys):
-    """Run a command; its exit code, stdout and stderr."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main(["--workspace", str(workspace.root), *arguments])
-        out = capsys.readouterr()
-        return int(left.value.code or 0), out.out, out.err
-
-    return call
 
 
 @pytest.fixture
