@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from mlops_tui.tui import rules
 from mlops_tui.tui.rules import READ_ONLY, START_DAEMON, Rule, Situation
 
-__all__ = ["ACTIONS", "ALL", "DESKS", "GLOBAL", "START_DAEMON", "Action", "Situation"]
+__all__ = ["ACTIONS", "ALL", "CHARTS", "DESKS", "GLOBAL", "START_DAEMON", "Action", "Situation"]
 
 DESKS: tuple[tuple[str, str, str], ...] = (
     ("overview", "Overview", "Over"),
@@ -30,7 +30,8 @@ class Action:
     `help` says in one sentence what happens, `section` is the part of the desk it belongs to ("" = all), `on` what it
     works on ("" = nothing selected needed), `cli` the same as a command line, `undo` the command line that takes it
     back ("" = it cannot be), `rules` say why not ("" = allowed), `footer` the word of the key line ("" = not there).
-    A `view` action changes only what is on screen. The keys of a `fixed` one cannot be given to something else.
+    A `view` action changes only what is on screen. The keys of a `fixed` one cannot be given to something else. Those of a
+    `pane` are the pane's while it has the focus; elsewhere they mean what they mean there.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Action:
     undo: str = ""
     view: bool = False
     fixed: bool = False
+    pane: str = ""
 
     @property
     def verb(self) -> str:
@@ -70,6 +72,10 @@ def _view(
     id_: str, title: str, keys: tuple[str, ...], help_: str, *, cli: str = "", footer: str = "", fixed: bool = False
 ) -> Action:
     return Action(id_, title, keys, cli=cli, footer=footer, help=help_, view=True, fixed=fixed)
+
+
+def _chart(id_: str, title: str, keys: tuple[str, ...], help_: str, footer: str) -> Action:
+    return Action(id_, title, keys, help=help_, footer=footer, view=True, pane="chart", rules=(rules.chart_on_screen,))
 
 
 GLOBAL = (
@@ -181,7 +187,26 @@ ACTIONS: tuple[Action, ...] = (
            cli="mlops audit verify", footer="verify", help="Recompute every hash; a changed or missing entry shows."),
 )  # fmt: skip
 
-ALL = (*GLOBAL, *ACTIONS)
+CHARTS = (
+    _chart("chart.zoom_in", "Zoom in", ("plus", "equals_sign"), "Twice as close, around the cursor, else at the newest end.",
+           "zoom"),
+    _chart("chart.zoom_out", "Zoom out", ("minus",), "Half as close, at last everything.", "zoom"),
+    _chart("chart.cursor_before", "Cursor to the point before", ("left",), "The values of all curves there; the view follows.",
+           "cursor"),
+    _chart("chart.cursor_after", "Cursor to the next point", ("right",), "The values of all curves there; the view follows.",
+           "cursor"),
+    _chart("chart.log", "Logarithmic axis", ("l",), "Powers of ten upwards; again the linear axis.", "log"),
+    _chart("chart.smooth", "Smooth the curves", ("m",), "A heavier moving average each time, then none; the points stay.",
+           "smooth"),
+    _chart("chart.window", "Only the newest", ("w",), "The last hours or minutes, or the last part of the steps; then everything.",
+           "window"),
+    _chart("chart.axis", "Steps or time", ("a",), "What the horizontal axis counts, where points have both.", "axis"),
+    _chart("chart.pause", "Stand still", ("p",), "The chart keeps its picture; again shows the newest.", "pause"),
+    _chart("chart.reset", "Chart as at first", ("0",), "No zoom, cursor, smoothing or logarithm.", "reset"),
+)  # fmt: skip
+"""What can be done while a chart has the focus, on every desk."""
+
+ALL = (*GLOBAL, *CHARTS, *ACTIONS)
 _BY_ID = {one.id: one for one in ALL}
 
 
@@ -196,14 +221,16 @@ def of(desk: str, section: str = "") -> tuple[Action, ...]:
 
 
 def meet(one: Action, other: Action) -> bool:
-    """Whether there is a part of a desk where both hold, so that one key cannot mean both."""
+    """Whether there is a place where both hold, so that one key cannot mean both. A pane in focus goes before its desk."""
+    if one.pane != other.pane:
+        return one.fixed or other.fixed
     desks, sections = {one.desk, other.desk} - {""}, {one.section, other.section} - {""}
     return len(desks) < 2 and len(sections) < 2
 
 
 _SHOWN = {
     "comma": ",", "full_stop": ".", "asterisk": "*", "escape": "esc", "left": "←", "right": "→", "alt+left": "alt+←",
-    "alt+right": "alt+→", "f1": "F1",
+    "alt+right": "alt+→", "f1": "F1", "plus": "+", "minus": "-", "equals_sign": "=",
 }  # fmt: skip
 
 
@@ -227,7 +254,9 @@ def markdown(keys: Mapping[str, tuple[str, ...]] | None = None) -> str:
     rows = ["| Where | Keys | Action | What happens | Command | Undo |", "|---|---|---|---|---|---|"]
     for one in ALL:
         names = " ".join(f"`{shown(key)}`" for key in known.get(one.id, one.keys))
-        where = f"{titles[one.desk]} {one.section}".strip() if one.desk else "everywhere"
+        where = (
+            f"{titles[one.desk]} {one.section}".strip() if one.desk else f"a {one.pane}" if one.pane else "everywhere"
+        )
         cells = (
             where,
             names,

@@ -15,11 +15,12 @@ from textual.screen import Screen
 from mlops_tui.core import clock
 from mlops_tui.tui import keymap, themes
 from mlops_tui.tui.actions import DESKS
+from mlops_tui.tui.binding import bound
 from mlops_tui.tui.deeds import Deeds
 from mlops_tui.tui.history import History, Place
 from mlops_tui.tui.palette import Objects
 from mlops_tui.tui.preferences import FILE, Preferences, config_folder, state_folder
-from mlops_tui.tui.screens.base import Desk, bound
+from mlops_tui.tui.screens.base import Desk
 from mlops_tui.tui.state import Sampler, Source, Versions, Watch, release_collector
 from mlops_tui.tui.terminal import TerminalApp
 from mlops_tui.tui.views import FILE as VIEWS_FILE

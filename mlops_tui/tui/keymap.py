@@ -141,13 +141,23 @@ def conflicts(keys: Keys) -> list[str]:
     taken: dict[str, list[Action]] = {}
     out = []
     for one in actions.ALL:
-        for key in dict.fromkeys(long(key) for key in keys.get(one.id, one.keys)):
+        for key in dict.fromkeys(single for said in keys.get(one.id, one.keys) for single in each(said)):
             for other in taken.get(key, ()):
                 if actions.meet(one, other):
                     where = f" on {one.desk}" if one.desk else ""
                     out.append(f"{actions.shown(key)} would mean both '{other.id}' and '{one.id}'{where}.")
             taken.setdefault(key, []).append(one)
     return out
+
+
+_GROUPS = {
+    "1-8": tuple("12345678"), "arrows": ("up", "down"), "pgup": ("pageup",), "pgdn": ("pagedown",), "tab": ("tab", "shift+tab"),
+}  # fmt: skip
+
+
+def each(key: str) -> tuple[str, ...]:
+    """The keys that one of the registry's words for several stands for."""
+    return _GROUPS.get(key, (long(key),))
 
 
 def for_textual(keys: Keys) -> dict[str, str]:

@@ -107,6 +107,10 @@ class Objects(Provider):
                     partial(screen.carry_out, action),
                 )
 
+            if (chart := screen.chart) is not None:
+                for action in actions.CHARTS:
+                    yield f"Chart: {action.title.lower()}", action.help, partial(chart.carry_out, action)
+
     async def discover(self) -> Hits:
         for title, text, run in self._commands():
             yield DiscoveryHit(title, run, help=text)

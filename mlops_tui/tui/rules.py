@@ -15,7 +15,8 @@ class Situation:
     """What decides whether an action is allowed: the selected record and whether a daemon runs (None: not known yet).
 
     `names` are what command lines call the record, `keys` the keys of the user by action id, where they are not those
-    of the registry, `read_only` that nothing may be changed, `undo` what the newest act that can be undone was.
+    of the registry, `read_only` that nothing may be changed, `undo` what the newest act that can be undone was. `panes`
+    are the kinds of panes on screen with keys of their own (``chart``), `pane` the one that has the focus.
     """
 
     record: Any = None
@@ -24,6 +25,8 @@ class Situation:
     read_only: bool = False
     keys: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     undo: str = ""
+    panes: frozenset[str] = frozenset()
+    pane: str = ""
 
 
 Rule = Callable[[Situation], str]
@@ -42,6 +45,11 @@ def no_daemon(situation: Situation) -> str:
 def something_to_undo(situation: Situation) -> str:
     """Something was done in this session that can be taken back."""
     return "" if situation.undo else "Nothing was done in this session that can be undone."
+
+
+def chart_on_screen(situation: Situation) -> str:
+    """There is a chart to look into."""
+    return "" if "chart" in situation.panes else "There is no chart on screen."
 
 
 def state_in(*words: str) -> Rule:

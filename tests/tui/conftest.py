@@ -268,9 +268,13 @@ def open_app() -> Open:
 
     @asynccontextmanager
     async def start(
-        workspace: Workspace, desk: str = "overview", size: tuple[int, int] = (80, 24), daemon: bool | None = True
+        workspace: Workspace,
+        desk: str = "overview",
+        size: tuple[int, int] = (80, 24),
+        daemon: bool | None = True,
+        **options: Any,
     ) -> AsyncIterator[Pilot[Any]]:
-        app = MlopsApp(source_of(workspace), project=workspace.project.name, screen=desk, watch=False)
+        app = MlopsApp(source_of(workspace), project=workspace.project.name, screen=desk, watch=False, **options)
         app.animation_level = "none"
         async with app.run_test(size=size, notifications=True) as pilot:
             app.post_message(MlopsApp.Changed(Versions(1, 1, 1, daemon)))

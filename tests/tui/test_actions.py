@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import pkgutil
 from importlib import import_module
 from typing import Any
 
 import pytest
 from textual.binding import Binding
+from textual.message_pump import MessagePump
+from textual.screen import ModalScreen
 
-from mlops_tui.tui import about, actions
+from mlops_tui import tui
+from mlops_tui.tui import about, actions, keymap
 from mlops_tui.tui.actions import Situation
-from mlops_tui.tui.app import MlopsApp
+from mlops_tui.tui.keymap import long
 from mlops_tui.tui.rules import READ_ONLY
 
 
@@ -45,19 +49,58 @@ def test_no_method_of_a_desk_is_missing_from_the_registry(desk: str) -> None:
     assert methods == {one.verb for one in actions.ACTIONS if one.desk == desk}
 
 
-def bound_ids() -> set[str]:
-    """The action ids that keys of the application, its desks and their lists are bound to."""
-    nodes = [MlopsApp, *(desk_class(name) for name, _, _ in actions.DESKS)]
-    classes = {base for node in nodes for base in node.__mro__}
-    found = [one for base in classes for one in vars(base).get("BINDINGS", ()) if isinstance(one, Binding)]
-    return {one.id for one in found if one.id}
+def classes() -> set[type]:
+    """The application, its screens and their widgets: every class of ours that binds keys."""
+    for module in pkgutil.walk_packages(tui.__path__, "mlops_tui.tui."):
+        if not module.name.startswith("mlops_tui.tui.browser"):
+            import_module(module.name)
+    found, open_ = set[type](), [MessagePump]
+    while open_:
+        for one in open_.pop().__subclasses__():
+            if one not in found:
+                found.add(one)
+                open_.append(one)
+    return {one for one in found if one.__module__.startswith("mlops_tui.")}
+
+
+def bindings(of: type) -> list[Binding]:
+    return [one for one in vars(of).get("BINDINGS", ()) if isinstance(one, Binding)]
 
 
 def test_every_action_is_bound_to_its_keys_and_no_key_is_bound_to_what_the_registry_lacks() -> None:
     known = {one.id for one in actions.ALL}
-    bound = bound_ids()
+    bound = {one.id for of in classes() for one in bindings(of) if one.id}
     assert bound <= known, f"bound but not in the registry: {sorted(bound - known)}"
     assert known - bound <= {one.id for one in actions.ALL if one.fixed}
+
+
+FIXED = {long(each) for one in actions.ALL if one.fixed for key in one.keys for each in keymap.each(key)}
+THE_SAME = {"home", "end", "ctrl+d", "ctrl+u", "ctrl+z"}
+"""Keys beside those of the registry that mean what they mean everywhere: the ends of a list, half a page, to suspend."""
+
+
+def test_every_key_outside_of_dialogs_comes_from_the_registry() -> None:
+    own = [
+        (of.__name__, key)
+        for of in classes()
+        if not issubclass(of, ModalScreen)
+        for one in bindings(of)
+        if not one.id
+        for key in one.key.split(",")
+        if key not in FIXED | THE_SAME
+    ]
+    assert own == []
+
+
+@pytest.mark.parametrize("key", ["x", "plus"])
+def test_a_key_of_charts_shadows_that_of_a_desk_and_never_one_that_is_the_same_everywhere(key: str) -> None:
+    assert not actions.meet(actions.get("chart.pause"), actions.get("registry.promote"))
+    assert actions.meet(actions.get("chart.pause"), actions.get("chart.log"))
+    assert keymap.conflicts({"chart.pause": (key,)}) == (
+        [] if key == "x" else ["+ would mean both 'chart.zoom_in' and 'chart.pause'."]
+    )
+    assert keymap.conflicts({"chart.pause": ("j",)}) == ["j would mean both 'move' and 'chart.pause'."]
+    assert keymap.conflicts({"list.filter": ("3",)}) == ["3 would mean both 'go.desk' and 'list.filter'."]
 
 
 def test_no_pane_is_without_an_explanation() -> None:

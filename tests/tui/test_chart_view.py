@@ -130,3 +130,29 @@ async def test_the_hardware_page_has_a_time_cursor(open_app: Open, filled: Works
     async with open_app(filled, "system", (160, 45)) as pilot:
         await press(pilot, "left")
         assert "now  ● cpu 42   ▲ memory 37.5" in text_of(pilot)
+
+
+async def test_keys_of_charts_are_in_help_and_palette_and_go_before_those_of_the_desk(
+    open_app: Open, filled: Workspace
+) -> None:
+    async with open_app(filled, "experiments", (160, 45)) as pilot:
+        desk = desk_of(pilot)
+        assert "chart" in desk.situation.panes
+        assert desk.situation.pane == ""
+        await press(pilot, "question_mark")
+        await press(pilot, *"logarithmic")
+        assert "In charts, once tab went there" in text_of(pilot)
+        await press(pilot, "escape", "colon", *"smooth the curves", "enter")
+        assert desk.situation.pane == "chart"
+        assert "smooth 0.6" in text_of(pilot)
+
+
+async def test_the_footer_leaves_out_what_a_chart_in_focus_takes(open_app: Open, filled: Workspace) -> None:
+    async with open_app(filled, "experiments", (160, 45), keys={"chart.log": ("c",)}) as pilot:
+        assert "c compare" in text_of(pilot).splitlines()[-1]
+        await press(pilot, "tab", "c")
+        footer = text_of(pilot).splitlines()[-1]
+        assert "compare" not in footer
+        assert "c log" in text_of(pilot)
+        assert desk_of(pilot).chart is not None
+        assert desk_of(pilot).chart.view.log

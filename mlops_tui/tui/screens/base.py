@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from mlops_tui.tui import actions
 from mlops_tui.tui.actions import Action
+from mlops_tui.tui.binding import bound
 from mlops_tui.tui.screens.filterline import FilterLine
 from mlops_tui.tui.widgets.painted import LinesView
 from mlops_tui.tui.widgets.table import VirtualTable
@@ -17,11 +18,6 @@ from mlops_tui.tui.widgets.table import VirtualTable
 def bindings(desk: str) -> list[BindingType]:
     """The keys of a desk's own actions, from the registry."""
     return [bound(one.id, f"act('{one.id}')") for one in actions.ACTIONS if one.desk == desk]
-
-
-def bound(action_id: str, method: str) -> Binding:
-    """The keys of an action, which the user's keymap may replace by its id."""
-    return Binding(",".join(actions.get(action_id).keys), method, id=action_id, show=False)
 
 
 class Desk(FilterLine):

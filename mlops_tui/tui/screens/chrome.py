@@ -107,10 +107,16 @@ def crumbs(desk: Frame) -> Line:
 
 def footer(desk: str, section: Section, now: Situation, width: int) -> list[Part]:
     """At most eight keys: what can be done here, then what works everywhere; not allowed actions are dim."""
-    own = [(one, f"act('{one.id}')") for one in actions.of(desk, section.id) if one.footer]
+    taken = {key for one in actions.CHARTS for key in one.keys_for(now)} if now.pane else set[str]()
+    own = [
+        (one, f"act('{one.id}')")
+        for one in actions.of(desk, section.id)
+        if one.footer and not taken.issuperset(one.keys_for(now))
+    ]
     listed = section.draw is None
     hidden = {"list.filter", "list.menu"} if desk == "overview" else set() if listed else {"list.filter", "go.open"}
     common = [(one, _ANYWHERE.get(one.id, "")) for one in actions.GLOBAL if one.footer and one.id not in hidden]
+    common = [(one, click) for one, click in common if not taken.issuperset(one.keys_for(now))]
     parts = [(one, (_key(one, now), click)) for one, click in (*own, *common)]
     room = width
     kept: set[str] = set()

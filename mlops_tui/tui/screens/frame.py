@@ -238,8 +238,20 @@ class Frame(Loading):
         record = self.record
         names = self.section.names(record) if record is not None else {}
         app = self.workbench_app
-        undo = app.deeds.newest
-        return Situation(record, app.daemon, names, app.read_only, app.keys, undo.title if undo else "")
+        undo, chart = app.deeds.newest, self.chart
+        panes = frozenset({"chart"} if chart is not None else ())
+        pane = "chart" if chart is not None and chart is self.focused else ""
+        return Situation(record, app.daemon, names, app.read_only, app.keys, undo.title if undo else "", panes, pane)
+
+    @property
+    def chart(self) -> ChartView | None:
+        """The pane on screen that holds charts: the one in focus, else the first."""
+        found = [one for one in self.query(ChartView) if one.plots and one.display]
+        return next((one for one in found if one is self.focused), found[0] if found else None)
+
+    @on(events.DescendantFocus)
+    def _focus_moved(self) -> None:
+        self.chrome()  # which keys are valid depends on the pane
 
     @on(VirtualTable.Moved, "#table")
     def _moved_by_user(self) -> None:

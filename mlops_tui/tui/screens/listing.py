@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
+from mlops_tui.tui.binding import bound
 from mlops_tui.tui.screens.frame import Frame
 from mlops_tui.tui.state import Failure
 from mlops_tui.tui.widgets.table import VirtualTable
@@ -16,13 +17,13 @@ class Listing(Frame):
     """A desk whose lists can be sorted, arranged and marked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", id="list.mark", show=False),
-        Binding("v", "range", id="list.range", show=False),
-        Binding("asterisk", "all", id="list.all", show=False),
-        Binding("C", "columns", id="list.columns", show=False),
-        Binding("comma", "column(-1)", id="list.column_before", show=False),
-        Binding("full_stop", "column(1)", id="list.column_after", show=False),
-        Binding("e", "details", id="app.details", show=False),
+        bound("list.mark", "mark"),
+        bound("list.range", "range"),
+        bound("list.all", "all"),
+        bound("list.columns", "columns"),
+        bound("list.column_before", "column(-1)"),
+        bound("list.column_after", "column(1)"),
+        bound("app.details", "details"),
     ]
 
     # -- order and columns --------------------------------------------------------------------------------------------

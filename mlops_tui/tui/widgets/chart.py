@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -12,6 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
+from mlops_tui.tui import actions
+from mlops_tui.tui.actions import Action
+from mlops_tui.tui.binding import bound
 from mlops_tui.tui.blocks import Block, Chart, Pair, draw_all
 from mlops_tui.tui.charts import line as line_chart
 from mlops_tui.tui.charts import series as curves
@@ -19,7 +22,7 @@ from mlops_tui.tui.charts import ticks
 from mlops_tui.tui.charts.heat import LEVELS
 from mlops_tui.tui.charts.line import Plot, View
 from mlops_tui.tui.charts.scale import Steady
-from mlops_tui.tui.lines import Line, line
+from mlops_tui.tui.lines import Line, Span, line
 from mlops_tui.tui.widgets.painted import LinesView
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.97)
@@ -30,9 +33,6 @@ _CLOSEST = 1e-3
 """No zoom below this share of the whole."""
 _TALLER = 14
 """Cells a chart may grow by where there is room."""
-
-KEYS = (("+ -", "zoom"), ("← →", "cursor"), ("l", "log"), ("m", "smooth"), ("w", "window"), ("a", "axis"), ("p", "pause"),
-        ("0", "reset"))  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,16 +81,16 @@ class ChartView(LinesView):
     """Lines as any pane; with a `Picture` the keys of charts too. All charts of a pane share zoom and cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("plus,equals_sign", "zoom(1)", show=False),
-        Binding("minus", "zoom(-1)", show=False),
-        Binding("left", "cursor(-1)", show=False),
-        Binding("right", "cursor(1)", show=False),
-        Binding("l", "log", show=False),
-        Binding("m", "smooth", show=False),
-        Binding("w", "window", show=False),
-        Binding("a", "axis", show=False),
-        Binding("p", "pause", show=False),
-        Binding("0", "reset", show=False),
+        bound("chart.zoom_in", "zoom(1)"),
+        bound("chart.zoom_out", "zoom(-1)"),
+        bound("chart.cursor_before", "cursor(-1)"),
+        bound("chart.cursor_after", "cursor(1)"),
+        bound("chart.log", "log"),
+        bound("chart.smooth", "smooth"),
+        bound("chart.window", "window"),
+        bound("chart.axis", "axis"),
+        bound("chart.pause", "pause"),
+        bound("chart.reset", "reset"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"role--heat{level}" for level in range(1, LEVELS + 1)}
     DEFAULT_CSS = """
@@ -147,8 +147,7 @@ class ChartView(LinesView):
         ]
         on += [f"smooth {view.smooth:g}"] if view.smooth else []
         state = [(f" {', '.join(on)} ", "accent")] if on else []
-        keys = [span for key, word in KEYS for span in ((f" {key}", "key"), (f" {word} ", "muted"))]
-        return line(*state, *keys)
+        return line(*state, *key_line(getattr(self.app, "keys", {})))
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
@@ -159,6 +158,13 @@ class ChartView(LinesView):
         if action == "axis":
             return any(one.times for plot in self.plots for one in plot.series)
         return super().check_action(action, parameters)
+
+    async def carry_out(self, action: Action) -> None:
+        """Do what a key of charts does, and give the pane the focus."""
+        method = next(one.action for one in self.BINDINGS if isinstance(one, Binding) and one.id == action.id)
+        self.focus()
+        if self.check_action(method.partition("(")[0], ()):
+            await self.run_action(method)
 
     def action_zoom(self, step: int) -> None:
         """Twice as close, or half; around the cursor, else at the right end."""
@@ -295,6 +301,14 @@ class ChartView(LinesView):
             if old != new and top <= y < top + height:
                 start, count = changed(old, new)
                 self.refresh(Region(start, y - top, count, 1))
+
+
+def key_line(keys: Mapping[str, tuple[str, ...]]) -> list[Span]:
+    """The keys of charts with a word each, as the user has them; those of one word stand together."""
+    named: dict[str, list[str]] = {}
+    for one in actions.CHARTS:
+        named.setdefault(one.footer, []).append(actions.shown(keys.get(one.id, one.keys)[0]))
+    return [span for word, found in named.items() for span in ((f" {' '.join(found)}", "key"), (f" {word} ", "muted"))]
 
 
 def changed(old: Line, new: Line) -> tuple[int, int]:

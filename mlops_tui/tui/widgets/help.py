@@ -28,7 +28,12 @@ def key_lines(desk: str, section: str, now: Situation, width: int, search: str =
     """Help text: the actions of this part first, then what works everywhere; only those that hold every word searched for."""
     words = search.lower().split()
     out: list[Line] = []
-    for title, group in (("Here", actions.of(desk, section)), ("Everywhere", actions.GLOBAL)):
+    groups = [("Here", actions.of(desk, section)), ("Everywhere", actions.GLOBAL)]
+    if "chart" in now.panes:
+        groups.insert(
+            0 if now.pane else 1, ("In charts" + ("" if now.pane else ", once tab went there"), actions.CHARTS)
+        )
+    for title, group in groups:
         drawn = [_lines(one, now, width) for one in group]
         found = [one for one in drawn if all(word in " ".join(map(plain, one)).lower() for word in words)]
         if found:
