@@ -54,7 +54,7 @@ def select(
         check_expression(connection, where, columns)
     picked = ", ".join(quote(name) for name in names) or "NULL"
     sql = f"SELECT {picked} FROM {source}" + (f" WHERE ({where}\n)" if where else "")
-    sql += f" ORDER BY {', '.join([*_order(order, columns), SEQUENCE])}"
+    sql += f" ORDER BY {', '.join([*order_terms(order, columns), SEQUENCE])}"
     if limit is not None:
         sql += f" LIMIT {max(int(limit), 0)} OFFSET {max(int(offset), 0)}"
     return fetch(connection, sql)
@@ -102,7 +102,7 @@ def require_column(name: str, columns: Iterable[str]) -> str:
     return name
 
 
-def _order(order: str | Sequence[str] | None, columns: Mapping[str, str]) -> list[str]:
+def order_terms(order: str | Sequence[str] | None, columns: Mapping[str, str]) -> list[str]:
     names = [name.strip() for name in order.split(",")] if isinstance(order, str) else list(order or ())
     terms = []
     for name in names:
@@ -144,7 +144,13 @@ def _tail(body: Mapping[str, Any]) -> bool:
 def query(
     connection: Connection, sql: str, view: Callable[[str], str], folder: Path, *, limit: int | None = None
 ) -> Any:
-    """Run one SELECT over tables as views; an Arrow table.
+    """Run one SELECT over tables as views; an Arrow table. See `prepare`."""
+    inner = prepare(connection, sql, view, folder)
+    return fetch(connection, f"SELECT * FROM ({inner}\n) LIMIT {int(limit)}" if limit is not None else inner)
+
+
+def prepare(connection: Connection, sql: str, view: Callable[[str], str], folder: Path) -> str:
+    """Make a connection ready for one SELECT over tables as views, and shut everything else off; the SELECT to run.
 
     `view` turns a table reference ("orders", "orders@3") into SQL that reads it, and raises NotFound for an unknown one.
     Nothing outside `folder` can be read and nothing can be written. Raises InvalidInput for anything but one SELECT.
@@ -160,8 +166,7 @@ def query(
     connection.execute(f"SET allowed_directories = [{text(str(folder))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    inner = sql.strip().rstrip(";").rstrip()
-    return fetch(connection, f"SELECT * FROM ({inner}\n) LIMIT {int(limit)}" if limit is not None else inner)
+    return sql.strip().rstrip(";").rstrip()
 
 
 def parsed(connection: Connection, sql: str, shown: str) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAM
 if TYPE_CHECKING:
     import duckdb
 
+    from mlops_tui.domains.features.ingest import Progress
+
 SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 20
 TOP = 10
@@ -33,6 +35,7 @@ _LEVELS = 20  # whole numbers with at most so many values show each of them
 _STRONGEST = 20
 _MOST_CORRELATED_COLUMNS = 60
 _NUMBERS = (BIGINT, DOUBLE)
+_STEPS = 4
 
 
 def sample(source: str, rows: int, wanted: int = SAMPLE_ROWS) -> str:
@@ -51,10 +54,18 @@ def build(
     now: int,
     *,
     exact: bool = True,
+    progress: Progress | None = None,
 ) -> Profile:
     """The profile of `source`, whose columns have these types and which has `rows` rows; with `exact` False of a sample."""
+
+    def tell(step: int, note: str) -> None:
+        if progress is not None:
+            progress(step, _STEPS, note)
+
+    tell(0, "where the values lie")
     looked_at = source if exact else sample(source, rows)
     guides = cuts.guides(connection, sample(source, rows, GUIDE_ROWS), columns)
+    tell(1, "counts and means")
     first = _one(connection, _first_pass(columns), looked_at)
     seen = int(first["n"])
     profiles = [_first(name, kind, place, first, seen) for place, (name, kind) in enumerate(columns.items())]
@@ -64,10 +75,12 @@ def build(
         for place, profile in enumerate(profiles)
     ]
     second = _second_pass(profiles, lines, guides, twins)
+    tell(2, "histograms and quantiles")
     found = _one(connection, second, looked_at) if second else {}
     profiles = [_second(profile, place, lines[place], found) for place, profile in enumerate(profiles)]
     equal = [pair for number, pair in enumerate(twins) if not found.get(f"twin{number}")]
     profiles = _warned(profiles, equal, table)
+    tell(3, "what goes together")
     pairs, pair_rows = _correlations(connection, source, rows, profiles)
     return Profile(
         table.name,

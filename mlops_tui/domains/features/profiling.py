@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from mlops_tui.core.errors import InvalidInput
+from mlops_tui.domains.features.browsing import Browsing
 from mlops_tui.domains.features.profile_records import Diff, Profile, with_warnings
-from mlops_tui.domains.features.reading import Reading
 from mlops_tui.domains.features.records import Snapshot, Table
 
+if TYPE_CHECKING:
+    from mlops_tui.domains.features.ingest import Progress
 
-class Profiling(Reading):
+
+class Profiling(Browsing):
     """What is in a snapshot, and how two of them differ."""
 
-    def profile(self, ref: str, *, quick: bool = False, target: str | None = None, since: int | None = None) -> Profile:
+    def profile(
+        self,
+        ref: str,
+        *,
+        quick: bool = False,
+        target: str | None = None,
+        since: int | None = None,
+        progress: Progress | None = None,
+    ) -> Profile:
         """Per column type, missing, distinct, quantiles, histogram, top values, lengths and warnings; correlations; patterns.
 
         The exact profile of a snapshot is computed once and kept. `quick` settles for a sample of about 100,000 rows when it
@@ -22,10 +34,15 @@ class Profiling(Reading):
         """
         table, snapshot = self._snapshots.resolve(ref)
         kept = self._store.profile(table, snapshot.version)
-        profile = kept or self._profiled(table, snapshot, exact=not quick)
+        profile = kept or self._profiled(table, snapshot, exact=not quick, progress=progress)
         if target is not None:
             profile = self._with_leaks(profile, table, snapshot, target)
         return profile if since is None else self._with_drift(profile, since)
+
+    def kept_profile(self, ref: str) -> Profile | None:
+        """The exact profile of a snapshot if it was computed before."""
+        table, snapshot = self._snapshots.resolve(ref)
+        return self._store.profile(table, snapshot.version)
 
     def diff(self, left: str, right: str) -> Diff:
         """Two snapshots of one table side by side: rows, schema, and per column missing shares, means, PSI and KS.
@@ -42,14 +59,22 @@ class Profiling(Reading):
                 )
             return compare.diff(connection, snapshot, source, other, hold(other_table, other))
 
-    def _profiled(self, table: Table, snapshot: Snapshot, *, exact: bool) -> Profile:
+    def _profiled(self, table: Table, snapshot: Snapshot, *, exact: bool, progress: Progress | None = None) -> Profile:
         from mlops_tui.domains.features import profile as engine
 
         exact = exact or snapshot.rows <= engine.SAMPLE_ROWS
         now = self._context.now()
         with self._snapshots.reading(snapshot.reference) as (connection, source, _, _):
             built = engine.build(
-                connection, source, table, snapshot.version, snapshot.columns, snapshot.rows, now, exact=exact
+                connection,
+                source,
+                table,
+                snapshot.version,
+                snapshot.columns,
+                snapshot.rows,
+                now,
+                exact=exact,
+                progress=progress,
             )
         if exact:
             with self._context.catalog.write() as tx:
