@@ -37,6 +37,7 @@ class Layout:
     ttl: int | None  # ms
     columns: dict[str, str]
     materialized_at: int
+    log_share: float = 0.01  # of lookups, kept to be compared with the offline join
 
     @property
     def physical(self) -> str:
@@ -48,6 +49,7 @@ class OnlineStore:
 
     def __init__(self, context: Context) -> None:
         self.db = Database(context.workspace.root / FILE, durability="normal")
+        context.on_close(self.db.close)
         self.db.migrate("online", schema.ONLINE)
 
     def layout(self, name: str) -> Layout | None:
@@ -70,7 +72,7 @@ class OnlineStore:
             f" PRIMARY KEY ({keys})) STRICT{rowid}"
         )
         tx.execute(
-            "INSERT INTO online_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO online_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 layout.table_id,
                 layout.name,
@@ -82,6 +84,7 @@ class OnlineStore:
                 layout.ttl,
                 json.dumps(layout.columns),
                 layout.materialized_at,
+                layout.log_share,
             ),
         )
 
@@ -153,6 +156,11 @@ class OnlineStore:
     def waiting(self, table: Table) -> int:
         return int(self.db.value("SELECT count(*) FROM online_push WHERE table_id = ?", (table.id,)))
 
+    def pending(self) -> list[tuple[int, int, int]]:
+        """(table id, rows that wait, when the first of them was pushed) of every table with some."""
+        rows = self.db.read("SELECT table_id, count(*), min(at) FROM online_push GROUP BY table_id")
+        return [(row[0], row[1], row[2]) for row in rows]
+
 
 def _layout(row: sqlite3.Row) -> Layout:
     return Layout(
@@ -166,4 +174,5 @@ def _layout(row: sqlite3.Row) -> Layout:
         row["ttl"],
         json.loads(row["columns"]),
         row["materialized_at"],
+        row["log_share"],
     )

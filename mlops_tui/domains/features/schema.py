@@ -55,6 +55,27 @@ def m003_collection(db: sqlite_utils.Database) -> None:
     db.execute("INSERT INTO feature_meta VALUES (1, 0)")
 
 
+def m004_derived(db: sqlite_utils.Database) -> None:
+    """Aggregates by window, versions of transformations, and which of them made a version of a table."""
+    db.execute(
+        "CREATE TABLE feature_aggregate (table_id INTEGER NOT NULL REFERENCES feature_table(id) ON DELETE CASCADE,"
+        " name TEXT NOT NULL, function TEXT NOT NULL, column TEXT NOT NULL, window INTEGER NOT NULL,"
+        " corrected INTEGER NOT NULL, UNIQUE (table_id, name)) STRICT"
+    )
+    db.execute(
+        "CREATE TABLE feature_transform (name TEXT NOT NULL, version INTEGER NOT NULL,"
+        " table_id INTEGER REFERENCES feature_table(id) ON DELETE CASCADE, kind TEXT NOT NULL, on_demand INTEGER NOT NULL,"
+        " body TEXT NOT NULL, code_hash TEXT NOT NULL, author TEXT NOT NULL, created_at INTEGER NOT NULL,"
+        " PRIMARY KEY (name, version)) STRICT, WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE feature_made (table_id INTEGER NOT NULL, version INTEGER NOT NULL, transform INTEGER NOT NULL,"
+        " code_hash TEXT NOT NULL, inputs TEXT NOT NULL, PRIMARY KEY (table_id, version),"
+        " FOREIGN KEY (table_id, version) REFERENCES feature_version(table_id, version) ON DELETE CASCADE)"
+        " STRICT, WITHOUT ROWID"
+    )
+
+
 def m001_online(db: sqlite_utils.Database) -> None:
     """Which tables are online up to which version, and pushed rows on their way to the lake."""
     db.execute(
@@ -68,5 +89,14 @@ def m001_online(db: sqlite_utils.Database) -> None:
     )
 
 
-CATALOG = (m001_features, m002_profiles, m003_collection)
-ONLINE = (m001_online,)
+def m002_windows(db: sqlite_utils.Database) -> None:
+    """Which tables have rows of their windows online, for aggregates; and the share of lookups that is logged."""
+    db.execute(
+        "CREATE TABLE online_window (table_id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, version INTEGER NOT NULL,"
+        " span INTEGER NOT NULL, columns TEXT NOT NULL, aggregates TEXT NOT NULL) STRICT"
+    )
+    db.execute("ALTER TABLE online_table ADD COLUMN log_share REAL NOT NULL DEFAULT 0.01")
+
+
+CATALOG = (m001_features, m002_profiles, m003_collection, m004_derived)
+ONLINE = (m001_online, m002_windows)
