@@ -160,8 +160,11 @@ class MlopsApp(TerminalApp):
         self.daemon = message.versions.daemon
         if "catalog" in changed:
             self._count_alarms()
-        if isinstance(desk := self.base_desk, Desk):
-            desk.workspace_changed(changed)
+        for one in self.screen_stack:
+            if one is self.base_desk and isinstance(one, Desk):
+                one.workspace_changed(changed)
+            elif isinstance(one, Desk):
+                one.note_changed(changed)
 
     def _count_alarms(self) -> None:
         """Open alerts into the title of the terminal."""
@@ -175,8 +178,9 @@ class MlopsApp(TerminalApp):
 
     @property
     def base_desk(self) -> Screen[Any] | None:
-        """The desk under whatever dialog is open."""
-        return self.screen_stack[0] if self.screen_stack else None
+        """The desk, or the page of an object in front of it, under whatever dialog is open."""
+        stack = self.screen_stack
+        return next((one for one in reversed(stack) if isinstance(one, Desk)), stack[0] if stack else None)
 
     # -- going places -------------------------------------------------------------------------------------------------
 
@@ -186,7 +190,7 @@ class MlopsApp(TerminalApp):
         desk = self.base_desk
         if not isinstance(desk, Desk):
             return Place(self.current_mode)
-        return Place(desk.ID, desk.section.id, desk.here.selected, desk.here.filter)
+        return desk.place
 
     def leave(self) -> None:
         """Remember this place before going to another."""
@@ -232,7 +236,7 @@ class MlopsApp(TerminalApp):
         from mlops_tui.tui.widgets.jump import Jump
 
         desk = self.base_desk
-        if isinstance(desk, Desk) and len(self.screen_stack) == 1:
+        if isinstance(desk, Desk) and self.screen is desk:
             self.push_screen(Jump(desk))
 
     def action_command_log(self) -> None:

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from mlops_tui.tui import actions
 from mlops_tui.tui.actions import Action
 from mlops_tui.tui.binding import bound
+from mlops_tui.tui.history import Place
 from mlops_tui.tui.screens.filterline import FilterLine
 from mlops_tui.tui.widgets.painted import LinesView
 from mlops_tui.tui.widgets.table import VirtualTable
@@ -43,6 +44,11 @@ class Desk(FilterLine):
     ]
 
     # -- moving -------------------------------------------------------------------------------------------------------
+
+    @property
+    def place(self) -> Place:
+        """Where the user is, as history and links name it."""
+        return Place(self.ID, self.section.id, self.here.selected, self.here.filter)
 
     def go(self, section: str = "", key: str = "", filter: str = "") -> None:
         """Show a part, with a filter, and put the cursor on an object."""
@@ -119,8 +125,12 @@ class Desk(FilterLine):
             memory.filter = ""
             self.show_rows()
         else:
-            await self.workbench_app.action_go_back(quiet=True)
+            await self.step_back()
         self.chrome()
+
+    async def step_back(self) -> None:
+        """The last rung of esc: the place before this one."""
+        await self.workbench_app.action_go_back(quiet=True)
 
     # -- doing --------------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ def draw(desk: Frame) -> None:
     """Bring the four bars up to date."""
     app = desk.workbench_app
     width = desk.size.width
-    desk.query_one("#top", Bar).show(tabs(desk.ID, width), place(app.project, app.daemon, width, app.read_only))
+    desk.query_one("#top", Bar).show(tabs(desk.HOME or desk.ID, width), place(app.project, app.daemon, width, app.read_only))
     banner = desk.query_one("#banner", Bar)
     said = states.banner(app.versions, app.daemon, desk.now)
     banner.display = bool(said)
@@ -96,7 +96,7 @@ def matched(desk: Frame) -> str:
 def crumbs(desk: Frame) -> Line:
     """The way here: desk, the part it was opened from, part, object."""
     titles = {name: title for name, title, _ in DESKS}
-    steps = [titles[desk.ID], desk.section.title]
+    steps = [titles[desk.HOME or desk.ID], desk.section.title]
     if desk.here.came_from:
         steps.insert(1, desk.by_id(desk.here.came_from).title)
     names = desk.section.names(desk.record) if desk.record is not None else {}

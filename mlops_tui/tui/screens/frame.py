@@ -38,6 +38,8 @@ class Frame(Loading):
     """A desk without keys: shows list and detail of its sections, and keeps what each section remembers."""
 
     ID: ClassVar[str] = ""
+    HOME: ClassVar[str] = ""
+    """The desk that a page of one object belongs to; "" for a desk."""
     SECTIONS: ClassVar[tuple[Section, ...]] = ()
     AUTO_FOCUS = "#table"
 
@@ -130,9 +132,13 @@ class Frame(Loading):
 
     # -- data ---------------------------------------------------------------------------------------------------------
 
+    def note_changed(self, changed: frozenset[str]) -> None:
+        """Something was written while another screen is in front: it is read when this one is on screen again."""
+        self._changed |= changed
+
     def workspace_changed(self, changed: frozenset[str]) -> None:
         """Something was written: read again what is on screen and depends on it."""
-        self._changed |= changed
+        self.note_changed(changed)
         self.chrome()
         self.reload_changed()
 
