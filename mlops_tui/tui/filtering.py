@@ -43,10 +43,17 @@ class Typed:
         return records if isinstance(found, Problem) else found.select(records)
 
 
-def fields_of(columns: Sequence[Column], now: int, known: Callable[[], Sequence[Any]]) -> Fields:
-    """A field per column of a list in memory, named by its title; words look into every cell as it is drawn."""
+def fields_of(
+    columns: Sequence[Column], now: int, known: Callable[[], Sequence[Any]], asks: Fields | None = None
+) -> Fields:
+    """A field per column of a list in memory, named by its title; words look into every cell as it is drawn.
+
+    What `asks` holds goes before a column of its name: a query means what it means on the command line.
+    """
     seen: Field = Field("row", aliases=("any",), get=lambda one: _drawn(columns, one, now), searched=True)
-    return Fields(*(_field(column, now, known) for column in columns), seen)
+    own = (_field(column, now, known) for column in columns)
+    taken = {name for one in asks or () for name in (one.name, *one.aliases)}
+    return Fields(*(one for one in own if one.name not in taken), *(asks or ()), seen)
 
 
 def _field(column: Column, now: int, known: Callable[[], Sequence[Any]]) -> Field:

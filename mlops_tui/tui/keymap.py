@@ -31,6 +31,8 @@ SETS: dict[str, Keys] = {
         "list.menu": ("f4",),
         "list.sort": ("f6",),
         "list.reverse": ("shift+f6",),
+        "list.views": ("shift+f3",),
+        "list.save_view": ("shift+f5",),
         "app.help": ("f10",),
         "app.undo": ("f8",),
         "app.log": ("f9",),

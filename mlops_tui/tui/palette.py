@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from mlops_tui.tui import actions
+from mlops_tui.tui import actions, saved
 from mlops_tui.tui.history import Place
 from mlops_tui.tui.links import KINDS, resolve
 from mlops_tui.tui.state import Failure
@@ -90,6 +90,8 @@ class Objects(Provider):
     async def startup(self) -> None:
         read = await asyncio.to_thread(self._app.source.attempt, objects)
         self._found: list[Found] = [] if isinstance(read, Failure) else read
+        kept = await asyncio.to_thread(self._app.source.attempt, saved.everywhere)
+        self._saved: list[saved.Saved] = [] if isinstance(kept, Failure) else kept
 
     def _commands(self) -> Iterator[tuple[str, str, Callable[[], Any]]]:
         app = self._app
@@ -107,6 +109,10 @@ class Objects(Provider):
                     partial(screen.carry_out, action),
                 )
 
+            if screen.situation.list:
+                for verb, run in (("list.views", screen.action_views), ("list.save_view", screen.action_save_view)):
+                    action = actions.get(verb)
+                    yield action.title, action.why_not(screen.situation) or action.help, run
             if (chart := screen.chart) is not None:
                 for action in actions.CHARTS:
                     yield f"Chart: {action.title.lower()}", action.help, partial(chart.carry_out, action)
@@ -123,6 +129,10 @@ class Objects(Provider):
         if (place := await self._named(query)) is not None:
             yield Hit(1000, f"{query.strip()}", partial(self._app.open_at, place.desk, place.section, place.key),
                       help=f"Open on {place.desk}")  # fmt: skip
+        for view in self._saved:
+            label = f"view {view.name} of {view.list}"
+            if score := matcher.match(label):
+                yield Hit(score, matcher.highlight(label), self._look(view), help=view.query)
         for one in self._found:
             label = f"{one.kind} {one.name}"
             if score := matcher.match(label):
@@ -136,6 +146,10 @@ class Objects(Provider):
         kind, name = match[1], match[2].strip()
         found = await asyncio.to_thread(self._app.source.attempt, lambda bench: resolve(bench, f"{kind}/{name}"))
         return found if isinstance(found, Place) else None
+
+    def _look(self, view: saved.Saved) -> Callable[[], Any]:
+        desk, section = next(place for place, list_ in saved.LISTS.items() if list_ == view.list)
+        return lambda: self._app.open_at(desk, section, filter=view.query)
 
     def _jump(self, one: Found) -> Callable[[], Any]:
         return lambda: self._app.open_at(one.desk, one.section, one.key)

@@ -15,8 +15,9 @@ class Situation:
     """What decides whether an action is allowed: the selected record and whether a daemon runs (None: not known yet).
 
     `names` are what command lines call the record, `keys` the keys of the user by action id, where they are not those
-    of the registry, `read_only` that nothing may be changed, `undo` what the newest act that can be undone was. `panes`
-    are the kinds of panes on screen with keys of their own (``chart``), `pane` the one that has the focus.
+    of the registry, `read_only` that nothing may be changed, `undo` what the newest act that can be undone was. `list`
+    is what saved views call the list on screen ("" = it has none), `filter` the query in force there. `panes` are the
+    kinds of panes on screen with keys of their own (``chart``), `pane` the one that has the focus.
     """
 
     record: Any = None
@@ -25,6 +26,8 @@ class Situation:
     read_only: bool = False
     keys: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     undo: str = ""
+    list: str = ""
+    filter: str = ""
     panes: frozenset[str] = frozenset()
     pane: str = ""
 
@@ -45,6 +48,16 @@ def no_daemon(situation: Situation) -> str:
 def something_to_undo(situation: Situation) -> str:
     """Something was done in this session that can be taken back."""
     return "" if situation.undo else "Nothing was done in this session that can be undone."
+
+
+def has_views(situation: Situation) -> str:
+    """The list on screen is one whose queries can be saved."""
+    return "" if situation.list else "Views are saved of feature tables, runs, models, deployments, alerts and jobs."
+
+
+def filtered(situation: Situation) -> str:
+    """There is a filter that can be read."""
+    return "" if situation.filter.strip() else "There is no filter to save; / begins one."
 
 
 def chart_on_screen(situation: Situation) -> str:

@@ -92,7 +92,7 @@ async def test_keys_of_the_user_work_and_show_in_footer_and_help(filled: Workspa
         assert app.source.fetch(lambda bench: bench.schedules.list())[0].paused
         await press(pilot, "p")
         assert not app.source.fetch(lambda bench: bench.schedules.list())[0].paused
-        await press(pilot, "f10", *"undo")
+        await press(pilot, "f10", *"the newest act")
         assert "f8" in text_of(pilot)
         await press(pilot, "escape", "q")
         assert app.is_running

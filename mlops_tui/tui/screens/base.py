@@ -37,6 +37,8 @@ class Desk(FilterLine):
         bound("list.copy", "copy"),
         bound("list.copy_again", "copy_again"),
         bound("list.menu", "menu"),
+        bound("list.views", "views"),
+        bound("list.save_view", "save_view"),
         bound("view.maximise", "maximise"),
         bound("app.help", "help"),
         bound("app.about", "about"),
@@ -57,8 +59,9 @@ class Desk(FilterLine):
         if key:
             self.here.wanted, self.here.filter = key, ""  # it may not have been read yet
         if filter:
-            self.here.filter = filter
-        self.show_section()
+            self.look(filter)
+        else:
+            self.show_section()
         self.load(self.section)
 
     def action_section(self, step: int) -> None:
@@ -152,6 +155,34 @@ class Desk(FilterLine):
             from mlops_tui.tui.widgets.copying import again
 
             again(self)
+
+    def look(self, query: str) -> None:
+        """Filter the list on screen; a query that cannot be read here is opened with its mistake."""
+        self.here.filter = query
+        self.show_section()
+        if self.here.reading(self.section, self.now).problem is not None:
+            self.action_filter()
+
+    def _refused(self, action_id: str) -> bool:
+        action = actions.get(action_id)
+        reason = action.why_not(self.situation)
+        if reason:
+            self.notify(reason, title=action.title, severity="warning", markup=False)
+        return bool(reason)
+
+    async def action_views(self) -> None:
+        """Choose a saved view of this list."""
+        if not self._refused("list.views"):
+            from mlops_tui.tui.widgets.views import choose
+
+            await choose(self)
+
+    def action_save_view(self) -> None:
+        """Keep the filter as a view."""
+        if not self._refused("list.save_view"):
+            from mlops_tui.tui.widgets.views import ask_name
+
+            ask_name(self)
 
     def action_maximise(self) -> None:
         """Give the body to the pane in focus; again: both panes."""

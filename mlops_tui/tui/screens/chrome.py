@@ -8,6 +8,7 @@ from mlops_tui.tui import actions
 from mlops_tui.tui.actions import DESKS, Action, Situation
 from mlops_tui.tui.lines import Line, Span, clean, join, line
 from mlops_tui.tui.lines import width as cells
+from mlops_tui.tui.saved import LISTS
 from mlops_tui.tui.widgets import states
 from mlops_tui.tui.widgets.bar import Bar, Part
 
@@ -29,6 +30,24 @@ def draw(desk: Frame) -> None:
     banner.show([(said, "")])
     desk.query_one("#parts", Bar).show(desk.parts(), status(desk))
     desk.query_one("#keys", Bar).show(footer(desk.ID, desk.section, desk.situation, width))
+
+
+def situation(desk: Frame) -> Situation:
+    """What the rules of actions look at: the record, the list and the panes on screen, the session."""
+    app, record, chart = desk.workbench_app, desk.record, desk.chart
+    undo = app.deeds.newest
+    return Situation(
+        record=record,
+        daemon=app.daemon,
+        names=desk.section.names(record) if record is not None else {},
+        read_only=app.read_only,
+        keys=app.keys,
+        undo=undo.title if undo else "",
+        list=LISTS.get((desk.ID, desk.section.id), ""),
+        filter=desk.here.reading(desk.section, desk.now).good if desk.here.filter else "",
+        panes=frozenset(() if chart is None else ("chart",)),
+        pane="" if chart is None or chart is not desk.focused else "chart",
+    )
 
 
 def tabs(current: str, width: int) -> list[Part]:

@@ -241,13 +241,7 @@ class Frame(Loading):
     @property
     def situation(self) -> Situation:
         """What the rules of actions look at."""
-        record = self.record
-        names = self.section.names(record) if record is not None else {}
-        app = self.workbench_app
-        undo, chart = app.deeds.newest, self.chart
-        panes = frozenset({"chart"} if chart is not None else ())
-        pane = "chart" if chart is not None and chart is self.focused else ""
-        return Situation(record, app.daemon, names, app.read_only, app.keys, undo.title if undo else "", panes, pane)
+        return chrome.situation(self)
 
     @property
     def chart(self) -> ChartView | None:

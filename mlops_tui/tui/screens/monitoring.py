@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from mlops_tui.core import clock
+from mlops_tui.domains.alerts.searching import ALERTS as ASKS
 from mlops_tui.tui.blocks import Block, Chart, Fields, Grid, Pair, Text
 from mlops_tui.tui.charts.drift import psi_history
 from mlops_tui.tui.lines import Span, number, percent, state
@@ -185,6 +186,7 @@ class MonitoringDesk(Desk):
             ),
             detail=alert_detail,
             names=lambda one: {"id": one.id},
+            asks=ASKS,
         ),
         Section(
             "monitors",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from mlops_tui.core import clock
+from mlops_tui.domains.registry.searching import MODELS, VERSIONS
 from mlops_tui.tui.blocks import Block, Fields, Grid
 from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.lines import Span, number, size, state
@@ -130,6 +131,7 @@ class RegistryDesk(Desk):
             detail=model_detail,
             inside=Inside("versions", lambda one: f"model:{one.name}", "versions"),
             names=lambda one: {"name": one.name, "champion": one.aliases.get("champion", "VERSION")},
+            asks=MODELS,
         ),
         Section(
             "versions",
@@ -148,6 +150,7 @@ class RegistryDesk(Desk):
             empty=Empty("No versions yet.", "mlops pipelines run NAME"),
             detail=version_detail,
             names=lambda one: {"name": one.model, "ref": one.ref},
+            asks=VERSIONS,
         ),
     )  # fmt: skip
 

@@ -65,7 +65,8 @@ class Section:
     A section with `draw` is a picture instead of a list: `load` gives any frozen value, `draw(value, width, height)`
     its lines. `watches` names the databases whose changes make it read again. With `paged` rows are read by window. `limit` is
     how many `load` reads at most, so that a full list is not taken for all there is. `fields` gives, in a worker, what a
-    query may ask of rows the store selects; of rows in memory it may ask for every column.
+    query may ask of rows the store selects; of rows in memory it may ask for every column and for what `asks` holds, the fields of the
+    same list on the command line.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Section:
     paged: Paged | None = None
     limit: int = 0
     fields: Callable[[Workbench], Fields] | None = None
+    asks: Fields | None = None
 
     def said(self, records: Any) -> str:
         """How many rows there are, never a false total."""
@@ -170,7 +172,7 @@ class Memory:
         """What the filter line says, as far as it can be read."""
         fields = self.fields
         if section.paged is None:
-            fields = filtering.fields_of(section.columns, now, lambda: self.records or ())
+            fields = filtering.fields_of(section.columns, now, lambda: self.records or (), section.asks)
         if (self.typed.text, self.typed.fields) != (self.filter, fields):
             self.typed.take(self.filter, fields, now)
         return self.typed

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_tui.core import clock
+from mlops_tui.domains.serving.searching import DEPLOYMENTS
 from mlops_tui.tui.blocks import Block, Chart, Fields, Grid
 from mlops_tui.tui.charts.line import Plot, Series
 from mlops_tui.tui.charts.small import sparkline
@@ -184,6 +185,7 @@ class ServingDesk(Desk):
             inside=Inside("predictions", lambda one: f"deployment:{one.name}", "predictions"),
             watches=frozenset({"catalog", "telemetry"}),
             names=lambda one: {"name": one.name},
+            asks=DEPLOYMENTS,
         ),
         Section(
             "predictions",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_tui.core import clock
+from mlops_tui.domains.jobs.searching import JOBS
 from mlops_tui.tui.blocks import Block, Fields, Text
 from mlops_tui.tui.charts.line import Series
 from mlops_tui.tui.deeds import Undo
@@ -135,6 +136,7 @@ class SystemDesk(Desk):
             detail=job_detail,
             watches=frozenset({"catalog", "telemetry"}),
             names=lambda one: {"id": one.id},
+            asks=JOBS,
         ),
         Section(
             "audit",

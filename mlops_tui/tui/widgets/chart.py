@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -15,7 +14,6 @@ from textual.strip import Strip
 from mlops_tui.tui import actions
 from mlops_tui.tui.actions import Action
 from mlops_tui.tui.binding import bound
-from mlops_tui.tui.blocks import Block, Chart, Pair, draw_all
 from mlops_tui.tui.charts import line as line_chart
 from mlops_tui.tui.charts import series as curves
 from mlops_tui.tui.charts import ticks
@@ -24,6 +22,9 @@ from mlops_tui.tui.charts.line import Plot, View
 from mlops_tui.tui.charts.scale import Steady
 from mlops_tui.tui.lines import Line, Span, line
 from mlops_tui.tui.widgets.painted import LinesView
+from mlops_tui.tui.widgets.picture import Picture, changed, of_blocks
+
+__all__ = ["ChartView", "Picture", "changed", "key_line", "of_blocks"]
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.97)
 SHARES = (0.5, 0.25, 0.1)
@@ -31,50 +32,6 @@ SPANS = tuple(count * ticks.MINUTE for count in (1440, 360, 60, 15, 5, 1))
 """What `w` goes through: the last of these lengths of time, or the last of these shares of the steps."""
 _CLOSEST = 1e-3
 """No zoom below this share of the whole."""
-_TALLER = 14
-"""Cells a chart may grow by where there is room."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """Something to draw that holds charts: `draw(width, height, view)` and the plots it draws."""
-
-    draw: Callable[[int, int, View], Sequence[Line]]
-    plots: tuple[Plot, ...]
-
-    def __call__(self, width: int, height: int) -> Sequence[Line]:
-        return self.draw(width, height, View())
-
-
-def of_blocks(blocks: Sequence[Block], *, margin: int = 1) -> Picture:
-    """Blocks below each other with an empty column to the left; charts grow into room that is left."""
-
-    def draw(width: int, height: int, view: View) -> list[Line]:
-        def drawn(taller: int) -> list[Line]:
-            return draw_all([_Looked(one, view, taller) for one in blocks], width - 2 * margin)
-
-        out = drawn(0)
-        charts = sum(isinstance(one, Chart) for one in blocks)
-        if charts and (spare := (height - len(out)) // charts) > 0:
-            out = drawn(min(_TALLER, spare))
-        return [((" " * margin, "text"), *one) for one in out]
-
-    return Picture(draw, tuple(one.plot for one in blocks if isinstance(one, Chart)))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Looked:
-    """A block as it is looked at; only charts care."""
-
-    block: Block
-    view: View
-    taller: int
-
-    def draw(self, width: int) -> list[Line]:
-        block = self.block
-        if isinstance(block, Chart):
-            return dataclasses.replace(block, height=block.height + self.taller).draw(width, self.view)
-        return block.draw(width, self.view) if isinstance(block, Pair) else block.draw(width)
 
 
 class ChartView(LinesView):
@@ -309,22 +266,3 @@ def key_line(keys: Mapping[str, tuple[str, ...]]) -> list[Span]:
     for one in actions.CHARTS:
         named.setdefault(one.footer, []).append(actions.shown(keys.get(one.id, one.keys)[0]))
     return [span for word, found in named.items() for span in ((f" {' '.join(found)}", "key"), (f" {word} ", "muted"))]
-
-
-def changed(old: Line, new: Line) -> tuple[int, int]:
-    """The first cell in which two lines differ and how many there are up to the last one."""
-    before = [(glyph, role) for text, role in old for glyph in text]
-    after = [(glyph, role) for text, role in new for glyph in text]
-    same = next(
-        (at for at, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
-    )
-    longest = max(sum(cell_len(text) for text, _ in one) for one in (old, new))
-    end = 0
-    if sum(cell_len(text) for text, _ in old) == sum(cell_len(text) for text, _ in new):
-        tail = zip(reversed(before[same:]), reversed(after[same:]), strict=False)
-        for a, b in tail:
-            if a != b:
-                break
-            end += cell_len(a[0])
-    start = cell_len("".join(glyph for glyph, _ in after[:same]))
-    return start, max(1, longest - end - start)
