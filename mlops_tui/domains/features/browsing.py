@@ -59,30 +59,30 @@ class Browsing(Reading):
 
         So any window of a table of millions of rows is read in hundredths of a second. Raises InvalidInput.
         """
-        from mlops_tui.domains.features import windows
+        from mlops_tui.domains.features import views
 
         with self._snapshots.reading(ref) as (connection, source, _, snapshot):
-            return windows.read(connection, source, snapshot.columns, where, order, limit, offset)
+            return views.read(connection, source, snapshot.columns, where, order, limit, offset)
 
     def tally(self, ref: str, where: str, *, patience_s: float = 0.3) -> int | None:
         """How many rows meet `where`; None when counting them takes longer than that. Raises InvalidInput."""
-        from mlops_tui.domains.features import windows
+        from mlops_tui.domains.features import views
 
         with self._snapshots.reading(ref) as (connection, source, _, snapshot):
             timer = threading.Timer(patience_s, connection.interrupt)
             timer.start()
             try:
-                return windows.count(connection, source, snapshot.columns, where)
+                return views.count(connection, source, snapshot.columns, where)
             finally:
                 timer.cancel()
                 timer.join()
 
     def frequencies(self, ref: str, column: str, *, where: str | None = None, limit: int = 1000) -> Frequencies:
         """The commonest values of a column, of all rows or of those that meet `where`. Raises InvalidInput."""
-        from mlops_tui.domains.features import windows
+        from mlops_tui.domains.features import views
 
         with self._snapshots.reading(ref) as (connection, source, _, snapshot):
-            rows, values = windows.frequencies(connection, source, snapshot.columns, column, where, limit + 1)
+            rows, values = views.frequencies(connection, source, snapshot.columns, column, where, limit + 1)
             return Frequencies(column, rows, tuple(values[:limit]), len(values) > limit)
 
     # -- SQL -----------------------------------------------------------------------------------------------------------
@@ -110,9 +110,9 @@ class Browsing(Reading):
 
         Raises InvalidInput for another ending, AlreadyExists, and as `answer`.
         """
-        from mlops_tui.domains.features import windows
+        from mlops_tui.domains.features import views
 
-        if path.suffix not in windows.WRITERS:
+        if path.suffix not in views.WRITERS:
             raise InvalidInput(f"'{path.name}' ends neither in .csv nor in .parquet.", hint="Name it result.csv")
         if path.exists():
             raise AlreadyExists(f"{path} is there already.", hint="Choose another name.")
@@ -121,16 +121,16 @@ class Browsing(Reading):
         staged = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with self._stream(query, running) as reader:
-                rows = windows.write(reader, staged, path.suffix)
+                rows = views.write(reader, staged, path.suffix)
             staged.rename(path)
         finally:
             staged.unlink(missing_ok=True)
         return rows
 
     def _stream(self, query: str, running: Running | None) -> Any:
-        from mlops_tui.domains.features import windows
+        from mlops_tui.domains.features import views
 
-        return windows.stream(
+        return views.stream(
             query,
             self._snapshots,
             self._context.lake,

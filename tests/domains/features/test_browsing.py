@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
-from mlops_tui.domains.features import windows
+from mlops_tui.domains.features import views
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_count_that_is_interrupted_is_none():
     connection = duckdb.connect()
     stop = threading.Timer(0.02, connection.interrupt)
     stop.start()
-    assert windows.count(connection, "range(100000000000) t(km)", {"km": "BIGINT"}, "km % 7 = 3") is None
+    assert views.count(connection, "range(100000000000) t(km)", {"km": "BIGINT"}, "km % 7 = 3") is None
     stop.join()
 
 
