@@ -176,7 +176,7 @@ def _targets(
 def _typed_target(
     connection: duckdb.DuckDBPyConnection, name: str, source: str, known: str | None, *, is_key: bool
 ) -> str:
-    kind = _canonical(name, source)
+    kind = canonical(name, source)
     if kind is None:  # a column of nothing but NULL
         return known or DOUBLE
     if kind == DOUBLE and (known == BIGINT or is_key):
@@ -191,7 +191,7 @@ def _typed_target(
     return kind
 
 
-def _canonical(name: str, source: str) -> str | None:
+def canonical(name: str, source: str) -> str | None:
     """The table type for a DuckDB type; None for a column of NULLs. Raises InvalidInput for nested and binary columns."""
     if source in _NARROW:
         return BIGINT

@@ -8,8 +8,8 @@ maximum of (event time, created time, sequence) over the rows in the order they 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ import duckdb
 
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.ids import did_you_mean
+from mlops_tui.domains.features.aggregating import Windows
+from mlops_tui.domains.features.derived_records import Aggregate
 from mlops_tui.domains.features.offline import fetch
 from mlops_tui.domains.features.records import (
     BIGINT,
@@ -48,36 +50,30 @@ class Part:
     table: Table
     snapshot: Snapshot
     source: str
-    columns: dict[str, str]  # column -> name in the result
+    columns: dict[str, str]  # column or aggregate -> name in the result
     ttl: int | None  # ms
+    aggregates: Mapping[str, Aggregate] = field(default_factory=dict)
 
     @property
     def timed(self) -> bool:
         return self.table.time is not None
 
+    @property
+    def plain(self) -> dict[str, str]:
+        """The columns that are no aggregates."""
+        return {name: shown for name, shown in self.columns.items() if name not in self.aggregates}
 
-def name_columns(
-    taken: Sequence[str], asked: Sequence[tuple[Table, Snapshot, Sequence[str] | None]]
-) -> list[dict[str, str]]:
-    """The result name of every column brought by each table: its own, or `table__column` where that name is taken twice.
 
-    Without a list of columns a table brings all but its keys and times. Raises InvalidInput for an unknown column.
+def name_columns(taken: Sequence[str], wanted: Sequence[tuple[str, Sequence[str]]]) -> list[dict[str, str]]:
+    """The result name of every column wanted of each table: its own, or `table__column` where that name is taken twice.
+
+    Raises InvalidInput when names would still meet.
     """
-    chosen = []
-    for table, snapshot, names in asked:
-        own = [name for name in snapshot.columns if name not in table.special]
-        for name in names or ():
-            if name not in snapshot.columns:
-                raise InvalidInput(
-                    f"Table '{snapshot.reference}' has no column '{name}'.",
-                    hint=did_you_mean(name, own, f"It has: {', '.join(own)}."),
-                )
-        chosen.append((table, list(names) if names is not None else own))
     counts: dict[str, int] = dict.fromkeys(taken, 1)
-    for _, names in chosen:
+    for _, names in wanted:
         for name in names:
             counts[name] = counts.get(name, 0) + 1
-    named = [{name: f"{table.name}__{name}" if counts[name] > 1 else name for name in names} for table, names in chosen]
+    named = [{name: f"{table}__{name}" if counts[name] > 1 else name for name in names} for table, names in wanted]
     final = [*taken, *(name for part in named for name in part.values())]
     twice = next((name for name in final if final.count(name) > 1), None)
     if twice is not None:
@@ -118,6 +114,10 @@ def join(
     joined, reports = [spine], []
     for part in parts:
         brought, report = _join_one(connection, part, mode, len(spine))
+        if part.aggregates:
+            wanted = {part.columns[name]: one for name, one in part.aggregates.items()}
+            windows = Windows(connection, part.table, part.source, part.snapshot.columns, wanted).brought(mode)
+            brought = pd.concat([brought, windows], axis=1)[list(part.columns.values())]
         brought.index = spine.index
         joined.append(brought)
         reports.append(report)
@@ -134,7 +134,7 @@ def _join_one(
     fresh = "true"
     if part.timed and part.ttl is not None:
         fresh = f"f._event >= s._t - INTERVAL ({int(part.ttl)}) MILLISECOND"
-    brought = [f"CASE WHEN {fresh} THEN f.{quote(name)} END AS {quote(shown)}" for name, shown in part.columns.items()]
+    brought = [f"CASE WHEN {fresh} THEN f.{quote(name)} END AS {quote(shown)}" for name, shown in part.plain.items()]
     age = "CASE WHEN isfinite(f._event) THEN epoch_ms(s._t) - epoch_ms(f._event) END" if part.timed else "NULL"
     state = (
         f"CASE WHEN f.{SEQUENCE} IS NULL THEN CASE WHEN k.{keys[0]} IS NULL OR {str(dated).lower()} AND s._t IS NULL"
@@ -179,7 +179,7 @@ def _side(part: Part, mode: JoinMode) -> str:
     table = part.table
     event = quote(table.time) if table.time else _NEVER
     created = f"coalesce({quote(table.created)}, {_NEVER})" if table.created else _NEVER
-    needed = ", ".join(quote(name) for name in dict.fromkeys([*table.keys, *part.columns, SEQUENCE]))
+    needed = ", ".join(quote(name) for name in dict.fromkeys([*table.keys, *part.plain, SEQUENCE]))
     rows = f"SELECT {needed}, {event} AS _event, {created} AS _created FROM {part.source}"
     if mode == JoinMode.EVENT:
         return rows

@@ -118,7 +118,7 @@ def check_expression(connection: Connection, where: str, columns: Mapping[str, s
     """Raise InvalidInput unless `where` is a single expression over one table: no second statement, no sub-query."""
     plain = f"SELECT 1 FROM t WHERE ({where}\n)"
     tree = parsed(connection, plain, where)
-    nodes = list(_nodes(tree))
+    nodes = list(nodes_of(tree))
     kinds = [node.get("type") for node in nodes]
     selects = sum(kind in ("SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE") for kind in kinds)
     body = tree["statements"][0]["node"]
@@ -158,7 +158,7 @@ def prepare(connection: Connection, sql: str, view: Callable[[str], str], folder
     tree = parsed(connection, sql, sql)
     if len(tree["statements"]) != 1:
         raise InvalidInput("Only one statement at a time is run.", hint="Write a single SELECT.")
-    nodes = list(_nodes(tree))
+    nodes = list(nodes_of(tree))
     own = {str(entry.get("key")) for node in nodes for entry in node.get("map", []) if isinstance(entry, dict)}
     for name in dict.fromkeys(str(node["table_name"]) for node in nodes if node.get("type") == "BASE_TABLE"):
         if name not in own:
@@ -185,11 +185,11 @@ def parsed(connection: Connection, sql: str, shown: str) -> dict[str, Any]:
     return tree
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+def nodes_of(tree: Any) -> Iterator[dict[str, Any]]:
     if isinstance(tree, dict):
         yield tree
         for value in tree.values():
-            yield from _nodes(value)
+            yield from nodes_of(value)
     elif isinstance(tree, list):
         for value in tree:
-            yield from _nodes(value)
+            yield from nodes_of(value)
