@@ -102,6 +102,11 @@ class TerminalApp(App[str]):
         self._clipboard = text
         self.run_worker(lambda: self._copy(text), thread=True, group="copy", exit_on_error=False)
 
+    def on_text_selected(self) -> None:
+        """Text chosen with the mouse in what Textual draws (logs, labels) is copied at once, as in our own panes."""
+        if chosen := self.screen.get_selected_text():
+            self.copy(chosen)
+
     def _copy(self, text: str) -> None:
         severity = "information"
         try:

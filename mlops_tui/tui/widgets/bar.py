@@ -8,7 +8,7 @@ from textual import events
 from textual.strip import Strip
 
 from mlops_tui.tui.lines import Line, crop, width
-from mlops_tui.tui.widgets.painted import Painted
+from mlops_tui.tui.widgets.painting import Painted
 
 Part = tuple[Line, str]
 

@@ -10,8 +10,8 @@ from textual.timer import Timer
 
 from mlops_tui.tui.state import Failure
 from mlops_tui.tui.widgets.marks import MOST, Marks
-from mlops_tui.tui.widgets.painted import Painted
 from mlops_tui.tui.widgets.rows import Batch, Rows
+from mlops_tui.tui.widgets.selecting import Selecting
 
 if TYPE_CHECKING:
     from mlops_tui.tui.widgets.table import VirtualTable
@@ -20,7 +20,7 @@ PATIENCE_S = 0.15
 """Rows that come later than this are drawn as a skeleton meanwhile."""
 
 
-class Marking(Painted):
+class Marking(Selecting):
     """Base of the table: reading by window, and marks.
 
     One page is read at a time. What is asked for meanwhile is not queued: when a page arrives, the next one is chosen by

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.strip import Strip
 
-from mlops_tui.tui.lines import Line, Span, fit
+from mlops_tui.tui.lines import Line, Span, fit, plain
 from mlops_tui.tui.widgets import marking
 from mlops_tui.tui.widgets.columns import GAP, Arrangement, Column, Spread, fit_columns, spread
 from mlops_tui.tui.widgets.rows import Cells, Rows, as_rows
@@ -200,7 +200,7 @@ class VirtualTable(marking.Marking, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
-        if offset is None:
+        if offset is None or self.dragged:
             return
         if self._header and offset.y == 0:
             self._click_head(offset.x)
@@ -235,9 +235,17 @@ class VirtualTable(marking.Marking, can_focus=True):
             self._spread_out()
         line, current = painted = self._line(y)
         self._painted[y] = painted
-        if self._header and y == 0:
-            return self.paint(line, width, self.rich_style + self.role_style("head"))
-        return self.paint(line, width, self._base() if current else self.rich_style)
+        head = self._header and y == 0
+        base = self.rich_style + self.role_style("head") if head else self._base() if current else self.rich_style
+        return self.lit(y, self.paint(line, width, base))
+
+    def row_at(self, y: int) -> int:
+        return -1 if self._header and y == 0 else y + self.scroll_offset.y - int(self._header)
+
+    def words(self, row: int) -> str:
+        """The cells of a row as they are drawn; the head is row -1."""
+        spans = self._head() if row < 0 else self._row(row) if row < self.rows.count else ()
+        return " " + plain(spans[1:])  # without the glyph of cursor and marks
 
     def _line(self, y: int) -> tuple[Line, bool]:
         """What line `y` of the widget says, and whether it is the cursor's."""
