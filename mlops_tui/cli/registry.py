@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
+from mlops_tui.cli import governance
+from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, say, why_option
 from mlops_tui.cli.querying import NO_MATCH, query_options
 
 if TYPE_CHECKING:
@@ -32,6 +33,19 @@ def models() -> None:
     \b
     Example: mlops models list
     """
+
+
+models.add_command(governance.require)
+models.add_command(governance.ask)
+models.add_command(governance.approve)
+models.add_command(governance.refuse)
+models.add_command(governance.withdraw)
+models.add_command(governance.requests)
+models.add_command(governance.note)
+models.add_command(governance.describe)
+models.add_command(governance.card)
+models.add_command(governance.health)
+models.add_command(governance.retire)
 
 
 @models.command("list")
@@ -205,7 +219,7 @@ def rollback(workbench: Workbench, model: str, alias: str, why: str, as_json: bo
 @json_option
 @pass_workbench
 def diff(workbench: Workbench, left: str, right: str, as_json: bool) -> None:
-    """Show what differs between two versions: metrics, inputs, data, origin, environment.
+    """Show what differs between two versions: metrics, parameters, inputs, data, origin, size, environment.
 
     \b
     Example: mlops models diff churn/3 churn@champion
@@ -216,23 +230,6 @@ def diff(workbench: Workbench, left: str, right: str, as_json: bool) -> None:
         return
     columns = [("section", "What"), ("key", "Name"), ("left", found.left), ("right", found.right), ("delta", "Change")]
     emit(found.items, columns, empty=f"{found.left} and {found.right} do not differ.")
-
-
-@models.command()
-@click.argument("ref")
-@yes_option
-@why_option
-@json_option
-@pass_workbench
-def retire(workbench: Workbench, ref: str, yes: bool, why: str, as_json: bool) -> None:
-    """Archive a version that is not in production; it stays loadable.
-
-    \b
-    Example: mlops models retire churn/2 --yes
-    """
-    version = workbench.registry.version(ref)
-    confirm(f"Archive {version.ref}?", yes=yes)
-    _said(workbench.registry.promote(version.ref, "archived", why), as_json, f"{version.ref} is archived.")
 
 
 def _said(version: Version, as_json: bool, sentence: str) -> None:

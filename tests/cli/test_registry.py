@@ -73,10 +73,46 @@ def test_two_equal_versions_do_not_differ(two):
     assert "do not differ" in err
 
 
-def test_a_version_is_retired_only_outside_production_and_only_when_confirmed(two):
+def test_a_version_is_retired_with_a_replacement_and_not_from_production(two):
     two("models", "promote", "bikes/1")
-    assert two("models", "retire", "bikes/2", "--yes")[1] == "bikes/2 is archived.\n"
-    assert two("models", "retire", "bikes/1", "--yes")[0] == 6
+    assert two("models", "retire", "bikes/2", "--yes")[0] == 2
+    code, out, _ = two("models", "retire", "bikes/2", "--replacement", "bikes@champion", "--yes")
+    assert code == 0
+    assert out.startswith("bikes/2 is retired; bikes/1 takes its place.")
+    assert "takes its place" in two("models", "note", "bikes/2")[1]
+    assert two("models", "retire", "bikes/1", "--replacement", "bikes/2", "--yes")[0] == 5
+
+
+def test_production_waits_for_another_person(two, monkeypatch):
+    assert two("models", "require", "bikes", "--approvals", "1")[0] == 0
+    code, _, err = two("models", "promote", "bikes/2")
+    assert code == 6
+    assert "mlops models ask bikes/2" in err
+    assert two("models", "ask", "bikes/2", "--why", "better")[1] == "bikes/2: open, 0 of 1 agreed.\n"
+    assert two("models", "approve", "bikes/2")[0] == 6
+    monkeypatch.setenv("MLOPS_ACTOR", "ana")
+    assert json.loads(two("models", "requests", "--json")[1])[0]["ref"] == "bikes/2"
+    assert two("models", "approve", "bikes/2", "--promote")[1] == "bikes/2 is approved and Production.\n"
+    assert "Nothing waits" in two("models", "requests")[2]
+    assert two("models", "refuse", "bikes/1", "--why", "no")[0] == 3
+
+
+def test_the_card_is_printed_or_written(two, tmp_path):
+    two("models", "describe", "bikes/1", "Hires of the next hour")
+    two("models", "note", "bikes/1", "trained without January")
+    out = two("models", "card", "bikes/1")[1]
+    assert out.startswith("# bikes/1\n")
+    assert "Hires of the next hour" in out
+    assert "trained without January" in out
+    assert two("models", "card", "bikes/1", "-o", str(tmp_path / "card.md"))[0] == 0
+    assert (tmp_path / "card.md").read_text() == out.removesuffix("\n")
+    assert two("models", "card", "bikes/1", "-o", str(tmp_path / "none" / "card.md"))[0] == 7
+
+
+def test_health_is_an_exit_code(two, workspace):
+    code, out, _ = two("models", "health", "bikes/1", "--json")
+    assert code == 0
+    assert [item["check"] for item in json.loads(out)] == ["package", "environment", "answers", "profile"]
 
 
 def test_a_wrong_name_gets_the_nearest_and_exit_code_3(two):

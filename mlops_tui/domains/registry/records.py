@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -77,6 +78,70 @@ class Promotion:
     why: str
 
 
+class RequestState(StrEnum):
+    """How far a request for approval is."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one person said to a request; `verdict` is approve, refuse or withdraw."""
+
+    by: str
+    verdict: str
+    at: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Somebody asks for a version to go to production; `needed` is how many others have to agree."""
+
+    id: int
+    model: str
+    version: int
+    state: RequestState
+    why: str
+    asked_by: str
+    asked_at: int
+    decisions: tuple[Decision, ...]
+    needed: int
+    ended_at: int | None
+
+    @property
+    def approvals(self) -> int:
+        return sum(decision.verdict == "approve" for decision in self.decisions)
+
+    @property
+    def ref(self) -> str:
+        return f"{self.model}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What somebody wrote about a model, or about one version of it."""
+
+    id: int
+    model: str
+    version: int | None
+    at: int
+    by: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One check of a stored version: package, environment, answers or profile."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class LineageItem:
     """One thing a version came from: kind is run, snapshot, pipeline, pipeline_run or commit."""
@@ -147,10 +212,12 @@ def previous_of(moves: list[Promotion]) -> int | None:
     return stack[-2] if len(stack) > 1 else None
 
 
-def compare(left: Version, right: Version) -> VersionDiff:
-    """List what differs between two versions: metrics, inputs, outputs, data, origin, environment."""
+def compare(
+    left: Version, right: Version, params: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
+) -> VersionDiff:
+    """List what differs between two versions: metrics, parameters, inputs, outputs, data, origin, size, environment."""
     items: list[DiffItem] = []
-    for section, one, two in _sections(left, right):
+    for section, one, two in _sections(left, right, params):
         items += [
             DiffItem(section, key, one.get(key), two.get(key), _delta(one.get(key), two.get(key)))
             for key in sorted({*one, *two})
@@ -159,13 +226,17 @@ def compare(left: Version, right: Version) -> VersionDiff:
     return VersionDiff(left.ref, right.ref, items)
 
 
-def _sections(left: Version, right: Version) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+def _sections(
+    left: Version, right: Version, params: tuple[Mapping[str, str], Mapping[str, str]]
+) -> list[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
     return [
         ("metric", left.metrics, right.metrics),
+        ("parameter", *params),
         ("input", _types(left, "inputs"), _types(right, "inputs")),
         ("output", _types(left, "outputs"), _types(right, "outputs")),
         ("data", _tables(left), _tables(right)),
         ("origin", _origin(left), _origin(right)),
+        ("package", {"size": left.size}, {"size": right.size}),
         ("environment", _versions(left), _versions(right)),
     ]
 

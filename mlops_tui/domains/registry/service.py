@@ -10,47 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import ids
 from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailable
-from mlops_tui.core.query import read
-from mlops_tui.domains.registry import package, searching
-from mlops_tui.domains.registry.lineage import trace
+from mlops_tui.domains.registry import package
+from mlops_tui.domains.registry.describing import Describing
 from mlops_tui.domains.registry.records import (
     CHAMPION,
-    LineageItem,
-    Model,
+    Health,
     Promotion,
-    Reference,
     Stage,
     Version,
-    VersionDiff,
-    compare,
-    parse_reference,
     previous_of,
 )
-from mlops_tui.domains.registry.store import RegistryStore
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from mlops_tui.core.context import Context
-    from mlops_tui.domains.audit.service import Audit
-    from mlops_tui.domains.experiments.service import Experiments
-    from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.registry.remote import RemoteRegistry
 
 STAGES = {"production": Stage.PRODUCTION, "staging": Stage.STAGING, "archived": Stage.ARCHIVED}
 
 
-class Registry:
+class Registry(Describing):
     """Model versions and the names on them."""
-
-    def __init__(self, context: Context, audit: Audit, features: Features, experiments: Experiments) -> None:
-        self._context = context
-        self._audit = audit
-        self._features = features
-        self._experiments = experiments
-        self._store = RegistryStore(context)
 
     @cached_property
     def remote(self) -> RemoteRegistry:
@@ -142,67 +124,17 @@ class Registry:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    # -- finding
-
-    def models(self, query: str = "") -> list[Model]:
-        """Return models by name; `query` is in the query language, and InvalidInput is raised when it cannot be read."""
-        return read(query, searching.MODELS, self._context.now()).select(self._store.models())
-
-    def model(self, name: str) -> Model:
-        """Return one model; NotFound with the nearest name otherwise."""
-        found = {model.name: model for model in self._store.models()}
-        if name not in found:
-            raise self._no_model(name, list(found))
-        return found[name]
-
-    def versions(self, model: str, query: str = "") -> list[Version]:
-        """Return the versions of a model, newest first; `query` is in the query language (`metrics.auc>0.9 stage:staging`)."""
-        found = self._store.versions(model)
-        if not found:
-            self.model(model)
-        return read(query, searching.VERSIONS, self._context.now()).select(found)
-
-    def version(self, ref: str) -> Version:
-        """Return the version meant by `m` (the newest), `m/3` or `m@champion`."""
-        parsed = parse_reference(ref)
-        if parsed is None:
-            raise InvalidInput(f"{ref!r} is no model reference.", hint="Write model, model/3 or model@champion.")
-        number = self._number(parsed)
-        found = self._store.find(parsed.model, number)
-        if found is None:
-            newest = self._store.latest(parsed.model)
-            raise NotFound(f"{parsed.model} has no version {number}.", hint=f"Its newest is {parsed.model}/{newest}.")
-        return found
-
-    def find_by_pipeline_run(self, model: str, pipeline_run: str) -> Version | None:
-        """Return what a pipeline run registered under `model`, or None."""
-        return self._store.find_by_pipeline_run(model, pipeline_run)
-
-    def by_run(self, run_id: str) -> list[Version]:
-        """Return the versions that came out of an experiment run."""
-        return self._store.by_run(run_id)
-
-    def alias(self, model: str, alias: str) -> int | None:
-        """Return the version number an alias points to, or None."""
-        return self._store.alias(model, alias)
-
-    def promotions(self, model: str) -> list[Promotion]:
-        """Return each move of an alias of the model, newest first."""
-        return self._store.promotions(model)[::-1]
-
-    def diff(self, left: str, right: str) -> VersionDiff:
-        """Compare two versions, of one model or of two."""
-        return compare(self.version(left), self.version(right))
-
     # -- moving names
 
     def set_alias(self, model: str, alias: str, version: int, why: str = "") -> Version:
-        """Point `alias` at a version. `champion` also moves the stage Production, as promoting does."""
+        """Point `alias` at a version. `champion` also moves the stage Production and wants approval, as promoting does."""
         ids.check_name("alias", alias)
         if alias.isdigit():
             raise InvalidInput(f"{alias!r} cannot be an alias: it reads as a version.", hint="Use a word.")
         target = self.version(f"{model}/{version}")
         with self._context.catalog.write() as tx:
+            if alias == CHAMPION and target.version != self.alias(model, CHAMPION):
+                self.approvals.check(target)
             self._move(tx, target, alias, "alias", why)
         return self.version(target.ref)
 
@@ -222,7 +154,7 @@ class Registry:
         """Promote a version to `production`, `staging`, `archived`, or to an alias of your own.
 
         Production moves the alias `champion` and archives the earlier production version. Raises NotAllowed when the
-        production version itself would be archived.
+        production version itself would be archived, or when others have to approve first (see `approvals`).
         """
         target = self.version(ref)
         stage = STAGES.get(to.lower())
@@ -235,6 +167,8 @@ class Registry:
             )
         with self._context.catalog.write() as tx:
             if stage is Stage.PRODUCTION:
+                if target.version != self.alias(target.model, CHAMPION):
+                    self.approvals.check(target)
                 self._move(tx, target, CHAMPION, "promote", why)
             else:
                 self._restage(tx, target, stage, why)
@@ -310,43 +244,11 @@ class Registry:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def profile(self, ref: str) -> dict[str, Any] | None:
-        """Return the reference profile of a version (see `profile.py`), or None when it has none."""
-        version = self.version(ref)
-        sha = self._context.artifacts.manifest(version.sha).get(package.PROFILE)
-        return None if sha is None else package.decode(self._context.artifacts.read(sha), version.ref)
+    def health(self, ref: str) -> list[Health]:
+        """Check that a version would still serve: its files, its libraries, its answers in a fresh process (seconds)."""
+        from mlops_tui.domains.registry.health import examine
 
-    # -- where it came from
-
-    def lineage(self, ref: str) -> list[LineageItem]:
-        """List what a version was made from: run, snapshots, pipeline run, commit. What is gone is said to be gone."""
-        return trace(self.version(ref), self._features, self._experiments)
-
-    def _number(self, parsed: Reference) -> int:
-        if parsed.version is not None:
-            self._check_model(parsed.model)
-            return parsed.version
-        if parsed.alias:
-            return self._aliased(parsed)
-        newest = self._store.latest(parsed.model)
-        if newest is None:
-            raise self._no_model(parsed.model, [model.name for model in self.models()])
-        return newest
-
-    def _aliased(self, parsed: Reference) -> int:
-        number = self._store.alias(parsed.model, parsed.alias)
-        if number is None:
-            aliases = self.model(parsed.model).aliases
-            hint = ids.did_you_mean(parsed.alias, aliases, f"It has: {', '.join(aliases) or 'no alias yet'}.")
-            raise NotFound(f"{parsed.model} has no alias {parsed.alias!r}.", hint=hint)
-        return number
-
-    def _check_model(self, name: str) -> None:
-        if not self._store.has_model(name):
-            raise self._no_model(name, [model.name for model in self.models()])
-
-    def _no_model(self, name: str, known: list[str]) -> NotFound:
-        return NotFound(f"There is no model {name!r}.", hint=ids.did_you_mean(name, known, "See: mlops models list"))
+        return examine(self, ref, self._context.workspace.tmp)
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui.domains.registry.governance_store import m004_governance
 from mlops_tui.domains.registry.records import Model, Promotion, Stage, Version
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def m003_remote(db: sqlite_utils.Database) -> None:
     )
 
 
-STEPS = [m001_registry, m002_numbers, m003_remote]
+STEPS = [m001_registry, m002_numbers, m003_remote, m004_governance]
 
 
 class RegistryStore:
@@ -193,6 +194,9 @@ class RegistryStore:
 
     def set_stage(self, tx: sqlite3.Connection, model: str, version: int, stage: Stage) -> None:
         tx.execute("UPDATE model_version SET stage = ? WHERE model = ? AND version = ?", (stage, model, version))
+
+    def describe(self, tx: sqlite3.Connection, model: str, version: int, text: str) -> None:
+        tx.execute("UPDATE model_version SET description = ? WHERE model = ? AND version = ?", (text, model, version))
 
     def set_alias(self, tx: sqlite3.Connection, model: str, alias: str, version: int, at: int) -> None:
         tx.execute(

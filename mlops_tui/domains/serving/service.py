@@ -15,7 +15,7 @@ from mlops_tui.core.ids import check_name, did_you_mean
 from mlops_tui.core.query import read
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.registry.service import Registry
-from mlops_tui.domains.serving import feedback, log, routing, searching, traffic
+from mlops_tui.domains.serving import feedback, log, retiring, routing, searching, traffic
 from mlops_tui.domains.serving.predictions import Predictions
 from mlops_tui.domains.serving.records import (
     STRATEGIES,
@@ -124,6 +124,25 @@ class Serving:
             before = self._one(name)
             self._store.remove(tx, name)
             self._audit.note(tx, "remove", "deployment", name, why=why, before=_facts(before))
+
+    def retire(self, ref: str, replacement: str, why: str = "") -> retiring.Retirement:
+        """Archive a version that has no traffic, name who replaces it, and note the transition plan with both versions.
+
+        Raises NotFound, InvalidInput (no such replacement), NotAllowed (it has traffic, or is the champion).
+        """
+        with self._context.catalog.write():
+            version, other, deployments = (
+                self._registry.version(ref),
+                self._registry.version(replacement),
+                self._store.find(),
+            )
+            retiring.check(version, other, deployments)
+            changes = self._registry.diff(version.ref, other.ref).items
+            text = retiring.plan(version, other, changes, retiring.rollbacks(version, deployments))
+            self._registry.promote(version.ref, "archived", why or f"replaced by {other.ref}")
+            for one in (version, other):
+                self._registry.note(one.ref, text)
+        return retiring.Retirement(version.ref, other.ref, text)
 
     # -- looking
 

@@ -17,10 +17,13 @@ def run(work: Work) -> dict[str, Any]:
     by_hand = f"mlops models promote {reference} --to {wanted.to}"
     if verdict["outcome"] != Outcome.BLESSED:
         raise Skip(f"a person has to decide: {by_hand}")
-    if wanted.approval:
-        raise Skip(f"waits for approval: {by_hand}")
     name = work.recipe.deployment_name
     why = f"pipeline {work.recipe.pipeline.name} run {work.run_id[:8]}: {verdict['reason']}"
+    version = work.registry.version(reference)
+    if wanted.approval or (wanted.to == "production" and work.registry.approvals.needed(version.model)):
+        work.registry.approvals.ask(version, why)
+        then = f"mlops models approve {reference} --promote, then mlops deployments create {name} {reference}"
+        raise Skip(f"waits for approval: {then}")
     share = wanted.steps[0] if wanted.strategy == "canary" and wanted.steps else None
     more = {} if share is None else {"weight": share}
     deployment = work.serving.deploy(name, reference, strategy=wanted.strategy, why=why, **more)

@@ -1,0 +1,101 @@
+"""What is known and said about a version: its profile, lineage, differences, notes, card and health."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.domains.registry import package
+from mlops_tui.domains.registry.approvals import Approvals
+from mlops_tui.domains.registry.finding import Finding
+from mlops_tui.domains.registry.governance_store import GovernanceStore
+from mlops_tui.domains.registry.lineage import trace
+from mlops_tui.domains.registry.records import CHAMPION, LineageItem, Note, Version, VersionDiff, compare
+
+if TYPE_CHECKING:
+    from mlops_tui.core.context import Context
+    from mlops_tui.domains.audit.service import Audit
+    from mlops_tui.domains.experiments.service import Experiments
+    from mlops_tui.domains.features.service import Features
+
+
+class Describing(Finding):
+    """Versions with what people and the workspace say about them."""
+
+    def __init__(self, context: Context, audit: Audit, features: Features, experiments: Experiments) -> None:
+        super().__init__(context)
+        self._audit = audit
+        self._features = features
+        self._experiments = experiments
+        self._governance = GovernanceStore(context)
+        self.approvals = Approvals(context, audit)
+
+    def profile(self, ref: str) -> dict[str, Any] | None:
+        """Return the reference profile of a version (see `profile.py`), or None when it has none."""
+        version = self.version(ref)
+        sha = self._context.artifacts.manifest(version.sha).get(package.PROFILE)
+        return None if sha is None else package.decode(self._context.artifacts.read(sha), version.ref)
+
+    def lineage(self, ref: str) -> list[LineageItem]:
+        """List what a version was made from: run, snapshots, pipeline run, commit. What is gone is said to be gone."""
+        return trace(self.version(ref), self._features, self._experiments)
+
+    def diff(self, left: str, right: str) -> VersionDiff:
+        """Compare two versions, of one model or of two."""
+        one, two = self.version(left), self.version(right)
+        return compare(one, two, (self._params(one), self._params(two)))
+
+    def _params(self, version: Version) -> dict[str, str]:
+        try:
+            return self._experiments.params(version.run_id) if version.run_id else {}
+        except NotFound:  # the run was removed since
+            return {}
+
+    def describe(self, ref: str, text: str) -> Version:
+        """Say what a version is for (it heads the model card). Raises NotFound."""
+        version = self.version(ref)
+        with self._context.catalog.write() as tx:
+            self._store.describe(tx, version.model, version.version, text)
+            before, after = {"description": version.description}, {"description": text}
+            self._audit.note(tx, "describe", "model", version.ref, before=before, after=after)
+        return self.version(version.ref)
+
+    def note(self, ref: str, text: str) -> Note:
+        """Write something down about a version (`m/3`, `m@champion`) or about the model (`m`). Raises NotFound, InvalidInput."""
+        model, number = self._meant(ref)
+        if not text.strip():
+            raise InvalidInput("The note is empty.", hint="Give a sentence.")
+        with self._context.catalog.write() as tx:
+            self._governance.add_note(tx, model, number, self._context.now(), self._context.actor, text.strip())
+            self._audit.note(tx, "note", "model", ref, after={"text": text.strip()})
+        return self._governance.notes(model, number)[-1]
+
+    def notes(self, ref: str) -> list[Note]:
+        """Return the notes of a model, and those of the version when one is named; oldest first."""
+        return self._governance.notes(*self._meant(ref))
+
+    def card(self, ref: str) -> str:
+        """Return the model card of a version as Markdown."""
+        from mlops_tui.domains.registry import card
+
+        version = self.version(ref)
+        champion = self.alias(version.model, CHAMPION)
+        return card.write(
+            card.Facts(
+                version=version,
+                champion=self.version(f"{version.model}/{champion}") if champion else None,
+                params=self._params(version),
+                lineage=self.lineage(version.ref),
+                profile=self.profile(version.ref),
+                request=self.approvals.newest(version),
+                moves=self.promotions(version.model),
+                notes=self.notes(version.ref),
+                needed=self.approvals.needed(version.model),
+            )
+        )
+
+    def _meant(self, ref: str) -> tuple[str, int | None]:
+        if "/" in ref or "@" in ref:
+            version = self.version(ref)
+            return version.model, version.version
+        return self.model(ref).name, None

@@ -1,0 +1,71 @@
+"""The last step of a pipeline: deployed and promoted, or left to a person."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from mlops_tui.domains.pipelines.steps import deploy
+from mlops_tui.domains.pipelines.work import Skip
+
+SIGNATURE = {
+    "task": "regression",
+    "target": "y",
+    "inputs": [{"name": "x", "type": "float64"}],
+    "outputs": [],
+    "labels": None,
+}
+
+
+@pytest.fixture
+def work(workbench, tmp_path):
+    """The end of a run whose gate blessed m/1; `wanted` changes [deploy]."""
+    folder = tmp_path / "package"
+    folder.mkdir()
+    for name, text in {
+        "signature": json.dumps(SIGNATURE),
+        "environment": '{"python": "3.11", "libraries": {}}',
+    }.items():
+        (folder / f"{name}.json").write_text(text)
+    (folder / "model.joblib").write_bytes(b"never unpickled here")
+    (folder / "sample.parquet").write_bytes(b"never read here")
+    workbench.registry.register("m", folder)
+
+    def make(**wanted):
+        chosen = {"to": "production", "approval": False, "strategy": "replace", "steps": (), **wanted}
+        recipe = SimpleNamespace(
+            deploy=SimpleNamespace(**chosen), deployment_name="live", pipeline=SimpleNamespace(name="p")
+        )
+        results = {
+            "register": {"version": "m/1"},
+            "gate": {"verdict": {"outcome": "blessed", "reason": "better by 0.1"}},
+        }
+        rooms = {"registry": workbench.registry, "serving": workbench.serving}
+        return SimpleNamespace(recipe=recipe, results=results, run_id="aaaa0000", say=lambda text: None, **rooms)
+
+    return make
+
+
+def test_a_blessed_version_serves_and_is_the_champion(work, workbench):
+    deploy.run(work())
+    assert workbench.registry.version("m@champion").version == 1
+    assert [item.name for item in workbench.serving.list()] == ["live"]
+
+
+@pytest.mark.parametrize("by", ["definition", "model"])
+def test_where_a_person_is_wanted_one_is_asked_and_nothing_moves(work, workbench, by):
+    if by == "model":
+        workbench.registry.approvals.require("m", 1)
+    with pytest.raises(Skip, match="mlops models approve m/1 --promote"):
+        deploy.run(work(approval=by == "definition"))
+    (request,) = workbench.registry.approvals.list(open_only=True)
+    assert (request.ref, request.why) == ("m/1", "pipeline p run aaaa0000: better by 0.1")
+    assert workbench.serving.list() == []
+
+
+def test_a_model_that_needs_approval_still_goes_to_staging(work, workbench):
+    workbench.registry.approvals.require("m", 1)
+    deploy.run(work(to="staging"))
+    assert workbench.registry.version("m/1").stage == "Staging"
