@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ class Ingest:
     table: Table
     progress: ingest.Progress | None = None
     allow: Collection[str] = ()
+    made: Callable[[sqlite3.Connection, Table, Snapshot], None] | None = None  # inside the commit
 
     def run(
         self, source: Source, mode: Mode, *, message: str, batch_id: str | None, types: Mapping[str, str]
@@ -128,6 +130,8 @@ class Ingest:
                     **totals(self.store.files(head, version)),
                 )
                 self.store.add_version(tx, head, snapshot, quarantine)
+                if self.made is not None:
+                    self.made(tx, head, snapshot)
                 self.audit.note(tx, "ingest", "feature table", head.name, why=message, after=_noted(snapshot))
                 published.clear()  # from here on the commit decides: in doubt a file too many is better than one too few
         except BaseException:

@@ -263,6 +263,16 @@ def close_doors(connection: duckdb.DuckDBPyConnection, folder: Path | None) -> N
     connection.execute("SET lock_configuration = true")
 
 
+def tables_of(connection: duckdb.DuckDBPyConnection, query: str) -> list[str]:
+    """The tables a SELECT reads, by what it calls them. Raises InvalidInput unless it is SQL."""
+    from mlops_tui.domains.features import offline
+
+    nodes = list(offline.nodes_of(offline.parsed(connection, query, query)))
+    own = {str(entry.get("key")) for node in nodes for entry in node.get("map", []) if isinstance(entry, dict)}
+    names = dict.fromkeys(str(node["table_name"]) for node in nodes if node.get("type") == "BASE_TABLE")
+    return [name for name in names if name not in own]
+
+
 def check_row_wise(connection: duckdb.DuckDBPyConnection, body: str, kinds: Mapping[str, str]) -> dict[str, str]:
     """The outputs (name -> type) of a select list over one row of `kinds`, as in `temp - base AS warmer, hum / 100 AS share`.
 
