@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput, Unavailable
-from mlops_tui.domains.features.checking import Checking
+from mlops_tui.domains.features.joining import Joining
 from mlops_tui.domains.features.looking import Lookups, iso, online_value
 from mlops_tui.domains.features.online_store import FILE, Layout, OnlineStore
 from mlops_tui.domains.features.records import BOOLEAN, TIMESTAMP, Found, Materialized, Snapshot, Table, quote
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 # A version of one of these kinds may take rows away, which no delta of added files can tell.
 _TAKING_AWAY = ("replace", "restore")
+# Pushes wait this long, so that what is pushed together lands together; of a steady stream one snapshot a minute is made.
+FLUSH_MS, STREAM_MS, FLUSH_ROWS = 5_000, 60_000, 10_000
+_PUSHED = "push:"
 
 
-class Online(Checking):
+class Online(Joining):
     """The newest values of each entity, ready in microseconds."""
 
     @cached_property
@@ -93,11 +96,31 @@ class Online(Checking):
         """Pushed rows that the lake has not got yet."""
         return self._online.waiting(self._snapshots.table(name))
 
+    def flush_due(self) -> list[str]:
+        """Tables whose pushed rows should go to the lake by now: the first waits for 5 s, or 60 s after the flush before;
+        10,000 rows wait for nothing. Cheap, and opens nothing where nothing was ever online.
+        """
+        if not (self._context.workspace.root / FILE).exists():
+            return []
+        pending = {table_id: (rows, since) for table_id, rows, since in self._online.pending()}
+        if not pending:
+            return []
+        waiting = [table for table in self._store.find() if table.id in pending]
+        return [table.name for table in waiting if self._flush_due(table, *pending[table.id])]
+
+    def _flush_due(self, table: Table, rows: int, since: int) -> bool:
+        now = self._context.now()
+        if rows >= FLUSH_ROWS or now < since:
+            return True
+        last = self._store.version(table, table.latest_version)
+        streams = last is not None and last.batch_id.startswith(_PUSHED) and now - last.created_at < STREAM_MS
+        return now - since >= FLUSH_MS and not streams
+
     def _flush(self, table: Table) -> int:
         if not self._online.waiting(table):
             return 0
         done = 0
-        for batch in self._online.claim(table, f"push:{os.urandom(8).hex()}"):
+        for batch in self._online.claim(table, f"{_PUSHED}{os.urandom(8).hex()}"):
             rows = self._online.pushed(table, batch)
             self._take_in(table, rows, batch)
             self._online.forget(table, batch)

@@ -1,4 +1,4 @@
-"""Reading tables: versions, rows, frames, read-only SQL and point-in-time joins. Nothing here changes anything."""
+"""Reading tables: versions, rows, frames and read-only SQL. Nothing here changes anything."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.core.ids import split_reference
 from mlops_tui.domains.audit.service import Audit
-from mlops_tui.domains.features.records import BadRow, JoinMode, JoinReport, Snapshot
+from mlops_tui.domains.features.records import BadRow, Snapshot
 from mlops_tui.domains.features.snapshots import Snapshots
 from mlops_tui.domains.features.store import FeatureStore
-from mlops_tui.domains.features.words import choice, span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,55 +138,3 @@ class Reading:
                 connection, query, lambda ref: hold(*self._snapshots.resolve(ref)), folder, limit=limit
             )
             return offline.as_frame(arrow)
-
-    # -- joining -----------------------------------------------------------------------------------------------------
-
-    def join(
-        self,
-        spine: pd.DataFrame | Path | str,
-        refs: Sequence[str],
-        *,
-        mode: JoinMode | str = JoinMode.EVENT,
-        ttl: int | str | None = None,
-        time: str | None = None,
-    ) -> pd.DataFrame:
-        """What the tables said at the moment of each spine row: one output row per spine row, in spine order.
-
-        `spine` is a DataFrame, a table reference or the path of a CSV or Parquet file.
-        `refs` name tables, versions and columns: `orders`, `orders@12`, `orders@12:total_30d,x`. `mode` "event" takes what had
-        happened by then, "known" only what had also been recorded by then. `ttl` (ms or a span) overrides the tables' own;
-        a row exactly `ttl` old still counts. `time` names the spine's time column. Raises NotFound, InvalidInput.
-        """
-        return self.join_with_report(spine, refs, mode=mode, ttl=ttl, time=time)[0]
-
-    def join_with_report(
-        self,
-        spine: pd.DataFrame | Path | str,
-        refs: Sequence[str],
-        *,
-        mode: JoinMode | str = JoinMode.EVENT,
-        ttl: int | str | None = None,
-        time: str | None = None,
-    ) -> tuple[pd.DataFrame, list[JoinReport]]:
-        """As `join`, and per table how many rows matched, were expired, exist only later, or are missing."""
-        from mlops_tui.domains.features import join as engine
-
-        chosen = choice(JoinMode, mode, "mode")
-        if not refs:
-            raise InvalidInput(
-                "No feature table is named for the join.", hint="Name one or more: orders customers@3:age"
-            )
-        asked = [self._snapshots.asked(ref) for ref in refs]
-        if isinstance(spine, Path):
-            spine = engine.read_spine(spine)
-        elif isinstance(spine, str):
-            time = time or self._snapshots.resolve(spine)[0].time
-            spine = self.frame(spine)
-        time = engine.spine_time(spine, [table for table, _, _ in asked], time)
-        names = engine.name_columns([str(name) for name in spine.columns], asked)
-        with self._snapshots.held() as hold, self._context.lake.connection() as connection:
-            parts = [
-                engine.Part(table, snapshot, hold(table, snapshot), named, table.ttl if ttl is None else span(ttl))
-                for (table, snapshot, _), named in zip(asked, names, strict=True)
-            ]
-            return engine.join(connection, spine, time, parts, chosen)
