@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.schedules.service import Schedules
     from mlops_tui.domains.serving.service import Serving
+    from mlops_tui.maturity import Maturity
     from mlops_tui.why import Step
 
 
@@ -50,6 +51,12 @@ class Workbench:
     def daemon_alive(self) -> bool:
         """Whether a daemon runs on this workspace."""
         return locks.held(self.workspace.daemon_lock)
+
+    def maturity(self, model: str) -> Maturity:
+        """How far the life of a model is automated; see `maturity.py`. Raises NotFound."""
+        from mlops_tui.maturity import assess
+
+        return assess(self, model)
 
     def why(self, reference: str) -> list[Step]:
         """The chain behind a prediction, model version, run or snapshot: see `mlops_tui.why`."""
