@@ -6,11 +6,17 @@ from collections.abc import Sequence
 
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.experiments.reading import Reading
-from mlops_tui.domains.experiments.records import Comparison
+from mlops_tui.domains.experiments.records import Comparison, Health
 
 
 class Insight(Reading):
     """The part of the room that draws conclusions."""
+
+    def health(self, run_id: str) -> Health:
+        """What the points of a run say: overfitting, divergence, standstill, silence, and each pair of training and validation."""
+        from mlops_tui.domains.experiments import judging  # with statistics 10 ms that lists need not pay
+
+        return judging.judge(self._context, self._store, self.run(run_id))
 
     def compare(self, run_ids: Sequence[str]) -> Comparison:
         """Two or more runs side by side. Raises InvalidInput for fewer than two different runs."""

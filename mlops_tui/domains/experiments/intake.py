@@ -21,11 +21,12 @@ from mlops_tui.core import segments
 from mlops_tui.core.context import Context
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.experiments import lifecycle, spool
-from mlops_tui.domains.experiments.records import RunStart, RunState
+from mlops_tui.domains.experiments.records import DataInput, RunStart, RunState
 from mlops_tui.domains.experiments.store import ExperimentsStore
 
 RECOVERED = "recovered"
 _CHUNK = 5000
+_CHUNK_BYTES = 2 << 20
 _START_FIELDS = {item.name for item in fields(RunStart)}
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Batch:
     params: dict[str, str] = field(default_factory=dict)
     points: dict[str, dict[int, tuple[int, float]]] = field(default_factory=dict)
     files: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    inputs: list[DataInput] = field(default_factory=list)
     first_at: int = 0
     seen_at: int = 0
     records: int = 0
@@ -57,6 +59,8 @@ class Batch:
             self.tags.update(rest[0])
         elif kind == "files":
             self.files.update({path: (sha, size, at) for path, sha, size in rest[0]})
+        elif kind == "inputs":
+            self.inputs += [DataInput.of(one[:6], one[6]) for one in rest[0]]
         elif kind == "start":
             # A newer version may write more than this one knows.
             self.events.append(RunStart(**{name: value for name, value in rest[0].items() if name in _START_FIELDS}))
@@ -77,11 +81,17 @@ class Intake:
         self._store = store
         self._audit = audit
         self._folder = spool.folder(context.workspace)
+        self._ended: list[str] = []
 
     def take_in(self, *, wait: bool = True) -> int:
         """Move what lies in the spool; the number of records. Without `wait`, 0 at once while another process does it."""
         with _turn(self._context.workspace.run / "intake.lock", wait) as mine:
             return self._take_all() if mine else 0
+
+    def take_ended(self) -> list[str]:
+        """Runs whose last word was taken in since this was asked before."""
+        ended, self._ended = self._ended, []
+        return ended
 
     def _take_all(self) -> int:
         paths = segments.segments(self._folder)
@@ -102,7 +112,7 @@ class Intake:
         run_id = path.name[: spool.RUN_ID_LENGTH]
         taken, closed = 0, False
         reader = segments.read(path, offset)
-        while chunk := list(islice(reader, _CHUNK)):
+        while chunk := _next_chunk(reader, offset):
             batch = _fold(chunk, path)
             if not self._apply(run_id, batch, path.name, chunk[-1][1], recover=ended):
                 return taken, None, False
@@ -119,13 +129,15 @@ class Intake:
             if not recover:
                 return False
             batch.events.insert(0, RunStart(run_id, RECOVERED, run_id[:8], batch.first_at))
-        if not removed and (batch.events or batch.tags):
+        if not removed and (batch.events or batch.tags or batch.inputs):
             self._apply_to_catalog(run_id, batch)
         number = self._store.number(run_id)
         with self._context.metrics.write() as tx:
             if number is not None:
                 self._apply_numbers(tx, number, batch)
             self._store.numbers.set_offset(tx, segment, offset)
+        if number is not None and any(not isinstance(event, RunStart) for event in batch.events):
+            self._ended.append(run_id)
         return True
 
     def _apply_to_catalog(self, run_id: str, batch: Batch) -> None:
@@ -138,6 +150,8 @@ class Intake:
             number = self._store.number(run_id)
             if number is not None and batch.tags:
                 self._store.set_tags(tx, number, batch.tags)
+            if number is not None and batch.inputs:
+                self._store.put_inputs(tx, number, batch.inputs)
 
     def _apply_numbers(self, tx: Any, number: int, batch: Batch) -> None:
         keys = self._store.numbers.key_ids(tx, {*batch.points, *batch.params})
@@ -162,6 +176,16 @@ class Intake:
         if complete or stale:
             with self._context.metrics.write() as tx:
                 self._store.numbers.forget_segments(tx, [*stale, *(path.name for path, _ in complete)])
+
+
+def _next_chunk(reader: Iterator[tuple[Any, int]], offset: int) -> list[tuple[Any, int]]:
+    """Records of one transaction: not more than 5,000, and no more once they are 2 MiB, for a record may hold many points."""
+    chunk: list[tuple[Any, int]] = []
+    for record in islice(reader, _CHUNK):
+        chunk.append(record)
+        if record[1] - offset >= _CHUNK_BYTES:
+            break
+    return chunk
 
 
 def _fold(chunk: list[tuple[Any, int]], path: Path) -> Batch:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlops_tui.core.context import Context
-from mlops_tui.domains.experiments.records import LatestMetric, Point, RunArtifact, number_of
-from mlops_tui.domains.experiments.schema import m001_points, m002_remote
+from mlops_tui.domains.experiments.points_store import PointsStore
+from mlops_tui.domains.experiments.records import LatestMetric, RunArtifact, number_of
+from mlops_tui.domains.experiments.schema import m001_points, m002_remote, m003_upkeep
 
 _IN_CHUNK = 500
 
@@ -23,7 +24,8 @@ class NumbersStore:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        context.metrics.migrate("experiments", [m001_points, m002_remote])
+        context.metrics.migrate("experiments", [m001_points, m002_remote, m003_upkeep])
+        self.points = PointsStore(context)
 
     # -- numbers: changes (metrics.db) --------------------------------------------------------------------------------
 
@@ -37,6 +39,7 @@ class NumbersStore:
         self, tx: sqlite3.Connection, number: int, key: int, points: Mapping[int, tuple[int, float]]
     ) -> None:
         """Points step -> (ts, value) of one metric of one run; a step that is there is overwritten."""
+        self.points.bring_back(tx, number)
         rows = [(number, key, step, ts, None if math.isnan(value) else value) for step, (ts, value) in points.items()]
         before = tx.total_changes
         tx.executemany("INSERT INTO metric VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
@@ -93,7 +96,16 @@ class NumbersStore:
 
     def forget_numbers(self, tx: sqlite3.Connection, number: int) -> None:
         """Everything of a removed run; its row in `run_seen` last, which is how an interrupted removal is found again."""
-        for table in ("metric", "metric_more", "metric_latest", "param", "artifact", "run_seen"):
+        for table in (
+            "metric",
+            "metric_more",
+            "metric_archive",
+            "metric_latest",
+            "param",
+            "artifact",
+            "run_health",
+            "run_seen",
+        ):
             tx.execute(f"DELETE FROM {table} WHERE run = ?", (number,))
 
     def removed_with_numbers(self) -> list[int]:
@@ -121,14 +133,6 @@ class NumbersStore:
         )
         return {row["name"]: LatestMetric(_nan(row["value"]), *tuple(row)[2:]) for row in rows}
 
-    def history(self, number: int, key: str, after: int | None, limit: int | None) -> list[Point]:
-        rows = self._context.metrics.read(
-            "SELECT step, ts, value FROM metric WHERE run = ? AND key = (SELECT id FROM key WHERE name = ?) AND step > ?"
-            " ORDER BY step LIMIT ?",
-            (number, key, -(2**63) if after is None else after, -1 if limit is None else limit),
-        )
-        return [Point(row["step"], row["ts"], _nan(row["value"])) for row in rows]
-
     def latest(self, key: str, run_ids: Sequence[str]) -> dict[str, float]:
         """Latest value of one metric for the runs that have it."""
         sql = (
@@ -143,17 +147,37 @@ class NumbersStore:
         )
         return [RunArtifact(**dict(row)) for row in rows]
 
-    def metric_keys(self) -> list[str]:
-        rows = self._context.metrics.read(
-            "SELECT name FROM key k WHERE EXISTS (SELECT 1 FROM metric_latest l WHERE l.key = k.id) ORDER BY name"
-        )
+    def metric_keys(self, experiment: str | None = None) -> list[str]:
+        return self._keys("metric_latest", experiment)
+
+    def param_keys(self, experiment: str | None = None) -> list[str]:
+        return self._keys("param", experiment)
+
+    def _keys(self, table: str, experiment: str | None) -> list[str]:
+        """Names that occur in a table, in all runs or in those of one experiment."""
+        if experiment is None:
+            rows = self._context.metrics.read(
+                f"SELECT name FROM key k WHERE EXISTS (SELECT 1 FROM {table} l WHERE l.key = k.id) ORDER BY name"
+            )
+        else:
+            rows = self._context.across(
+                f"""SELECT name FROM metrics.key WHERE id IN (SELECT DISTINCT l.key FROM experiment e CROSS JOIN run r
+                ON r.experiment_id = e.id CROSS JOIN metrics.{table} l ON l.run = r.number WHERE e.name = ?) ORDER BY name""",
+                (experiment,),
+            )
         return [row["name"] for row in rows]
 
-    def param_keys(self) -> list[str]:
-        rows = self._context.metrics.read(
-            "SELECT name FROM key k WHERE EXISTS (SELECT 1 FROM param p WHERE p.key = k.id) ORDER BY name"
+    def values(self, table: str, numbers: Sequence[int], keys: Sequence[str]) -> dict[int, dict[str, Any]]:
+        """Of many runs: parameter texts (`param`) or latest metric values (`metric_latest`) of the named keys, by run."""
+        names = dict(
+            map(tuple, in_chunks(self._context.metrics.read, "SELECT id, name FROM key WHERE name IN ({})", keys))
         )
-        return [row["name"] for row in rows]
+        found: dict[int, dict[str, Any]] = {}
+        for key_id, name in names.items():
+            sql = f"SELECT run, value FROM {table} WHERE key = ? AND run IN ({{}})"
+            for run, value in in_chunks(self._context.metrics.tuples, sql, numbers, key_id):
+                found.setdefault(run, {})[name] = value
+        return found
 
     # -- intake -------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.query import Fields, read
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.experiments.records import (
+    DataInput,
     Experiment,
     LatestMetric,
     Point,
@@ -44,12 +45,15 @@ class Reading:
         *,
         state: str | None = None,
         parent: str | None = None,
+        deleted: bool = False,
         limit: int = 100,
         offset: int = 0,
         order: str = "-started_at",
         query: str = "",
     ) -> Runs:
-        """Runs in the order of a field (started_at, ended_at, name, state) or of a metric's latest value; `-` is descending.
+        """Runs in the order of a field (started_at, ended_at, name, state), a metric's latest value or `param:name`.
+
+        `-` is descending. `deleted`: those that can be restored instead of the others.
 
         `query` is in the query language (docs/query.md): `metrics.auc>=0.9 params.lr<1e-3 -state:failed`.
         By a metric, runs without it or with NaN come last. Raises NotFound for an unknown experiment, InvalidInput for
@@ -59,12 +63,13 @@ class Reading:
             self.experiment(experiment)
         if state is not None and state not in set(RunState):
             raise InvalidInput(f"'{state}' is no state of a run.", hint="States: " + ", ".join(RunState))
-        where = {"experiment": experiment, "state": state, "parent": parent}
+        where = {"experiment": experiment, "state": state, "parent": parent, "deleted": deleted}
         wanted = read(query, self.fields, self._context.now()) if query.strip() else None
         key = self.metric_of(order)
         if key is None:
             return self._store.runs(where, order, limit, offset, wanted)
-        keys = self._store.numbers.metric_keys()
+        by_param = key.startswith("param:")
+        keys = [f"param:{name}" for name in self.param_keys()] if by_param else self.metric_keys()
         if key not in keys:
             hint = ids.did_you_mean(key, [*ORDERS, *keys], "Sort by " + ", ".join(ORDERS) + " or a metric.")
             raise InvalidInput(f"Runs cannot be sorted by '{key}'.", hint=hint)
@@ -100,10 +105,15 @@ class Reading:
         """Latest value and range of every metric, by name."""
         return self._store.numbers.metrics(self._number(run_id))
 
-    def history(self, run_id: str, key: str, *, after: int | None = None, limit: int | None = None) -> Points:
-        """Points of a metric by step, from the one after step `after`. Raises NotFound for a metric the run does not have."""
+    def history(
+        self, run_id: str, key: str, *, after: int | None = None, limit: int | None = None, most: int | None = None
+    ) -> Points:
+        """Points of a metric by step, from the one after step `after`; with `most`, so many spread over all of them.
+
+        Raises NotFound for a metric the run does not have.
+        """
         number = self._number(run_id)
-        points = self._store.numbers.history(number, key, after, limit)
+        points = self._store.numbers.points.history(number, key, after, limit, most)
         if not points:
             known = self._store.numbers.metrics(number)
             if key not in known:
@@ -117,9 +127,17 @@ class Reading:
         """Latest value of one metric for the runs (full ids) that have it."""
         return self._store.numbers.latest(key, run_ids)
 
-    def metric_keys(self) -> Names:
-        """Names of all metrics in the workspace."""
-        return self._store.numbers.metric_keys()
+    def metric_keys(self, experiment: str | None = None) -> Names:
+        """Names of all metrics in the workspace, or in the runs of one experiment."""
+        return self._store.numbers.metric_keys(experiment)
+
+    def param_keys(self, experiment: str | None = None) -> Names:
+        """Names of all parameters in the workspace, or in the runs of one experiment."""
+        return self._store.numbers.param_keys(experiment)
+
+    def inputs(self, run_id: str) -> list[DataInput]:
+        """Data sets a run said it read."""
+        return self._store.inputs(self._number(run_id))
 
     def artifacts(self, run_id: str) -> Files:
         """Files of a run by path."""

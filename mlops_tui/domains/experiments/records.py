@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 MAX_KEY = 250
 MAX_PARAM = 6000
 MAX_TAG = 8000
 MAX_ERROR = 20_000
+SILENT_TIMES = 10
+SILENT_AT_LEAST_MS = 60_000
 NOTE_TAG = "note"
 REMOTE = "remote"  # stands in the place of the boot of a run whose process is not known, because it logs over HTTP
 SPOOL = "runs"  # the part of the workspace's spool that holds the segments of runs
+
+
+class MarkKind(StrEnum):
+    """What can be wrong with the numbers of a run, the worst first."""
+
+    DIVERGED = "diverged"
+    OVERFITTING = "overfitting"
+    STALLED = "stalled"
+    SILENT = "silent"
 
 
 class RunState(StrEnum):
@@ -35,6 +48,36 @@ class Experiment:
     created_at: int
     created_by: str
     description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What the runs of an experiment keep: points (those in Parquet among them) and bytes of files, each content once."""
+
+    name: str
+    runs: int
+    points: int
+    archived: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataInput:
+    """A data set a run read. Of a feature snapshot `source` is the reference, such as orders@12."""
+
+    name: str
+    digest: str
+    source_type: str = ""
+    source: str = ""
+    schema: str = ""
+    profile: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Sequence[Any], tags: Mapping[str, str]) -> DataInput:
+        """The first six fields in their order, then the tags. Raises ValueError for another number of them."""
+        name, digest, source_type, source, schema, profile = map(str, values)
+        return cls(name, digest, source_type, source, schema, profile, dict(tags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +105,7 @@ class RunStart:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution. `seen_at` is the newest sign of life; a crashed run ended when it was last seen."""
+    """One execution. `seen_at` is the newest sign of life; a crashed run ended when it was last seen. `marks`: see MarkKind."""
 
     id: str
     experiment: str
@@ -83,6 +126,8 @@ class Run:
     error: str
     pid: int
     tags: dict[str, str] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
+    deleted_at: int | None = None
 
     @property
     def duration(self) -> int | None:
@@ -108,6 +153,46 @@ class Point:
     step: int
     ts: int
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One thing that is wrong with a run: since which step, in words."""
+
+    kind: MarkKind
+    key: str
+    step: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A metric on training and on validation data.
+
+    `gap` is validation against training, above zero when validation is worse (mean of the newest tenth), `gap_slope` its change
+    a step over the newer half. `worse_since` is the step from which validation got worse, None while it does not. `stop` is
+    advice: the best was `patience` points ago or more, and what followed goes the wrong way.
+    """
+
+    train: str
+    valid: str
+    lower: bool
+    gap: float = 0.0
+    gap_slope: float = 0.0
+    best_step: int = 0
+    best_value: float = math.nan
+    worse_since: int | None = None
+    patience: int = 0
+    stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the points of a run say about it; no marks is good news."""
+
+    run_id: str
+    marks: tuple[Mark, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +226,8 @@ def number_of(text: str) -> float | None:
     except ValueError:
         return None
     return None if math.isnan(value) else value
+
+
+def silent(last_at: int, interval: int | None, now: int) -> bool:
+    """Whether a running run that logged every `interval` ms has said nothing for ten times as long, and for a minute."""
+    return interval is not None and now - last_at > max(SILENT_TIMES * interval, SILENT_AT_LEAST_MS)

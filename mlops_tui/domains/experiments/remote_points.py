@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from mlops_tui.core.db import Database
 from mlops_tui.domains.experiments.numbers import NumbersStore, in_chunks
+from mlops_tui.domains.experiments.points_store import PointsStore
 from mlops_tui.domains.experiments.remote_records import Points
 
 _Value = tuple[int, float | None]
@@ -20,6 +21,7 @@ def put_points(
 
     A point that is there already is not added again, so that a repeated request changes nothing.
     """
+    numbers.points.bring_back(tx, number)
     by_key: dict[str, dict[int, list[_Value]]] = {}
     for name, value, ts, step in points:
         by_key.setdefault(name, {}).setdefault(step, []).append((ts, None if math.isnan(value) else value))
@@ -55,13 +57,20 @@ def _rank(point: _Value) -> tuple[int, float]:
 class History:
     """Reads points in pages, by time, step and value."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, points: PointsStore) -> None:
         self._db = db
+        self._points = points
         self._ordered: tuple[object, bool] = (None, False)
 
     def page(self, number: int, key: str, limit: int, offset: int) -> list[tuple[int, int, float]]:
         """Points (step, ts, value) of one metric of one run."""
         key_id = self._db.value("SELECT id FROM key WHERE name = ?", (key,))
+        if self._points.archived(number):
+            more = "SELECT step, ts, value FROM metric_more WHERE run = ? AND key = ?"
+            rows = [*self._points.all_of(number, key), *self._db.tuples(more, (number, key_id))]
+            rows.sort(key=lambda row: (row[1], row[0], -math.inf if row[2] is None else row[2]))
+            rows = rows[offset : offset + limit]
+            return [(step, ts, math.nan if value is None else value) for step, ts, value in rows]
         table = "SELECT step, ts, value FROM metric WHERE run = ?1 AND key = ?2"
         if self._db.value("SELECT 1 FROM metric_more WHERE run = ? AND key = ?", (number, key_id)) is not None:
             table += " UNION ALL SELECT step, ts, value FROM metric_more WHERE run = ?1 AND key = ?2"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mlops_tui.domains.experiments.records import DataInput as DataInput
+
 DEFAULT_ID = 0
 DEFAULT_NAME = "Default"
 RUN_NAME_TAG = "mlflow.runName"
@@ -25,19 +27,6 @@ class RemoteExperiment:
     changed_at: int
     deleted: bool
     tags: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class DataInput:
-    """A data set a run read."""
-
-    name: str
-    digest: str
-    source_type: str = ""
-    source: str = ""
-    schema: str = ""
-    profile: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class RemoteRuns:
         self._audit = audit
         self._store = store
         self._experiments = experiments
-        self._history = History(context.metrics)
+        self._history = History(context.metrics, store.numbers.points)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -162,22 +162,7 @@ class RemoteRuns:
         """Keep which data sets and models a run read, and which models it made (id, made here, step)."""
         number = self._active(run_id)
         with self._context.catalog.write() as tx:
-            tx.executemany(
-                "INSERT INTO run_input VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET tags = excluded.tags",
-                [
-                    (
-                        number,
-                        one.name,
-                        one.digest,
-                        one.source_type,
-                        one.source,
-                        one.schema,
-                        one.profile,
-                        json.dumps(one.tags),
-                    )
-                    for one in inputs
-                ],
-            )
+            self._store.put_inputs(tx, number, inputs)
             tx.executemany(
                 "INSERT INTO run_model VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET step = excluded.step",
                 [(number, model, int(made), step) for model, made, step in models],
@@ -284,6 +269,10 @@ class RemoteRuns:
         return number
 
     _number = number
+
+    def has(self, run_id: str) -> bool:
+        """Whether there is such a run, deleted or not."""
+        return self._store.number(run_id) is not None
 
     def _active(self, run_id: str) -> int:
         row = self._context.catalog.one("SELECT number, deleted_at FROM run WHERE id = ?", (run_id,))

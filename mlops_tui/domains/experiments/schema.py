@@ -139,3 +139,19 @@ def m002_remote(db: sqlite_utils.Database) -> None:
             model TEXT NOT NULL, path TEXT NOT NULL, sha TEXT NOT NULL, size INTEGER NOT NULL, logged_at INTEGER NOT NULL,
             PRIMARY KEY (model, path)) STRICT, WITHOUT ROWID"""
     )
+
+
+def m003_upkeep(db: sqlite_utils.Database) -> None:
+    """What was judged of runs, points that lie in Parquet files, files whose last run is gone, and when upkeep was done."""
+    db.execute(
+        """CREATE TABLE run_health (
+            run INTEGER PRIMARY KEY, seen_at INTEGER NOT NULL, judged_at INTEGER NOT NULL, marks TEXT NOT NULL,
+            last_at INTEGER NOT NULL, interval INTEGER) STRICT"""
+    )
+    db.execute(
+        "CREATE TABLE metric_archive (run INTEGER PRIMARY KEY, path TEXT NOT NULL, points INTEGER NOT NULL) STRICT"
+    )
+    db.execute("CREATE INDEX metric_archive_by_path ON metric_archive(path)")
+    db.execute("CREATE TABLE artifact_freed (sha TEXT PRIMARY KEY, freed_at INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute("CREATE INDEX artifact_by_sha ON artifact(sha)")
+    db.execute("CREATE TABLE upkeep (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.experiments.remote import Remote
 
 __all__ = ["ORDERS", "Experiments"]
+JUDGED_EVERY_MS = 10_000
 
 
 class Experiments(Upkeep):
@@ -44,7 +45,12 @@ class Experiments(Upkeep):
         Never call it inside a `write()`.
         """
         spooled = self._context.workspace.spool / SPOOL
-        return self._intake.take_in(wait=wait) if any(spooled.glob("*.seg")) else 0
+        if not any(spooled.glob("*.seg")):
+            return 0
+        taken = self._intake.take_in(wait=wait)
+        if ended := self._intake.take_ended():
+            self._judge(ended)
+        return taken
 
     def sweep(self) -> Runs:
         """Take in everything, then mark runs crashed whose process is gone without a last word; those runs.
@@ -62,9 +68,28 @@ class Experiments(Upkeep):
         for run_id, process in sorted(dead | late):
             if self._mark_crashed(run_id, process):
                 crashed.append(self.run(run_id))
+        if due := self._due():
+            self._judge(due)
         if forgotten := self._store.numbers.removed_with_numbers():
             self._forget(forgotten)
         return crashed
+
+    def _due(self) -> list[str]:
+        """Running runs that logged something since they were judged, not more often than every ten seconds."""
+        since = self._context.now() - JUDGED_EVERY_MS
+        running = [(run_id, self._store.number(run_id)) for run_id, _ in self._store.running()]
+        return [run_id for run_id, number in running if number and not self._store.upkeep.judged_lately(number, since)]
+
+    def _judge(self, run_ids: list[str]) -> None:
+        """Look at how these runs do and keep their marks; a mistake there must not keep anybody from logging."""
+        import logging  # with this and with statistics 10 ms that most lists need not pay
+
+        from mlops_tui.domains.experiments import judging
+
+        try:
+            judging.remember(self._context, self._store, run_ids)
+        except Exception:
+            logging.getLogger(__name__).exception("runs %s could not be judged", ", ".join(run_ids))
 
     def _dead(self) -> set[tuple[str, tuple[int, int, str]]]:
         """Runs said to run whose process is gone, with that process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 from mlops_tui.core.context import Context
 from mlops_tui.core.query import Query
 from mlops_tui.domains.experiments.numbers import NumbersStore, in_chunks
-from mlops_tui.domains.experiments.records import REMOTE, Experiment, Run, RunStart, RunState
+from mlops_tui.domains.experiments.records import REMOTE, DataInput, Experiment, Run, RunStart, RunState
 from mlops_tui.domains.experiments.schema import m001_experiments_and_runs, m002_run_text, m003_remote
 from mlops_tui.domains.experiments.searching import FEW
+from mlops_tui.domains.experiments.upkeep_store import UpkeepStore
 
 _RUN = (
     "r.number, r.id, e.name AS experiment, r.name, r.state, r.started_at, r.ended_at, r.user, r.host, r.source, r.command,"
-    " r.python, r.git_commit, r.git_branch, r.git_dirty, r.parent, r.error, r.pid"
+    " r.python, r.git_commit, r.git_branch, r.git_dirty, r.parent, r.error, r.pid, r.deleted_at"
 )
 _FROM_RUN = "FROM run r JOIN experiment e ON e.id = r.experiment_id"
 _PROCESS = "pid, process_started, boot"
@@ -30,6 +32,7 @@ class ExperimentsStore:
         self._context = context
         context.catalog.migrate("experiments", [m001_experiments_and_runs, m002_run_text, m003_remote])
         self.numbers = NumbersStore(context)
+        self.upkeep = UpkeepStore(context)
 
     # -- experiments --------------------------------------------------------------------------------------------------
 
@@ -124,6 +127,37 @@ class ExperimentsStore:
     def remove_tag(self, tx: sqlite3.Connection, number: int, key: str) -> None:
         tx.execute("DELETE FROM run_tag WHERE run = ? AND key = ?", (number, key))
 
+    def rename_run(self, tx: sqlite3.Connection, number: int, name: str) -> None:
+        tx.execute("UPDATE run SET name = ? WHERE number = ?", (name, number))
+
+    def delete_run(self, tx: sqlite3.Connection, number: int, at: int | None) -> bool:
+        """Hide a run, or with None bring it back; whether that changed anything."""
+        there = "IS NULL" if at is not None else "IS NOT NULL"
+        return bool(
+            tx.execute(f"UPDATE run SET deleted_at = ? WHERE number = ? AND deleted_at {there}", (at, number)).rowcount
+        )
+
+    def describe_experiment(self, tx: sqlite3.Connection, name: str, text: str) -> None:
+        tx.execute("UPDATE experiment SET description = ? WHERE name = ?", (text, name))
+
+    def put_inputs(self, tx: sqlite3.Connection, number: int, inputs: Sequence[DataInput]) -> None:
+        tx.executemany(
+            "INSERT INTO run_input VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET tags = excluded.tags",
+            [
+                (
+                    number,
+                    one.name,
+                    one.digest,
+                    one.source_type,
+                    one.source,
+                    one.schema,
+                    one.profile,
+                    json.dumps(one.tags),
+                )
+                for one in inputs
+            ],
+        )
+
     def remove_run(self, tx: sqlite3.Connection, number: int, at: int) -> None:
         tx.execute("INSERT INTO run_removed SELECT number, id, ? FROM run WHERE number = ?", (at, number))
         tx.execute("DELETE FROM run WHERE number = ?", (number,))
@@ -132,6 +166,13 @@ class ExperimentsStore:
 
     def number(self, run_id: str) -> int | None:
         return self._as_int(self._context.catalog.value("SELECT number FROM run WHERE id = ?", (run_id,)))
+
+    def inputs(self, number: int) -> list[DataInput]:
+        rows = self._context.catalog.tuples(
+            "SELECT name, digest, source_type, source, schema, profile, tags FROM run_input WHERE run = ? ORDER BY rowid",
+            (number,),
+        )
+        return [DataInput.of(row[:6], json.loads(row[6])) for row in rows]
 
     def was_removed(self, run_id: str) -> bool:
         return self._context.catalog.one("SELECT 1 FROM run_removed WHERE id = ?", (run_id,)) is not None
@@ -173,23 +214,26 @@ class ExperimentsStore:
     def runs_by_metric(
         self, where: Mapping[str, Any], order: str, limit: int, offset: int, query: Query | None = None
     ) -> list[Run]:
-        """Runs by the latest value of a metric; those whose value is NaN or missing come last, newest first."""
+        """Runs by the latest value of a metric, or `param:name` by a parameter; those without a number come last, newest first."""
         condition, values = self._condition(where, query)
+        by_param = order.removeprefix("-").startswith("param:")
+        table, value = ("param", "number") if by_param else ("metric_latest", "value")
+        order = order.replace("param:", "", 1) if by_param else order
         key, direction = order.removeprefix("-"), "DESC" if order.startswith("-") else "ASC"
         key_id = self._context.metrics.value("SELECT id FROM key WHERE name = ?", (key,))
         if query is not None:
             few = self._few(f"SELECT r.number FROM run r {condition}", values, FEW // 4)
             if few is not None:  # going through all runs by the metric would find these late
-                return self._ranked(few, key_id, direction, limit, offset)
-        ranked = "SELECT run FROM metrics.metric_latest WHERE key = ? AND value IS NOT NULL"
+                return self._ranked(few, key_id, direction, limit, offset, table, value)
+        ranked = f"SELECT run FROM metrics.{table} WHERE key = ? AND {value} IS NOT NULL"
         rows = self._context.across(
-            f"""SELECT {_RUN} FROM metrics.metric_latest l CROSS JOIN run r ON r.number = l.run JOIN experiment e ON e.id = r.experiment_id
-            {condition + " AND" if condition else "WHERE"} l.key = ? AND l.value IS NOT NULL
-            ORDER BY l.value {direction}, l.run {direction} LIMIT ? OFFSET ?""",
+            f"""SELECT {_RUN} FROM metrics.{table} l CROSS JOIN run r ON r.number = l.run JOIN experiment e ON e.id = r.experiment_id
+            {condition + " AND" if condition else "WHERE"} l.key = ? AND l.{value} IS NOT NULL
+            ORDER BY l.{value} {direction}, l.run {direction} LIMIT ? OFFSET ?""",
             (*values, key_id, limit, offset),
         )
         if len(rows) < limit:
-            skip = 0 if rows else max(0, offset - self._count_ranked(condition, values, key_id))
+            skip = 0 if rows else max(0, offset - self._count_ranked(condition, values, key_id, table, value))
             rows += self._context.across(
                 f"SELECT {_RUN} {_FROM_RUN} {condition + ' AND' if condition else 'WHERE'} r.number NOT IN ({ranked})"
                 " ORDER BY r.started_at DESC, r.number DESC LIMIT ? OFFSET ?",
@@ -197,22 +241,24 @@ class ExperimentsStore:
             )
         return self._runs(rows)
 
-    def _ranked(self, numbers: list[int], key_id: int | None, direction: str, limit: int, offset: int) -> list[Run]:
+    def _ranked(
+        self, numbers: list[int], key_id: int | None, direction: str, limit: int, offset: int, table: str, value: str
+    ) -> list[Run]:
         """These runs in the order of `runs_by_metric`."""
         tie = "-l.run" if direction == "DESC" else "l.run"
         rows = self._context.across(
-            f"""SELECT {_RUN} {_FROM_RUN} LEFT JOIN metrics.metric_latest l ON l.run = r.number AND l.key = ?
-            WHERE r.number IN ({", ".join("?" * len(numbers))}) ORDER BY l.value IS NULL, l.value {direction},
-            iif(l.value IS NULL, -r.started_at, {tie}), r.number DESC LIMIT ? OFFSET ?""",
+            f"""SELECT {_RUN} {_FROM_RUN} LEFT JOIN metrics.{table} l ON l.run = r.number AND l.key = ?
+            WHERE r.number IN ({", ".join("?" * len(numbers))}) ORDER BY l.{value} IS NULL, l.{value} {direction},
+            iif(l.{value} IS NULL, -r.started_at, {tie}), r.number DESC LIMIT ? OFFSET ?""",
             (key_id, *numbers, limit, offset),
         )
         return self._runs(rows)
 
-    def _count_ranked(self, condition: str, values: Sequence[Any], key_id: int | None) -> int:
+    def _count_ranked(self, condition: str, values: Sequence[Any], key_id: int | None, table: str, value: str) -> int:
         return int(
             self._context.across(
-                f"""SELECT count(*) FROM metrics.metric_latest l JOIN run r ON r.number = l.run JOIN experiment e ON e.id = r.experiment_id
-                {condition + " AND" if condition else "WHERE"} l.key = ? AND l.value IS NOT NULL""",
+                f"""SELECT count(*) FROM metrics.{table} l JOIN run r ON r.number = l.run JOIN experiment e ON e.id = r.experiment_id
+                {condition + " AND" if condition else "WHERE"} l.key = ? AND l.{value} IS NOT NULL""",
                 (*values, key_id),
             )[0][0]
         )
@@ -234,7 +280,11 @@ class ExperimentsStore:
                 in_chunks(self._context.metrics.read, "SELECT run, seen_at FROM run_seen WHERE run IN ({})", numbers),
             )
         )
-        return [_run(row, tags.get(row["number"], {}), seen.get(row["number"])) for row in rows]
+        marks = self.upkeep.marks({row["number"]: row["state"] for row in rows})
+        return [
+            _run(row, tags.get(row["number"], {}), seen.get(row["number"]), marks.get(row["number"], ()))
+            for row in rows
+        ]
 
     def count(self, query: Query) -> int:
         """How many runs meet a query."""
@@ -248,9 +298,11 @@ class ExperimentsStore:
             "parent": "r.parent = ?",
         }
         given = {name: value for name, value in where.items() if value is not None}
-        with_deleted = given.pop("with_deleted", False)
+        with_deleted, only_deleted = given.pop("with_deleted", False), given.pop("deleted", False)
         texts, values = [columns[name] for name in given], list(given.values())
-        if not with_deleted:
+        if only_deleted:
+            texts.append("r.number IN (SELECT d.number FROM run d WHERE d.deleted_at IS NOT NULL)")
+        elif not with_deleted:
             texts.append(_NOT_DELETED)
         if query is not None:
             text, params = query.sql(self._few)
@@ -269,9 +321,9 @@ class ExperimentsStore:
         return None if value is None else int(value)
 
 
-def _run(row: sqlite3.Row, tags: dict[str, str], seen_at: int | None) -> Run:
+def _run(row: sqlite3.Row, tags: dict[str, str], seen_at: int | None, marks: tuple[str, ...]) -> Run:
     values = dict(row)
     del values["number"]
     values["state"] = RunState(values["state"])
     values["git_dirty"] = bool(values["git_dirty"])
-    return Run(**values, tags=tags, seen_at=seen_at)
+    return Run(**values, tags=tags, seen_at=seen_at, marks=marks)
