@@ -10,8 +10,10 @@ from typing import Any
 
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.ids import did_you_mean
+from mlops_tui.domains.features.derived_records import Aggregate
 from mlops_tui.domains.features.online_store import EVENT, Layout, OnlineStore
 from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, Found, quote
+from mlops_tui.domains.features.window_store import WindowLayout, questions
 
 _ONE_BY_ONE = 8  # above so many keys one statement for all is cheaper
 _WORDS = {
@@ -28,15 +30,23 @@ _KEY_TYPES: dict[str, type] = {BIGINT: int, DOUBLE: float, VARCHAR: str, BOOLEAN
 class _Plan:
     """One table and list of columns, ready to be asked."""
 
-    def __init__(self, layout: Layout, columns: Sequence[str] | None) -> None:
+    def __init__(self, layout: Layout, columns: Sequence[str] | None, windows: WindowLayout | None = None) -> None:
         self.layout = layout
         self.keys = layout.keys
         special = {*layout.keys, layout.time, layout.created}
-        names = [name for name in layout.columns if name not in special] if columns is None else list(columns)
-        for name in names:
-            if name not in layout.columns:
-                hint = did_you_mean(name, list(layout.columns), f"It has: {', '.join(layout.columns)}.")
-                raise InvalidInput(f"Table '{layout.name}' has no column '{name}' online.", hint=hint)
+        asked = [name for name in layout.columns if name not in special] if columns is None else list(columns)
+        declared = {one.name: one for one in windows.aggregates} if windows is not None else {}
+        for name in asked:
+            if name not in layout.columns and name not in declared:
+                known = [*layout.columns, *declared]
+                hint = did_you_mean(name, known, f"It has: {', '.join(known)}.")
+                raise InvalidInput(
+                    f"Table '{layout.name}' has no column '{name}' online.",
+                    hint=f"{hint} What was declared since comes with: mlops features materialize {layout.name}",
+                )
+        names = [name for name in asked if name in layout.columns]
+        self.asked = tuple(asked)
+        self.windows = _Asking(layout, windows, [declared[n] for n in asked if n not in layout.columns])
         self.names = tuple(names)
         self.ttl_us = None if layout.ttl is None else layout.ttl * 1000
         self.timed = layout.time is not None
@@ -79,6 +89,30 @@ class _Plan:
         return Found(key, values, status, None if age is None else age // 1000)
 
 
+class _Asking:
+    """Aggregates of one table, ready to be asked of the rows of its windows."""
+
+    def __init__(self, layout: Layout, windows: WindowLayout | None, wanted: Sequence[Aggregate]) -> None:
+        self.questions: list[tuple[str, list[str]]] = []
+        self._shown: dict[str, Callable[[Any], Any]] = {}
+        if windows is not None and wanted:
+            self.questions = questions(windows, layout.keys, wanted)
+            kinds = {one.name: one.type_in(windows.columns) for one in wanted}
+            self._shown = {name: _SHOWN[kind] for name, kind in kinds.items() if kind in _SHOWN}
+
+    def ask(self, store: OnlineStore, key: Sequence[Any], now_us: int) -> dict[str, Any]:
+        """The aggregates of one entity at a moment, as the offline join has them then."""
+        if None in key:  # no entity at all, which even a count says nothing of
+            return {name: None for _, names in self.questions for name in names}
+        given = {"now": now_us} | {f"k{place}": value for place, value in enumerate(key)}
+        found: dict[str, Any] = {}
+        for sql, names in self.questions:
+            found |= zip(names, store.db.read(sql, given)[0], strict=True)
+        for name, shown in self._shown.items():
+            found[name] = None if found[name] is None else shown(found[name])
+        return found
+
+
 class Lookups:
     """Asks the online side; keeps what it learned of a table until a statement no longer fits."""
 
@@ -99,7 +133,7 @@ class Lookups:
         layout = self._store.layout(name)
         if layout is None:
             raise NotFound(f"Table '{name}' is not online.", hint=f"Bring it there: mlops features materialize {name}")
-        plan = self._plans[key] = _Plan(layout, columns)
+        plan = self._plans[key] = _Plan(layout, columns, self._store.windows.get(layout.table_id) if columns else None)
         return self._asked(plan, rows)
 
     def _asked(self, plan: _Plan, rows: Sequence[Mapping[str, Any]]) -> list[Found]:
@@ -108,11 +142,16 @@ class Lookups:
         if len(rows) > _ONE_BY_ONE and plan.simple in (int, str):
             keys = [plan.key(row)[0] for row in rows]
             by_key = {row[-1]: row for row in read(plan.many, (json.dumps(keys),))}
-            return [plan.found(row, by_key.get(key), now_us) for row, key in zip(rows, keys, strict=True)]
-        answers = []
-        for row in rows:
-            found = read(plan.one, plan.key(row))
-            answers.append(plan.found(row, found[0] if found else None, now_us))
+            answers = [plan.found(row, by_key.get(key), now_us) for row, key in zip(rows, keys, strict=True)]
+        else:
+            answers = []
+            for row in rows:
+                found = read(plan.one, plan.key(row))
+                answers.append(plan.found(row, found[0] if found else None, now_us))
+        if plan.windows.questions:
+            for row, answer in zip(rows, answers, strict=True):
+                values = answer.values | plan.windows.ask(self._store, plan.key(row), now_us)
+                answer.values = {name: values[name] for name in plan.asked}
         return answers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -11,6 +12,7 @@ from mlops_tui.core.errors import InvalidInput, Unavailable
 from mlops_tui.domains.features.joining import Joining
 from mlops_tui.domains.features.looking import Lookups, iso, online_value
 from mlops_tui.domains.features.online_store import FILE, Layout, OnlineStore
+from mlops_tui.domains.features.online_windows import OnlineWindows
 from mlops_tui.domains.features.records import BOOLEAN, TIMESTAMP, Found, Materialized, Snapshot, Table, quote
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ class Online(Joining):
     @cached_property
     def _online(self) -> OnlineStore:
         return OnlineStore(self._context)
+
+    @cached_property
+    def _windows(self) -> OnlineWindows:
+        return OnlineWindows(self._context, self._store, self._snapshots, self._derived, self._online)
 
     @cached_property
     def _lookups(self) -> Lookups:
@@ -54,9 +60,11 @@ class Online(Joining):
         at = self._online.layout(name)
         since = at.version if at is not None and not full and self._continues(table, snapshot, at) else 0
         layout = _layout(table, snapshot, 1 if at is None else at.generation + (not since), self._context.now())
+        layout = layout if at is None else dataclasses.replace(layout, log_share=at.log_share)
         rows = _newest(
             self._snapshots, self._context.lake, table, snapshot, layout, self._added(table, snapshot, since)
         )
+        windows = self._windows.plan(table, snapshot, full=full)
         with self._online.db.write() as tx:
             if self._online.layout(name) != at:
                 raise Unavailable(f"'{name}' was brought online by another process meanwhile.", hint="Try again.")
@@ -65,6 +73,8 @@ class Online(Joining):
             written = self._online.upsert(tx, layout, rows)
             # What was pushed since the flush above must not be lost to a table made anew, nor to a lake row without a time.
             self._online.upsert(tx, layout, _rows(layout, self._online.unflushed(table)))
+            if windows is not None:
+                self._windows.write(tx, table, snapshot, layout, windows)
             self._online.advance(tx, layout, snapshot.version, self._context.now())
         return Materialized(name, snapshot.version, since, len(rows), written, self._online.count(layout))
 
@@ -85,7 +95,8 @@ class Online(Joining):
         written = _rows(layout, whole)
         with self._online.db.write() as tx:
             done = self._online.upsert(tx, layout, written)
-            self._online.add_push(tx, layout, now, [_kept(layout, row) for row in written])
+            numbered = self._online.add_push(tx, layout, now, [_kept(layout, row) for row in written])
+            self._windows.push(tx, layout, numbered)
         return done
 
     def flush(self, name: str) -> int:
@@ -122,8 +133,8 @@ class Online(Joining):
         done = 0
         for batch in self._online.claim(table, f"{_PUSHED}{os.urandom(8).hex()}"):
             rows = self._online.pushed(table, batch)
-            self._take_in(table, rows, batch)
-            self._online.forget(table, batch)
+            landed = self._take_in(table, rows, batch)
+            self._online.forget(table, batch, landed.version)
             done += len(rows)
         return done
 

@@ -16,11 +16,11 @@ from typing import Any
 from mlops_tui.core.context import Context
 from mlops_tui.core.db import Database
 from mlops_tui.domains.features import schema
-from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, Table, quote
+from mlops_tui.domains.features.records import BIGINT, Table, quote
+from mlops_tui.domains.features.window_store import SQLITE, WindowStore
 
 FILE = "online.db"
 EVENT, CREATED = '"_event_us"', '"_created_us"'
-_SQLITE = {BOOLEAN: "INTEGER", BIGINT: "INTEGER", DOUBLE: "REAL", VARCHAR: "TEXT", TIMESTAMP: "INTEGER"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class OnlineStore:
         self.db = Database(context.workspace.root / FILE, durability="normal")
         context.on_close(self.db.close)
         self.db.migrate("online", schema.ONLINE)
+        self.windows = WindowStore(self.db)
 
     def layout(self, name: str) -> Layout | None:
         row = self.db.one("SELECT * FROM online_table WHERE name = ?", (name,))
@@ -63,7 +64,7 @@ class OnlineStore:
         ):
             tx.execute(f"DROP TABLE IF EXISTS {_layout(row).physical}")
         tx.execute("DELETE FROM online_table WHERE table_id = ? OR name = ?", (layout.table_id, layout.name))
-        columns = ", ".join(f"{quote(name)} {_SQLITE[kind]}" for name, kind in layout.columns.items())
+        columns = ", ".join(f"{quote(name)} {SQLITE[kind]}" for name, kind in layout.columns.items())
         keys = ", ".join(map(quote, layout.keys))
         # A single whole-number key is the row id itself: one b-tree descent less.
         rowid = "" if len(layout.keys) == 1 and layout.columns[layout.keys[0]] == BIGINT else ", WITHOUT ROWID"
@@ -119,14 +120,18 @@ class OnlineStore:
                 tx.execute(f"DROP TABLE IF EXISTS {layout.physical}")
                 tx.execute("DELETE FROM online_table WHERE table_id = ?", (layout.table_id,))
                 tx.execute("DELETE FROM online_push WHERE table_id = ?", (layout.table_id,))
+                windows = self.windows.get(layout.table_id)
+                if windows is not None:
+                    self.windows.remove(tx, windows)
 
     # -- pushes ------------------------------------------------------------------------------------------------------
 
-    def add_push(self, tx: sqlite3.Connection, layout: Layout, at: int, rows: Iterable[Mapping[str, Any]]) -> None:
-        tx.executemany(
-            "INSERT INTO online_push (table_id, at, row) VALUES (?, ?, ?)",
-            [(layout.table_id, at, json.dumps(row)) for row in rows],
-        )
+    def add_push(
+        self, tx: sqlite3.Connection, layout: Layout, at: int, rows: Iterable[Mapping[str, Any]]
+    ) -> list[tuple[int, Mapping[str, Any]]]:
+        """Let rows wait for the lake; the number each got, with the row."""
+        sql = "INSERT INTO online_push (table_id, at, row) VALUES (?, ?, ?)"
+        return [(tx.execute(sql, (layout.table_id, at, json.dumps(row))).lastrowid or 0, row) for row in rows]
 
     def claim(self, table: Table, batch: str) -> list[str]:
         """Put waiting rows into a batch; all batches that wait, also those of a flush that was killed."""
@@ -149,8 +154,20 @@ class OnlineStore:
         rows = self.db.read("SELECT row FROM online_push WHERE table_id = ? ORDER BY id", (table.id,))
         return [json.loads(row[0]) for row in rows]
 
-    def forget(self, table: Table, batch: str) -> None:
+    def pushes(self, table: Table) -> list[tuple[int, str | None, dict[str, Any]]]:
+        """(number, batch, row) of all pushed rows that wait, in the order they came."""
+        rows = self.db.read("SELECT id, batch, row FROM online_push WHERE table_id = ? ORDER BY id", (table.id,))
+        return [(row[0], row[1], json.loads(row[2])) for row in rows]
+
+    def batches(self, table: Table) -> list[str]:
+        """The batches that waiting rows were put into."""
+        sql = "SELECT DISTINCT batch FROM online_push WHERE table_id = ? AND batch IS NOT NULL"
+        return [row[0] for row in self.db.read(sql, (table.id,))]
+
+    def forget(self, table: Table, batch: str, version: int) -> None:
+        """The rows of a batch wait no more: `version` of the table has them."""
         with self.db.write() as tx:
+            self.windows.land(tx, table.id, batch, version)
             tx.execute("DELETE FROM online_push WHERE table_id = ? AND batch = ?", (table.id, batch))
 
     def waiting(self, table: Table) -> int:

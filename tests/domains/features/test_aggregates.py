@@ -207,3 +207,130 @@ def test_an_aggregate_of_a_column_that_went_says_so(features):
     features.ingest("f", [{"k": 1, "t": T0, "s": 1.0}], mode="replace")
     with pytest.raises(InvalidInput, match="lacks 'v'"):
         features.join(spine((1, T0)), ["f:s"])
+
+
+# -- online ------------------------------------------------------------------------------------------------------------
+
+
+def online(features, key, *names):
+    (found,) = features.lookup("f", [{"k": key}], columns=list(names))
+    return tuple(found.values[name] for name in names)
+
+
+def agree(features, clock, names, keys):
+    """Online now and the offline join at this moment say the same of every key, before and after pushes reach the lake."""
+    served = features.lookup("f", [{"k": key} for key in keys], columns=names)
+    features.flush("f")
+    assert [one.values for one in features.lookup("f", [{"k": key} for key in keys], columns=names)] == [
+        one.values for one in served
+    ]
+    moment = pd.to_datetime([clock.now] * len(keys), unit="ms", utc=True)
+    joined = features.join(pd.DataFrame({"k": keys, "t": moment}), [f"f:{','.join(names)}"])
+    for place, one in enumerate(served):
+        for name in names:
+            offline = joined[name].iloc[place]
+            assert same(one.values[name], None if pd.isna(offline) else offline), (keys[place], name)
+
+
+def test_lookups_answer_aggregates_at_the_moment_of_asking(features, clock):
+    now = datetime.fromtimestamp(clock.now / 1000, UTC)
+    make(features, [(1, now - HOUR, now - HOUR, 10.0), (1, now - 2 * HOUR, now, 5.0), (1, now + HOUR, now, 99.0)])
+    features.add_aggregates("f", ["sum(v) over 2h as s", "count(*) over 90m as n", "last(v) over 7d as l"])
+    features.materialize("f")
+    assert online(features, 1, "s", "n", "l") == (10.0, 1, 10.0)
+    assert online(features, 2, "s", "n", "l") == (None, 0, None)
+    clock.advance(30 * 60_000)
+    assert online(features, 1, "n") == (0,)
+    clock.advance(30 * 60_000)
+    assert online(features, 1, "s", "v", "l") == (99.0, 99.0, 99.0)
+    assert "s" not in features.lookup("f", [{"k": 1}])[0].values
+
+
+def test_a_push_counts_at_once_and_never_twice(features, clock):
+    now = datetime.fromtimestamp(clock.now / 1000, UTC)
+    make(features, [(1, now - HOUR, now - HOUR, 10.0)])
+    features.add_aggregates("f", ["sum(v) over 1d as s", "count(*) over 1d as n"])
+    features.materialize("f")
+    features.push("f", [{"k": 1, "t": now.isoformat(), "v": 1.0}, {"k": 1, "t": now.isoformat(), "v": 1.0}])
+    assert online(features, 1, "s", "n") == (12.0, 3)
+    features.flush("f")
+    assert online(features, 1, "s", "n") == (12.0, 3)
+    for step in (features.materialize, features.compact, features.materialize):
+        step("f")
+        assert online(features, 1, "s", "n") == (12.0, 3)
+    features.push("f", [{"k": 1, "t": now.isoformat(), "v": 1.0}])
+    features.materialize("f", full=True)
+    assert online(features, 1, "s", "n") == (13.0, 4)
+
+
+def test_a_push_that_another_process_is_taking_in_counts_once(features, clock, monkeypatch):
+    now = datetime.fromtimestamp(clock.now / 1000, UTC)
+    make(features, [(1, now - HOUR, now - HOUR, 10.0)])
+    features.add_aggregates("f", ["count(*) over 1d as n"])
+    features.materialize("f")
+    features.push("f", [{"k": 1, "t": now.isoformat(), "v": 1.0}])
+    table = features.get("f")
+    (batch,) = features._online.claim(table, "push:other")
+    features._take_in(
+        table, features._online.pushed(table, batch), batch
+    )  # and it is killed before it forgets the batch
+    monkeypatch.setattr(features, "_flush", lambda table: 0)
+    features.materialize("f")
+    assert online(features, 1, "n") == (2,)
+    features.materialize("f", full=True)
+    assert online(features, 1, "n") == (2,)
+
+
+def test_declaring_and_forgetting_takes_effect_with_the_next_materialisation(features, clock):
+    now = datetime.fromtimestamp(clock.now / 1000, UTC)
+    make(features, [(1, now - n * HOUR, now, float(n)) for n in range(4)])
+    features.materialize("f")
+    features.add_aggregates("f", ["sum(v) over 90m as s"])
+    with pytest.raises(InvalidInput, match="no column 's' online") as caught:
+        online(features, 1, "s")
+    assert "materialize f" in caught.value.hint
+    features.materialize("f")
+    assert online(features, 1, "s") == (1.0,)
+    features.remove_aggregate("f", "s")
+    features.add_aggregates("f", ["sum(v) over 9h as s"])  # the same name means something else now
+    features.materialize("f")
+    assert online(features, 1, "s") == (6.0,)
+    features.remove_aggregate("f", "s")
+    features.materialize("f")
+    with pytest.raises(InvalidInput):
+        online(features, 1, "s")
+    features.remove("f")
+    assert features._online.db.value("SELECT count(*) FROM sqlite_master WHERE name LIKE 'window_%'") == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_online_says_what_the_offline_join_says_whatever_happened(features, clock, seed):
+    draw = random.Random(seed)
+    keys = [1, 2, 3, 4]
+
+    def rows(count):
+        now = datetime.fromtimestamp(clock.now / 1000, UTC)
+        for _ in range(count):
+            event = now - draw.randrange(-2, 60) * HOUR
+            value = draw.choice([None, 1.0, 2.5, draw.random()])
+            yield {"k": draw.choice(keys[:3]), "t": event, "c": event + draw.choice([0, 5]) * HOUR, "v": value}
+
+    features.create("f", ["k"], time="t", created="c")
+    features.ingest("f", list(rows(40)))
+    names = declare(features, "12h") + declare(features, "2d", ["sum(v)", "last(v)", "count(*)"], corrected=True)
+    features.materialize("f")
+    steps = {
+        "ingest": lambda: features.ingest("f", list(rows(6))) and features.materialize("f"),
+        "push": lambda: features.push("f", [r | {"t": r["t"].isoformat(), "c": r["c"].isoformat()} for r in rows(3)]),
+        "flush": lambda: features.flush("f"),
+        "compact": lambda: features.compact("f") and features.materialize("f"),
+        "replace": lambda: features.ingest("f", list(rows(20)), mode="replace") and features.materialize("f"),
+        "restore": lambda: features.restore("f@1") and features.materialize("f"),
+        "wait": lambda: clock.advance(draw.randrange(1, 20) * 3_600_000),
+    }
+    order = ["push", "ingest", "wait", "push", "compact", *draw.choices(list(steps), k=5)]
+    for step in order:
+        steps[step]()
+        agree(features, clock, names, keys)
+        if step == "flush":
+            features.materialize("f")
