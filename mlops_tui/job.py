@@ -78,6 +78,10 @@ def _ingest(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | 
     return _plain(workbench.features.ingest(job.spec["table"], source, progress=report, **options))
 
 
+def _archive(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    return _plain(workbench.experiments.archive())
+
+
 def _command(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
     """Any program: spec = {"command": [...]}, run in the project folder; a code other than 0 is a failure."""
     code = subprocess.run(job.spec["command"], cwd=workbench.workspace.project, check=False).returncode
@@ -91,6 +95,7 @@ KINDS: dict[str, Callable[[Workbench, Job, Report], dict[str, Any] | None]] = {
     "compact": _compact,
     "monitor": _monitor,
     "ingest": _ingest,
+    "archive": _archive,
     "command": _command,
 }
 

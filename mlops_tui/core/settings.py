@@ -74,6 +74,7 @@ class Retention(Struct, forbid_unknown_fields=True, frozen=True):
 
     predictions_days: Positive = 90
     jobs_days: Positive = 90
+    points_days: Positive = 30  # after a run ended its points move to Parquet; nothing is lost
 
 
 class Settings(Struct, frozen=True):

@@ -61,6 +61,7 @@ class Daemon:
             Task("experiments", 2.0, self._experiments),
             Task("compaction", max(1.0, pace.compact_s / 2), self._compaction),
             Task("monitoring", pace.monitor_s, self._monitoring),
+            Task("archive", 600.0, self._archive),
             Task("failures", 5.0, self._failures, on_change=True),
             Task("sync", min(2.0, pace.sweep_s), self._sync),
             Task("sweep", pace.sweep_s, self._sweep),
@@ -183,6 +184,11 @@ class Daemon:
     def _monitoring(self) -> None:
         if self._bench.monitoring.due():
             self._bench.jobs.submit("monitor", "Compare traffic with training", {}, key="monitor", internal=True)
+
+    def _archive(self) -> None:
+        if self._bench.experiments.archive_due():
+            title = "Move points of old runs to Parquet"
+            self._bench.jobs.submit("archive", title, {}, key="archive", internal=True)
 
     def _failures(self) -> None:
         """An alert for work that failed for good, whoever ran it; the next success of its kind ends the alert."""
