@@ -36,9 +36,9 @@ class Artifacts:
     def put_bytes(self, data: bytes) -> str:
         """Store bytes; their SHA-256."""
         digest = _sha256(data)
-        if self._place(digest).exists():
-            return digest
         try:
+            if self._renew(self._place(digest)):
+                return digest
             staged = self._stage()
             try:
                 staged.write_bytes(data)
@@ -102,6 +102,24 @@ class Artifacts:
     def has(self, sha: str) -> bool:
         return self._place(sha).exists()
 
+    def stored_at(self, sha: str) -> float:
+        """When this content was stored last, in seconds since the epoch. Raises NotFound."""
+        return self._find(sha).stat().st_mtime
+
+    def remove(self, sha: str) -> None:
+        """Take a file away for good. Only for content that nobody names, stored so long ago that nobody is about to."""
+        self._find(sha).unlink(missing_ok=True)
+
+    def _renew(self, place: Path) -> bool:
+        """Whether the content is there; then it counts as stored just now, so that no collector takes it before it is named."""
+        try:
+            os.utime(place)
+        except FileNotFoundError:
+            return False
+        except PermissionError:  # of another member of the group: it is there, which is what was asked
+            return place.exists()
+        return True
+
     def _find(self, sha: str) -> Path:
         place = self._place(sha)
         if not place.is_file():
@@ -122,7 +140,7 @@ class Artifacts:
 
     def _keep(self, staged: Path, digest: str) -> None:
         place = self._place(digest)
-        if place.exists():
+        if self._renew(place):
             return
         place.parent.mkdir(parents=True, exist_ok=True)
         staged.chmod(0o440)

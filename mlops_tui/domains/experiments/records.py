@@ -11,6 +11,7 @@ from typing import Any
 MAX_KEY = 250
 MAX_PARAM = 6000
 MAX_TAG = 8000
+MAX_NOTE = 100_000
 MAX_ERROR = 20_000
 SILENT_TIMES = 10
 SILENT_AT_LEAST_MS = 60_000
@@ -59,6 +60,16 @@ class Size:
     points: int
     archived: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What was, or would be, removed for good: runs, and files nobody named any more with their bytes."""
+
+    runs: tuple[str, ...]
+    files: int
+    bytes: int
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
