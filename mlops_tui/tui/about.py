@@ -19,7 +19,9 @@ PANES: dict[tuple[str, str], str] = {
         "tables",
     ): "Feature tables. A table names its key columns and, for point-in-time joins, its event time.",
     ("features", "snapshots"): "Each ingest makes a snapshot that never changes; `table@12` names one for good.",
-    ("features", "rows"): "The rows of a table as it is now, or of the snapshot they were opened from.",
+    ("features", "rows"): "The rows of a table as it is now, or of the snapshot they were opened from, with a profile of the column.",
+    ("features", "checks"): "What must hold of a table, and how that went the last time; a failed error stops pipelines.",
+    ("features", "aside"): "Rows that an ingest could not read or that lack a key or a time, with line, column and reason.",
     (
         "experiments",
         "runs",

@@ -33,7 +33,7 @@ def read(bench: Workbench, ask: Ask, offset: int, limit: int) -> list[GridRow]:
     snapshot = bench.features.snapshot(ask.of)
     table = bench.features.get(snapshot.table)
     names = [*table.keys, *([table.time] if table.time else [])]
-    found = bench.features.rows(
+    found = bench.features.window(
         snapshot.reference,
         where=where(ask.filter, snapshot.columns, bench.context.now()),
         order=ask.order or None,
@@ -44,8 +44,12 @@ def read(bench: Workbench, ask: Ask, offset: int, limit: int) -> list[GridRow]:
 
 
 def total(bench: Workbench, ask: Ask) -> int | None:
-    """The rows of the snapshot; how many a filter leaves is not counted before they are read."""
-    return None if ask.filter.strip() or not ask.of else bench.features.snapshot(ask.of).rows
+    """The rows of the snapshot, or those a filter leaves where counting them is quick; a false total is never said."""
+    if not ask.of:
+        return None
+    snapshot = bench.features.snapshot(ask.of)
+    condition = where(ask.filter, snapshot.columns, bench.context.now())
+    return snapshot.rows if condition is None else bench.features.tally(snapshot.reference, condition)
 
 
 def columns(bench: Workbench, ask: Ask) -> tuple[Column, ...]:
@@ -57,7 +61,7 @@ def columns(bench: Workbench, ask: Ask) -> tuple[Column, ...]:
 def _column(name: str, kind: str, at: int) -> Column:
     return Column(
         name,
-        lambda row, now: _cell(row.values.get(name)),
+        lambda row, now: shown(row.values.get(name)),
         width=28,
         right=_is_number(kind),
         rank=at + 1,
@@ -66,7 +70,8 @@ def _column(name: str, kind: str, at: int) -> Column:
     )
 
 
-def _cell(value: Any) -> Span:
+def shown(value: Any) -> Span:
+    """A value of a row as a cell."""
     if value is None:
         return ("·", "muted")  # nothing, not an empty text
     return (number(value, 6) if isinstance(value, float) else clean(value), "text")
@@ -76,24 +81,38 @@ def _is_number(kind: str) -> bool:
     return kind.upper().partition("(")[0] in _NUMBERS
 
 
-def fields(kinds: Mapping[str, str]) -> Fields:
-    """What a filter may ask of rows: every column by its name; bare words look into all of them."""
+def fields(kinds: Mapping[str, str], known: Mapping[str, Sequence[str]] | None = None) -> Fields:
+    """What a filter may ask of rows: every column by its name; bare words look into all of them.
+
+    `known` are common values by column, for completion.
+    """
     plain = {
         name: kind for name, kind in kinds.items() if "?" not in name
     }  # `?` is where a value goes in the condition
     every = ", ".join(f"CAST({_quoted(name)} AS VARCHAR)" for name in plain)
+    values = known or {}
     return Fields(
-        *(_field(name, kind) for name, kind in plain.items()),
+        *(_field(name, kind, values.get(name, ())) for name, kind in plain.items()),
         *((Field("text", aliases=("any",), searched=True, sql=Sql(f"concat_ws(' ', {every})")),) if plain else ()),
     )
 
 
-def _field(name: str, kind: str) -> Field:
+def known_fields(bench: Workbench, ref: str) -> Fields:
+    """The fields of a table or snapshot; the commonest texts of a profile that was kept are offered as values."""
+    if not ref:
+        return Fields()
+    kept = bench.features.kept_profile(ref)
+    tops = {one.name: [str(value) for value, _ in one.top] for one in kept.columns if one.top} if kept else {}
+    return fields(bench.features.snapshot(ref).columns, tops)
+
+
+def _field(name: str, kind: str, values: Sequence[str]) -> Field:
     if _is_number(kind):
         return Field(name, Kind.NUMBER, sql=Sql(_quoted(name)))
     if kind.upper().startswith(("TIMESTAMP", "DATE")):
         return Field(name, Kind.TIME, sql=Sql(f"epoch_ms(CAST({_quoted(name)} AS TIMESTAMP))"))
-    return Field(name, Kind.TEXT, sql=Sql(f"CAST({_quoted(name)} AS VARCHAR)"))
+    offered = (lambda: values) if values else None
+    return Field(name, Kind.TEXT, known=offered, sql=Sql(f"CAST({_quoted(name)} AS VARCHAR)"))
 
 
 def where(text: str, kinds: Mapping[str, str], now: int) -> str | None:
