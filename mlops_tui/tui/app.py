@@ -177,6 +177,11 @@ class MlopsApp(TerminalApp):
         self.run_worker(count, thread=True, exclusive=True, group="alarms", exit_on_error=False)
 
     @property
+    def watches(self) -> bool:
+        """Whether what others write is looked for; a picture of the application stands still."""
+        return bool(self._background)
+
+    @property
     def base_desk(self) -> Screen[Any] | None:
         """The desk, or the page of an object in front of it, under whatever dialog is open."""
         stack = self.screen_stack
@@ -236,7 +241,7 @@ class MlopsApp(TerminalApp):
         from mlops_tui.tui.widgets.jump import Jump
 
         desk = self.base_desk
-        if isinstance(desk, Desk) and self.screen is desk:
+        if isinstance(desk, Desk) and not self.screen.is_modal:
             self.push_screen(Jump(desk))
 
     def action_command_log(self) -> None:
