@@ -30,7 +30,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "features": ("features:features", "Feature tables: versioned snapshots and point-in-time joins."),
     "experiments": ("experiments:experiments", "Experiments: groups of runs."),
     "runs": ("runs:runs", "Runs: parameters, metrics, artifacts."),
-    "studies": ("studies:studies", "Searches for the best parameters, trial by trial."),
     "import": ("transfer:import_", "Take over runs from MLflow, TensorBoard, Weights & Biases or CSV."),
     "export": ("transfer:export", "Hand runs to MLflow or Parquet."),
     "models": ("registry:models", "Model versions, aliases, stages, promotion and rollback."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mlops_tui.core.context import Context
 from mlops_tui.domains.audit.service import Audit
+from mlops_tui.domains.experiments.arrivals import Arrivals
 from mlops_tui.domains.experiments.remote_experiments import RemoteExperiments
 from mlops_tui.domains.experiments.remote_files import RemoteFiles
 from mlops_tui.domains.experiments.remote_models import LoggedModels
@@ -16,10 +17,11 @@ from mlops_tui.domains.experiments.store import ExperimentsStore
 
 
 class Remote:
-    """Experiments, runs, logged models and files."""
+    """Experiments, runs, logged models, files, and runs that were made elsewhere."""
 
     def __init__(self, context: Context, audit: Audit, store: ExperimentsStore) -> None:
         self.experiments = RemoteExperiments(context, audit)
         self.runs = RemoteRuns(context, audit, store, self.experiments)
         self.models = LoggedModels(context, audit, self.runs)
         self.files = RemoteFiles(context, self.runs, self.models)
+        self.arrivals = Arrivals(context, audit, store, self.experiments)

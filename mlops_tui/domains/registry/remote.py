@@ -76,6 +76,14 @@ class RemoteRegistry:
             self._audit.note(tx, "create", "model", name)
         return self.model(name)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a model of that name."""
+        return self._base.has_model(name)
+
+    def tag_values(self, name: str, key: str) -> set[str]:
+        """The values that a tag has among the versions of a model; none for an unknown model."""
+        return {version.tags[key] for version in self._base.versions(name) if key in version.tags}
+
     def model(self, name: str) -> RemoteModel:
         """Raises NotFound."""
         if not self._base.has_model(name):
@@ -142,8 +150,9 @@ class RemoteRegistry:
         link: str = "",
         description: str = "",
         tags: Mapping[str, str] | None = None,
+        number: int = 0,
     ) -> RemoteVersion:
-        """Make the files (path -> hash, in the store already) the next version of a model.
+        """Make the files (path -> hash, in the store already) the next version of a model, or version `number` if all are below.
 
         Raises NotFound (the model), InvalidInput (no files, a bad tag).
         """
@@ -159,7 +168,7 @@ class RemoteRegistry:
         with self._context.catalog.write() as tx:
             version = Version(
                 model=name,
-                version=self._base.next_number(name),
+                version=max(number, self._base.next_number(name)),
                 sha=sha,
                 stage=Stage.NONE,
                 aliases=[],
