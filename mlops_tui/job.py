@@ -78,6 +78,32 @@ def _ingest(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | 
     return _plain(workbench.features.ingest(job.spec["table"], source, progress=report, **options))
 
 
+def _flush(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    """Pushed rows into the lake, table by table: one that cannot be flushed does not stop the others."""
+    flushed, wrong = 0, []
+    for name in workbench.features.flush_due():
+        try:
+            flushed += workbench.features.flush(name)
+        except WorkbenchError as error:
+            wrong.append(f"{name}: {error.message}")
+    if wrong:
+        raise InvalidInput(" ".join(wrong), hint="The rows wait and are tried again.")
+    return {"rows": flushed}
+
+
+def _watch(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    """New files of a watched folder; an alert for each that cannot be read at all, until it can."""
+    outcomes = workbench.features.take_watched(job.spec["watch"], job.spec["files"], progress=report)
+    for one in outcomes:
+        subject = f"{job.name}/{Path(one.file).name}"
+        if one.state == "refused":
+            title = f"{Path(one.file).name} was not taken into {job.name}"
+            workbench.alerts.raise_alert("watch", subject, title=title, detail=one.reason, facts={"file": one.file})
+        else:
+            workbench.alerts.resolve_by("watch", subject, "it was taken in")
+    return {"files": len(outcomes), "refused": sum(one.state == "refused" for one in outcomes)}
+
+
 def _archive(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
     return _plain(workbench.experiments.archive())
 
@@ -95,6 +121,8 @@ KINDS: dict[str, Callable[[Workbench, Job, Report], dict[str, Any] | None]] = {
     "compact": _compact,
     "monitor": _monitor,
     "ingest": _ingest,
+    "flush": _flush,
+    "watch": _watch,
     "archive": _archive,
     "command": _command,
 }

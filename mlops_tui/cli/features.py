@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import features_checks, features_online, features_profile, features_upkeep
+from mlops_tui.cli import features_checks, features_online, features_profile, features_upkeep, features_watch
 from mlops_tui.cli.frames import rows_of, write_frame
 from mlops_tui.cli.output import (
     confirm,
@@ -47,6 +47,8 @@ features.add_command(features_online.lookup)
 features.add_command(features_online.push)
 features.add_command(features_online.flush)
 features.add_command(features_profile.diff)
+features.add_command(features_watch.watch)
+features.add_command(features_watch.unwatch)
 
 
 @features.command("list")
@@ -114,13 +116,14 @@ def show(
     Example: mlops features show orders@3 --where "total > 100" --order -total
     """
     table = workbench.features.get(ref.partition("@")[0])
+    watched = {"watched": [one.place for one in workbench.features.watches(table.name)]}
     if not table.latest_version:
-        emit_one(table, as_json, title=table.name)
+        emit_one({**_fields(table), **watched}, as_json, title=table.name)
         return
     snapshot = workbench.features.snapshot(ref)
     rows = workbench.features.rows(ref, where=where, order=order, limit=limit, offset=offset)
     report = workbench.features.last_check(ref)
-    record = {**_fields(table), **_fields(snapshot), "check": report.verdict if report else None}
+    record = {**_fields(table), **_fields(snapshot), "check": report.verdict if report else None, **watched}
     if as_json:
         emit_one({**record, "sample": rows}, as_json)
         return

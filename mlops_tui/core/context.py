@@ -33,6 +33,7 @@ class Context:
         self.metrics = Database(workspace.metrics_db, durability="normal")
         self.telemetry = Database(workspace.telemetry_db, durability="normal")
         self._reader: tuple[int, sqlite3.Connection] | None = None
+        self._closers: list[Callable[[], None]] = []
 
     @cached_property
     def settings(self) -> Settings:
@@ -74,7 +75,13 @@ class Context:
         sound = sqlite3.sqlite_version_info >= (3, 51, 3)
         return sqlite3.sqlite_version + ("" if sound else " (has the WAL-reset bug; our write lock keeps it away)")
 
+    def on_close(self, closer: Callable[[], None]) -> None:
+        """Call `closer` when this context is closed: for what a room opens besides the three databases."""
+        self._closers.append(closer)
+
     def close(self) -> None:
+        for closer in self._closers:
+            closer()
         for database in (self.catalog, self.metrics, self.telemetry):
             database.close()
         if self._reader is not None and self._reader[0] == os.getpid():

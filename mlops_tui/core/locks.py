@@ -5,7 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from mlops_tui.core.errors import Unavailable
 
 
 def hold(path: Path, *, wait_s: float = 1.0) -> int | None:
@@ -25,6 +29,18 @@ def hold(path: Path, *, wait_s: float = 1.0) -> int | None:
                 os.close(handle)
                 return None
             time.sleep(0.02)
+
+
+@contextmanager
+def alone(path: Path, otherwise: str, *, wait_s: float) -> Iterator[None]:
+    """Hold the lock for the block; Unavailable with the sentence `otherwise` when another process keeps it for `wait_s`."""
+    handle = hold(path, wait_s=wait_s)
+    if handle is None:
+        raise Unavailable(otherwise, hint="Try again when it is over.")
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def held(path: Path) -> bool:

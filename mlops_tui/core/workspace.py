@@ -91,6 +91,11 @@ class Workspace:
         return self.run / "daemon.lock"
 
     @property
+    def upkeep_lock(self) -> Path:
+        """Held by a backup and by a collection while they run: neither may see the other's half."""
+        return self.run / "upkeep.lock"
+
+    @property
     def pipelines(self) -> Path:
         return self.project / "pipelines"
 

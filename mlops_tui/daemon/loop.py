@@ -20,6 +20,7 @@ from mlops_tui.domains.schedules.ticker import Ticker
 from mlops_tui.workbench import Workbench
 
 INTERNAL_LANE = 2  # compaction and monitoring side by side, whatever the users' jobs do
+RETRY_MS = 60_000  # between tries of upkeep that fails
 REPEAT_S = 60.0  # the same complaint of the same task is logged at most this often
 
 
@@ -59,6 +60,7 @@ class Daemon:
             Task("gateway", 1.0, self._gateway.step, on_change=True),
             Task("hardware", self._settings.hardware.interval_s, self._hardware),
             Task("experiments", 2.0, self._experiments),
+            Task("features", 1.0, self._features),
             Task("compaction", max(1.0, pace.compact_s / 2), self._compaction),
             Task("monitoring", pace.monitor_s, self._monitoring),
             Task("archive", 600.0, self._archive),
@@ -180,6 +182,24 @@ class Daemon:
     def _compaction(self) -> None:
         if self._bench.serving.compact_due():
             self._bench.jobs.submit("compact", "Move predictions to Parquet", {}, key="compact", internal=True)
+
+    def _features(self) -> None:
+        """Pushed rows and new files of watched folders: seen here, taken in by children."""
+        features, jobs = self._bench.features, self._bench.jobs
+        if features.flush_due() and not self._failed_lately("flush"):
+            jobs.submit("flush", "Take pushed rows into the lake", {}, key="flush", internal=True)
+        for watch, files in features.watch_due():
+            if not self._failed_lately("watch", watch.table):
+                title = f"Take {len(files)} files into {watch.table}"
+                spec = {"watch": watch.id, "files": files}
+                jobs.submit("watch", title, spec, key=f"watch:{watch.id}", internal=True, name=watch.table)
+
+    def _failed_lately(self, kind: str, name: str = "") -> bool:
+        """Whether the newest job of this kind failed within the last minute: a full disk is not tried every few seconds."""
+        found = [job for job in self._bench.jobs.list(kind=kind, internal=True, limit=20) if job.name == name]
+        if not found or found[0].state not in (JobState.FAILED, JobState.LOST):
+            return False
+        return self._bench.context.now() - (found[0].ended_at or 0) < RETRY_MS
 
     def _monitoring(self) -> None:
         if self._bench.monitoring.due():

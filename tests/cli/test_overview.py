@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from mlops_tui.cli.app import main
+from mlops_tui.core import locks
 from mlops_tui.core.workspace import Workspace
+from mlops_tui.domains.features import service
 from mlops_tui.workbench import Workbench
 
 
@@ -102,6 +105,41 @@ def test_a_backup_comes_back_as_it_was_and_replaces_nothing(here: Workspace, tmp
         assert bench.features.rows("t") == [{"k": 1, "v": 2.5}]
         assert bench.audit.verify().ok
     assert mlops(capsys, "restore", str(archive), "--to", str(tmp_path / "again"))[0] == 4
+
+
+def test_a_backup_holds_declared_checks_and_pushes_that_wait(here: Workspace, tmp_path: Path, capsys) -> None:
+    with Workbench(here, actor="ana") as bench:
+        bench.features.create("t", ["k"])
+        bench.features.ingest("t", [{"k": 1, "v": 2.5}])
+        bench.features.push("t", [{"k": 2, "v": 3.5}])
+    (here.project / "checks").mkdir()
+    (here.project / "checks" / "t.toml").write_text("# none")
+    archive = tmp_path / "copy.tar"
+    assert mlops(capsys, "backup", str(archive))[0] == 0
+    assert mlops(capsys, "restore", str(archive), "--to", str(tmp_path / "again"))[0] == 0
+    assert (tmp_path / "again" / "checks" / "t.toml").read_text() == "# none"
+    with Workbench(Workspace.find(tmp_path / "again"), actor="ben") as bench:
+        assert (bench.features.waiting("t"), bench.features.flush("t")) == (1, 1)
+        assert bench.features.lookup("t", [{"k": 2}])[0].values == {"v": 3.5}
+
+
+def test_no_collection_runs_beside_a_backup_and_a_removed_table_keeps_its_files(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr(service, "UPKEEP_WAIT_S", 0.0)
+    with Workbench(here, actor="ana") as bench, locks.alone(here.upkeep_lock, "", wait_s=1.0):
+        bench.features.create("t", ["k"])
+        bench.features.ingest("t", [{"k": 1, "v": 2.5}])
+        (file,) = bench.features.files("t")
+        bench.features.remove("t")
+        assert file.exists()
+        code, _, err = mlops(capsys, "gc", "--keep", "1")
+        assert (code, "backup or another collection" in err) == (7, True)
+    assert mlops(capsys, "gc")[0] == 0
+    assert file.exists()  # too young to be nameless
+    os.utime(file, (0, 0))
+    assert mlops(capsys, "gc")[0] == 0
+    assert not file.exists()
 
 
 def test_a_file_that_is_no_backup_is_refused_and_leaves_nothing(tmp_path: Path, capsys) -> None:

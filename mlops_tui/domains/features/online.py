@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.core.errors import InvalidInput, Unavailable
+from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable
+from mlops_tui.domains.features.derived_records import Transform
 from mlops_tui.domains.features.joining import Joining
 from mlops_tui.domains.features.looking import Lookups, iso, online_value
 from mlops_tui.domains.features.online_store import FILE, Layout, OnlineStore
 from mlops_tui.domains.features.online_windows import OnlineWindows
 from mlops_tui.domains.features.records import BOOLEAN, TIMESTAMP, Found, Materialized, Snapshot, Table, quote
+from mlops_tui.domains.features.served import FOLDER, Served
 
 if TYPE_CHECKING:
     from mlops_tui.domains.features.snapshots import Snapshots
@@ -23,6 +26,7 @@ _TAKING_AWAY = ("replace", "restore")
 # Pushes wait this long, so that what is pushed together lands together; of a steady stream one snapshot a minute is made.
 FLUSH_MS, STREAM_MS, FLUSH_ROWS = 5_000, 60_000, 10_000
 _PUSHED = "push:"
+_WORST = ("missing", "expired", "null", "ok")
 
 
 class Online(Joining):
@@ -38,7 +42,11 @@ class Online(Joining):
 
     @cached_property
     def _lookups(self) -> Lookups:
-        return Lookups(self._online, self._context.now)
+        return Lookups(self._online, self._context.now, self._served)
+
+    @cached_property
+    def _served(self) -> Served:
+        return Served(self._context.workspace.segments / FOLDER)
 
     def lookup(
         self, name: str, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str] | None = None
@@ -46,9 +54,50 @@ class Online(Joining):
         """The newest values of entities, in the order asked: `lookup("customers", [{"customer_id": 7}])`.
 
         Each answer has a status (ok, missing, expired: older than the table's time to live, null: no value at all) and the
-        age of its values in ms. Raises NotFound for a table that is not online, InvalidInput for a key that does not fit.
+        age of its values in ms. Aggregates come when `columns` names them. Of an on-demand transformation rows have the keys
+        and request fields, values are its outputs. Raises NotFound for a table that is not online, InvalidInput for a key
+        that does not fit.
         """
-        return self._lookups.lookup(name, rows, columns)
+        try:
+            return self._lookups.lookup(name, rows, columns)
+        except NotFound:
+            view = self._view(f"{name}:{','.join(columns or ())}")
+            if view is None:
+                raise
+        return self._on_demand(*view, rows)
+
+    def _on_demand(self, view: Transform, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[Found]:
+        """Look up what a view takes and work out what it gives, by the code that joins use."""
+        given: dict[str, list[Any]] = {}
+        for name in view.request:
+            if any(name not in row for row in rows):
+                raise InvalidInput(f"A row lacks '{name}', which '{view.name}' takes.", hint="Give it, or null.")
+            given[name] = [row[name] for row in rows]
+        below = []
+        for table, fields in view.tables.items():
+            answers = self._lookups.lookup(table, rows, [one.column for one in fields])
+            below.append(answers)
+            for one in fields:
+                given[one.name] = [answer.values[one.column] for answer in answers]
+        worked = self._transforms.rows(view, given, len(rows))
+        found = []
+        for place, row in enumerate(rows):
+            values = {name: worked[place][name] for name in names}
+            states = [answers[place].status for answers in below]
+            ages = [age for answers in below if (age := answers[place].age_ms) is not None]
+            status = min([*states, "ok"], key=_WORST.index)
+            if status == "ok" and all(value is None for value in values.values()):
+                status = "null"
+            found.append(Found(row, values, status, max(ages, default=None)))
+        self._log_on_demand(view, names, found)
+        return found
+
+    def _log_on_demand(self, view: Transform, names: Sequence[str], found: Sequence[Found]) -> None:
+        """Keep a share of the answers of a view: the largest share that is kept of its tables'."""
+        layouts = [self._online.layout(table) for table in view.tables]
+        share = max((one.log_share for one in layouts if one is not None), default=0.0)
+        if random.random() < share:
+            self._served.add(view.name, 0, self._context.now(), names, found)
 
     def materialize(self, name: str, *, full: bool = False) -> Materialized:
         """Bring a table online up to its newest version: from the files added since the version it is at, whatever times

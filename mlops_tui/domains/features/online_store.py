@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_tui.core.context import Context
@@ -107,6 +107,15 @@ class OnlineStore:
         tx.execute(
             "UPDATE online_table SET version = ?, materialized_at = ? WHERE table_id = ?",
             (version, now, layout.table_id),
+        )
+
+    def set_share(self, tx: sqlite3.Connection, layout: Layout, share: float) -> None:
+        """How much of the lookups is logged. The rows get another name, so that running processes read the layout again."""
+        fresh = replace(layout, generation=layout.generation + 1)
+        tx.execute(f"ALTER TABLE {layout.physical} RENAME TO {fresh.physical}")
+        tx.execute(
+            "UPDATE online_table SET generation = ?, log_share = ? WHERE table_id = ?",
+            (fresh.generation, share, layout.table_id),
         )
 
     def count(self, layout: Layout) -> int:

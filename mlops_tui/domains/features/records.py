@@ -107,6 +107,36 @@ class Taken:
     reason: str
 
 
+# Size in bytes and mtime in ns: what a look at a file sees without opening it.
+Stamp = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A folder or pattern whose files come into a table by themselves. `refused` of the `files` seen could not be taken in."""
+
+    table: str
+    place: str
+    every_ms: int
+    files: int
+    refused: int
+    last_at: int | None
+    created_at: int
+    created_by: str
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedFile:
+    """What became of a file of a watch. state: taken, known (its content was there already) or refused."""
+
+    path: str
+    state: str
+    version: int | None
+    reason: str
+    at: int
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """One Parquet file of a table, live from version `added` until version `removed`."""

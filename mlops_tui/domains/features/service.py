@@ -8,21 +8,26 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops_tui.core.errors import AlreadyExists, InvalidInput, WorkbenchError
+from mlops_tui.core import locks
+from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound, Unavailable, WorkbenchError
 from mlops_tui.core.ids import check_name
 from mlops_tui.core.query import read
 from mlops_tui.domains.features import searching
-from mlops_tui.domains.features.online import Online
-from mlops_tui.domains.features.records import CHANGED, REMOVED, Mode, Snapshot, Table, Taken
+from mlops_tui.domains.features.records import CHANGED, REMOVED, Mode, Snapshot, Table, Taken, WatchedFile
+from mlops_tui.domains.features.watching import Watching, stamp_of
 from mlops_tui.domains.features.words import choice, span
 
 if TYPE_CHECKING:
     from mlops_tui.domains.features.collecting import Collected
     from mlops_tui.domains.features.ingest import Progress
+    from mlops_tui.domains.features.records import Stamp
     from mlops_tui.domains.features.sources import Source
 
 
-class Features(Online):
+UPKEEP_WAIT_S = 10.0
+
+
+class Features(Watching):
     """Feature tables of one workspace. Reading, profiling, checking and lookups are its bases' part; changing is here."""
 
     # -- tables ------------------------------------------------------------------------------------------------------
@@ -43,6 +48,8 @@ class Features(Online):
         `ttl` (ms or a span such as "7d") is how old a row may be for a join. Raises InvalidInput, AlreadyExists.
         """
         check_name("feature table", name)
+        if self._derived.get(name) is not None:
+            raise AlreadyExists(f"'{name}' is an on-demand transformation.", hint="Choose another name.")
         special = [*keys, *(column for column in (time, created) if column)]
         if not keys or not all(column and not column.startswith("_") for column in special):
             raise InvalidInput(f"Table '{name}' needs at least one key column.", hint="Name them: --key customer_id")
@@ -80,7 +87,8 @@ class Features(Online):
             self._audit.note(tx, "remove", "feature table", name, why=why, before=before)
         # Only after the commit: a crash in between leaves files no one needs, never a table without its files.
         self._forget_online(name)
-        shutil.rmtree(self._snapshots.folder(table), ignore_errors=True)
+        if not locks.held(self._context.workspace.upkeep_lock):  # a backup may still want them; a later gc takes them
+            shutil.rmtree(self._snapshots.folder(table), ignore_errors=True)
 
     # -- upkeep ------------------------------------------------------------------------------------------------------
 
@@ -111,9 +119,17 @@ class Features(Online):
         from mlops_tui.domains.features import collecting
 
         age = collecting.MIN_AGE_MS if min_age_ms is None else min_age_ms
-        return collecting.collect(
-            self._context, self._audit, self._store, keep=keep, hold=frozenset(hold), min_age_ms=age, dry_run=dry_run
-        )
+        busy = "A backup or another collection runs, so nothing was removed."
+        with locks.alone(self._context.workspace.upkeep_lock, busy, wait_s=UPKEEP_WAIT_S):
+            return collecting.collect(
+                self._context,
+                self._audit,
+                self._store,
+                keep=keep,
+                hold=frozenset(hold),
+                min_age_ms=age,
+                dry_run=dry_run,
+            )
 
     # -- taking data in ----------------------------------------------------------------------------------------------
 
@@ -182,9 +198,63 @@ class Features(Online):
                 outcomes.append(Taken(str(file), "refused", None, error.message))
         return outcomes
 
+    def take_watched(
+        self, watch_id: int, files: Sequence[str], *, progress: Progress | None = None
+    ) -> builtins.list[Taken]:
+        """Take files of a watch in, each once, and keep what became of them; for the daemon's job.
+
+        One that changed while it was read is left for the next look and not named. Raises NotFound when the watch is gone,
+        Unavailable (disk full) after the files before were taken in.
+        """
+        from mlops_tui.domains.features.many import batch_of
+
+        watch = self._watches.get(watch_id)
+        if watch is None:
+            raise NotFound("This folder is watched no more.", hint="See: mlops features watch NAME")
+        outcomes = []
+        for done, path in enumerate(files):
+            file, stamp = Path(path), stamp_of(Path(path))
+            if progress is not None:
+                progress(done, len(files), file.name)
+            if stamp is None or self._watches.stamps(watch).get(path) == stamp:
+                continue
+            try:
+                batch = batch_of(file)
+                known = self._store.version_of_batch(self.get(watch.table), batch)
+                taken = known or self.ingest(
+                    watch.table, file, message=file.name, batch_id=batch, progress=_while_still(file, stamp)
+                )
+                outcome = Taken(path, "known" if known else "taken", taken, "")
+            except (_Moved, FileNotFoundError):
+                continue
+            except OSError as error:
+                outcome = Taken(path, "refused", None, f"It cannot be read: {error.strerror}.")
+            except InvalidInput as error:
+                outcome = Taken(path, "refused", None, error.message)
+            with self._context.catalog.write() as tx:
+                version = outcome.snapshot.version if outcome.snapshot else None
+                now = self._context.now()
+                self._watches.put(tx, watch, WatchedFile(path, outcome.state, version, outcome.reason, now), stamp)
+            outcomes.append(outcome)
+        return outcomes
+
     def restore(self, ref: str, *, message: str = "") -> Snapshot:
         """A new version whose rows are those of `ref`: going back without forgetting. Nothing is copied."""
         from mlops_tui.domains.features.taking import restore
 
         table, snapshot = self._snapshots.resolve(ref)
         return restore(self._context, self._audit, self._store, table, snapshot, message)
+
+
+class _Moved(Unavailable):
+    """A file is not what it was when its content was hashed."""
+
+
+def _while_still(file: Path, stamp: Stamp) -> Progress:
+    """Progress of an ingest that stops it, before its commit, when the file changes while it is read."""
+
+    def step(done: int, total: int | None, note: str) -> None:
+        if stamp_of(file) != stamp:
+            raise _Moved(f"{file.name} changed while it was read.")
+
+    return step

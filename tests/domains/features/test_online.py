@@ -8,7 +8,9 @@ import sys
 import pandas as pd
 import pytest
 
-from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui import job
+from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable
+from mlops_tui.domains.features import online
 from mlops_tui.domains.features.online_store import OnlineStore
 
 DAY = 86_400_000
@@ -233,3 +235,64 @@ def test_a_lookup_loads_no_engine(room, workspace):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_pushes_are_due_after_five_seconds_and_of_a_stream_once_a_minute(room, clock):
+    assert room.flush_due() == []
+    room.push("customers", [row(at="2025-10-09")])
+    assert room.flush_due() == []
+    clock.advance(5_000)
+    assert room.flush_due() == ["customers"]
+    room.flush("customers")
+    room.push("customers", [row(at="2025-10-09")])
+    clock.advance(59_999)
+    assert room.flush_due() == []
+    clock.advance(1)
+    assert room.flush_due() == ["customers"]
+
+
+def test_many_pushes_are_due_at_once(room, monkeypatch):
+    monkeypatch.setattr(online, "FLUSH_ROWS", 2)
+    room.push("customers", [row(at="2025-10-09")] * 2)
+    assert room.flush_due() == ["customers"]
+
+
+def test_two_flushes_at_once_take_every_push_once(room, monkeypatch):
+    room.push("customers", [row(key=8, at="2025-10-09", spend=8.0)])
+    taken = type(room)._take_in
+
+    def slow(self, *given):
+        monkeypatch.undo()
+        assert self.flush("customers") == 1  # another process was faster with the same batch
+        return taken(self, *given)
+
+    monkeypatch.setattr(type(room), "_take_in", slow)
+    room.flush("customers")
+    assert (room.count("customers", where="id = 8"), room.waiting("customers")) == (1, 0)
+
+
+def test_the_job_flushes_what_is_due_and_one_table_in_trouble_stops_no_other(room, workbench, clock, monkeypatch):
+    room.create("shops", ["city"])
+    room.ingest("shops", [{"city": "Bergen", "size": 7}])
+    room.push("shops", [{"city": "Oslo", "size": 8}])
+    room.push("customers", [row(at="2025-10-09")])
+    clock.advance(5_000)
+    flush = type(room).flush
+    monkeypatch.setattr(
+        type(room),
+        "flush",
+        lambda self, name: (
+            (_ for _ in ()).throw(Unavailable("disk full")) if name == "customers" else flush(self, name)
+        ),
+    )
+    with pytest.raises(InvalidInput, match="customers: disk full"):
+        job._flush(workbench, None, None)
+    assert (room.waiting("shops"), room.waiting("customers")) == (0, 1)
+    monkeypatch.undo()
+    assert job._flush(workbench, None, None) == {"rows": 1}
+
+
+def test_closing_the_workbench_closes_the_online_side(room, workbench):
+    room.lookup("customers", [{"id": 1}])
+    workbench.close()
+    assert room._online.db._connection is None
