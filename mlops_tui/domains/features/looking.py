@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import random
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.features.derived_records import Aggregate
 from mlops_tui.domains.features.online_store import EVENT, Layout, OnlineStore
 from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, Found, quote
+from mlops_tui.domains.features.served import Served
 from mlops_tui.domains.features.window_store import WindowLayout, questions
 
 _ONE_BY_ONE = 8  # above so many keys one statement for all is cheaper
@@ -73,6 +75,11 @@ class _Plan:
             hint = f"Give {', '.join(self.keys)}."
             raise InvalidInput(f"A row lacks the key '{error.args[0]}'.", hint=hint) from None
 
+    def shown_key(self, row: Mapping[str, Any]) -> list[Any]:
+        """The key of a row as a join takes it."""
+        kinds = zip(self.key(row), self.kinds, strict=True)
+        return [_SHOWN[kind](value) if kind in _SHOWN and value is not None else value for value, kind in kinds]
+
     def found(self, key: Mapping[str, Any], row: Sequence[Any] | None, now_us: int) -> Found:
         """What is known of an entity. A value counts up to its time to live, both ends included."""
         if row is None:
@@ -116,28 +123,39 @@ class _Asking:
 class Lookups:
     """Asks the online side; keeps what it learned of a table until a statement no longer fits."""
 
-    def __init__(self, store: OnlineStore, now: Callable[[], int]) -> None:
+    def __init__(self, store: OnlineStore, now: Callable[[], int], served: Served | None = None) -> None:
         self._store = store
         self._now = now
+        self._served = served
         self._plans: dict[Any, _Plan] = {}
 
     def lookup(self, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> list[Found]:
         """See `Features.lookup`."""
         key = name if columns is None else (name, *columns)
         plan = self._plans.get(key)
+        now = self._now()
         if plan is not None:
             try:
-                return self._asked(plan, rows)
+                return self._answered(plan, rows, now)
             except sqlite3.OperationalError:
                 pass  # the table was made anew since
         layout = self._store.layout(name)
         if layout is None:
             raise NotFound(f"Table '{name}' is not online.", hint=f"Bring it there: mlops features materialize {name}")
         plan = self._plans[key] = _Plan(layout, columns, self._store.windows.get(layout.table_id) if columns else None)
-        return self._asked(plan, rows)
+        return self._answered(plan, rows, now)
 
-    def _asked(self, plan: _Plan, rows: Sequence[Mapping[str, Any]]) -> list[Found]:
-        now_us = self._now() * 1000
+    def _answered(self, plan: _Plan, rows: Sequence[Mapping[str, Any]], now: int) -> list[Found]:
+        answers = self._asked(plan, rows, now * 1000)
+        if self._served is not None and random.random() < plan.layout.log_share:
+            keyed = [
+                Found(dict(zip(plan.keys, plan.shown_key(row), strict=True)), one.values, one.status, one.age_ms)
+                for row, one in zip(rows, answers, strict=True)
+            ]
+            self._served.add(plan.layout.name, plan.layout.table_id, now, plan.asked, keyed)
+        return answers
+
+    def _asked(self, plan: _Plan, rows: Sequence[Mapping[str, Any]], now_us: int) -> list[Found]:
         read = self._store.db.read
         if len(rows) > _ONE_BY_ONE and plan.simple in (int, str):
             keys = [plan.key(row)[0] for row in rows]

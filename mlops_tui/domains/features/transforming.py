@@ -92,6 +92,17 @@ class Transforms:
         found = found.reset_index(drop=True)
         return pd.DataFrame({name: typed(name, found[name].array, kind) for name, kind in view.outputs.items()})
 
+    def rows(self, view: Transform, given: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
+        """As `evaluate`, as JSON-ready values: missing ones None, times ISO 8601 text."""
+        frame = self.evaluate(view, given, rows)
+        columns = {}
+        for name, kind in view.outputs.items():
+            values = frame[name].astype("object").where(frame[name].notna(), None).tolist()
+            if kind == TIMESTAMP:
+                values = [None if value is None else value.isoformat().replace("+00:00", "Z") for value in values]
+            columns[name] = values
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
     def _by_sql(self, view: Transform, frame: pd.DataFrame) -> pd.DataFrame:
         import duckdb
 
