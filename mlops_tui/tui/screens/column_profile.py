@@ -46,7 +46,7 @@ def of_column(profile: Profile, name: str, exact_to_come: str = "") -> Sequence[
     if column is None:
         return (Text(f"Nothing is known of {name}.", "muted"),)
     how = "" if profile.exact else f"from a sample of {profile.sampled:,} of {profile.rows:,} rows"
-    said: list[Block] = [_facts(column, how)]
+    said: list[Block] = [_facts(column, profile.rows, how)]
     if exact_to_come:
         said.append(Text(exact_to_come, "busy"))
     if column.warnings:
@@ -64,19 +64,20 @@ def of_column(profile: Profile, name: str, exact_to_come: str = "") -> Sequence[
     return tuple(said)
 
 
-def _facts(column: ColumnProfile, how: str) -> Fields:
+def _facts(column: ColumnProfile, rows: int, how: str) -> Fields:
     there = column.rows - column.missing
+    share = percent(column.missing_share, 1)
     missing: Span | str = (
-        (f"{column.missing:,} ({percent(column.missing_share, 1)})", "warn") if column.missing else "none"
+        (f"~{share}" if how else f"{column.missing:,} ({share})", "warn") if column.missing else "none"
     )
     distinct = f"{'' if column.distinct_exact else '~'}{column.distinct:,}"
-    share = f" ({percent(min(1.0, column.distinct / there))} of the values)" if there else ""
+    of = f" ({percent(min(1.0, column.distinct / there))} of the values)" if there else ""
     lengths = (column.length_min, column.length_mean, column.length_max)
     pairs: list[tuple[str, Span | str]] = [
         ("Type", column.type.lower()),
-        ("Rows", f"{column.rows:,}"),
+        ("Rows", f"{rows:,}"),
         ("Missing", missing),
-        ("Distinct", distinct + share),
+        ("Distinct", distinct + of),
         ("Least", value(column.min)),
         ("Greatest", value(column.max)),
         ("Mean", "" if column.mean is None else number(column.mean)),

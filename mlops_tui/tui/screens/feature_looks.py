@@ -133,6 +133,9 @@ def _frequency_columns(column: str, rows: int) -> tuple[Column, ...]:
 def failing(desk: FeaturesDesk, row: CheckRow) -> None:
     """The rows that fail the selected check."""
     name = row.result.name or row.result.check
+    if row.result.ok and not row.result.bad:
+        desk.notify(f"{name} holds: no row fails it.", title="Failing rows", timeout=3, markup=False)
+        return
 
     def work(bench: Workbench) -> Content:
         found = bench.features.failing(f"{row.table}@{row.version}", name, limit=FAILING)

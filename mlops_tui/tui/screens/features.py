@@ -117,11 +117,13 @@ class FeaturesDesk(Desk):
     # -- rows of the table or snapshot selected last ----------------------------------------------------------------------
 
     def show_section(self) -> None:
-        """Rows are those of the table or snapshot selected last; their detail is the profile of a column."""
-        if self.section.id in ("tables", "snapshots"):
+        """Rows are those of the table or snapshot chosen last; their detail is the profile of a column."""
+        if self.section.id == "tables" or (self.section.id == "snapshots" and self.here.wanted):
             self._listed = self.section.id
         elif self.section.id == "rows":
             self._choose_rows(self.memory[self._listed].selected or self.memory["tables"].selected)
+        if not self.here.loaded:
+            self.table.cursor = 0
         super().show_section()
         if self.section.id == "rows":
             self.remove_class("-plain")
@@ -141,6 +143,8 @@ class FeaturesDesk(Desk):
     def action_inside(self) -> None:
         """Of a row: its values uncut. Of a check: the rows that fail it."""
         record = self.record
+        if self.section.id == "snapshots":
+            self._listed = "snapshots"
         if record is None or self.section.id not in ("rows", "checks"):
             super().action_inside()
         elif self.section.id == "checks":
@@ -161,7 +165,10 @@ class FeaturesDesk(Desk):
         return columns[self.table.column].title if self.section.id == "rows" and columns else ""
 
     def _moved(self) -> None:
+        before = self.here.selected
         super()._moved()
+        if self.section.id == "snapshots" and before not in ("", self.here.selected):
+            self._listed = "snapshots"  # chosen, and not only passed by on the way to the rows
         if self.section.id == "rows":
             self._show_profile()
 

@@ -29,6 +29,8 @@ from mlops_tui.tui.widgets.picture import of_blocks
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mlops_tui.domains.features.records import Found, Table
 
 _STATUS = {
@@ -37,17 +39,21 @@ _STATUS = {
     "expired": ("▲ expired: older than the table's time to live", "warn"),
     "null": ("· no value is there", "muted"),
 }
+_EVER = "36500d"
 _NUMBERS = {"BIGINT": int, "DOUBLE": float}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entity:
-    """What is known of an entity: the answer online (None: the table is not online) and the values of the lake now."""
+    """What is known of an entity: the answer online (None: the table is not online) and the values of the lake now,
+    and `newest` those it had last, however old, where they are too old to count.
+    """
 
     table: Table
     key: Mapping[str, Any]
     online: Found | None
     offline: Mapping[str, Any]
+    newest: Mapping[str, Any]
     at: int
 
 
@@ -87,10 +93,17 @@ def entity(bench: Workbench, name: str, text: str) -> Entity:
     spine = pd.DataFrame([key])
     if table.time:
         spine[table.time] = pd.Timestamp(now, unit="ms", tz="UTC")
-    joined = bench.features.join(spine, [f"{name}:{','.join(table.features)}"]) if table.features else spine
-    row = joined.iloc[0]
-    offline = {feature: _plain(row[feature]) for feature in table.features if feature in joined.columns}
-    return Entity(table, key, online, offline, now)
+    offline = _joined(bench, table, spine)
+    gone = table.ttl is not None and all(one is None for one in offline.values())
+    newest = _joined(bench, table, spine, ttl=_EVER) if gone else {}
+    return Entity(table, key, online, offline, newest, now)
+
+
+def _joined(bench: Workbench, table: Table, spine: pd.DataFrame, ttl: str | None = None) -> dict[str, Any]:
+    if not table.features:
+        return {}
+    row = bench.features.join(spine, [f"{table.name}:{','.join(table.features)}"], ttl=ttl).iloc[0]
+    return {feature: _plain(row[feature]) for feature in table.features}
 
 
 def _plain(one: Any) -> Any:
@@ -115,18 +128,20 @@ def blocks(found: Entity) -> Sequence[Block]:
     if not table.features:
         return (head, Text("The table has no columns besides its keys and times.", "muted"))
     rows = tuple(_row(name, found) for name in table.features)
-    return (head, Grid(("Feature", "", "Online", "Offline now"), rows, title="Values"))
+    heads = ("Feature", "", "Online", "Offline now", *(("Last known",) if found.newest else ()))
+    return (head, Grid(heads, rows, title="Values"))
 
 
 def _row(name: str, found: Entity) -> tuple[Span | str, ...]:
     offline = found.offline.get(name)
+    last = ((_shown(found.newest.get(name))[0], "muted"),) if found.newest else ()
     if found.online is None:
-        return (clean(name), "", ("-", "muted"), _shown(offline))
+        return (clean(name), "", ("-", "muted"), _shown(offline), *last)
     online = found.online.values.get(name)
     same = online == offline or (
         isinstance(online, float) and isinstance(offline, (int, float)) and math.isclose(online, offline, rel_tol=1e-12)
     )
-    return (clean(name), ("" if same else "≠", "warn"), _shown(online), _shown(offline))
+    return (clean(name), ("" if same else "≠", "warn"), _shown(online), _shown(offline), *last)
 
 
 def _shown(one: Any) -> Span:

@@ -108,24 +108,9 @@ class SqlConsole(ModalScreen[None]):
             ('"orders@3"', "accent"),
         )
         self.query_one("#dialog-title", Bar).show([(title, "")])
-        keys = line(
-            (" enter", "key"),
-            " run  ",
-            ("tab", "key"),
-            " complete  ",
-            ("↑↓", "key"),
-            " history  ",
-            ("ctrl+n", "key"),
-            " line  ",
-            ("shift+tab", "key"),
-            " rows  ",
-            ("ctrl+s", "key"),
-            " save  ",
-            ("ctrl+t", "key"),
-            " copy  ",
-            ("esc", "key"),
-            " close",
-        )
+        known = (("enter", "run"), ("tab", "complete"), ("esc", "stop, close"), ("↑↓", "before"), ("ctrl+s", "save"),
+                 ("shift+tab", "rows"), ("ctrl+n", "new line"), ("ctrl+t", "copy rows"))  # fmt: skip
+        keys = line(*(part for key, what in known for part in ((f" {key}", "key"), f" {what} ")))
         self.query_one("#dialog-keys", Bar).show([(keys, "")])
         self.table.display = False
         self.query_one("#sql-note", LinesView).show(self._tables)
