@@ -29,7 +29,7 @@ PRODUCTION = "Production"
 _NOTE = "mlflow.note.content"
 _STATES = {"FINISHED": RunState.FINISHED, "FAILED": RunState.FAILED}
 _NO_END = "Where it comes from its end was not recorded; it is taken over again once it has ended there."
-_OF_RUN = re.compile(r"(?:^|/)([0-9a-f]{32})/artifacts(?:/(.*))?$")
+_OF_RUN = re.compile(r"(?:^|/)([0-9a-f]{16,32})/artifacts(?:/(.*))?$")
 _OF_MODEL = re.compile(r"(?:^|/)models/(m-[0-9a-f]{32})/artifacts(?:/(.*))?$")
 
 
@@ -216,13 +216,13 @@ def _has_run(workbench: Workbench, run_id: str) -> bool:
 
 def _take_version(workbench: Workbench, model: FoundModel, version: FoundVersion, report: Report) -> int:
     """Its number here: that of the source, or the next one where that is taken."""
-    remote = workbench.registry.remote
-    made = remote.add_version(
+    source = _here(version.source)
+    made = workbench.registry.remote.add_version(
         model.name,
-        version.source,
-        _files_of(workbench, version.source),
+        source,
+        _files_of(workbench, source),
         run_id=run_id_of(PREFIX + version.run_id) if _has_run(workbench, version.run_id) else "",
-        logged_model=version.source.removeprefix("models:/") if version.source.startswith("models:/m-") else "",
+        logged_model=source.removeprefix("models:/").partition("/")[0] if source.startswith("models:/m-") else "",
         description=version.description,
         tags={**version.tags, SOURCE_TAG: _named(model, version)},
         number=version.number,
@@ -233,17 +233,23 @@ def _take_version(workbench: Workbench, model: FoundModel, version: FoundVersion
     return number
 
 
-def _files_of(workbench: Workbench, source: str) -> dict[str, str]:
-    """Files behind a version's source, among what was taken over. Raises NotFound when they are not."""
-    files = workbench.experiments.remote.files
+def _here(source: str) -> str:
+    """A version's source in the words of this workspace. Raises NotFound for a place that belongs to no run or logged model."""
     place = source.rstrip("/")
     if place.startswith("models:/m-"):
-        return files.under(place.removeprefix("models:/"))
+        return place
     if match := _OF_MODEL.search(place):
-        return files.under(match[1], match[2] or "")
+        return f"models:/{match[1]}/{match[2] or ''}".rstrip("/")
     if place.startswith("runs:/"):
         run_id, _, path = place.removeprefix("runs:/").partition("/")
-        return files.under(run_id_of(PREFIX + run_id), path)
-    if match := _OF_RUN.search(place):
-        return files.under(run_id_of(PREFIX + match[1]), match[2] or "")
-    raise NotFound(f"its files are at {source[:200]!r}, which belongs to no run of the source")
+    elif match := _OF_RUN.search(place):
+        run_id, path = match[1], match[2] or ""
+    else:
+        raise NotFound(f"its files are at {source[:200]!r}, which belongs to no run of the source")
+    return f"runs:/{run_id_of(PREFIX + run_id)}/{path}".rstrip("/")
+
+
+def _files_of(workbench: Workbench, source: str) -> dict[str, str]:
+    """Files behind a source of this workspace. Raises NotFound for a run or logged model that was not taken over."""
+    owner, _, path = source.partition(":/")[2].partition("/")
+    return workbench.experiments.remote.files.under(owner, path)
