@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mlops_tui.cli import plotting
+from mlops_tui.cli import plotting, runs_upkeep
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
 from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core import clock
@@ -46,6 +46,10 @@ def runs() -> None:
     \b
     Example: mlops runs list --experiment churn --sort -auc
     """
+
+
+for _command in runs_upkeep.COMMANDS:
+    runs.add_command(_command)
 
 
 @runs.command("list")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from mlops_tui.tui import rules
 from mlops_tui.tui.rules import READ_ONLY, START_DAEMON, Rule, Situation
 
-__all__ = ["ACTIONS", "ALL", "CHARTS", "DESKS", "GLOBAL", "START_DAEMON", "Action", "Situation"]
+__all__ = ["ACTIONS", "ALL", "CHARTS", "DESKS", "GLOBAL", "PAGES", "START_DAEMON", "Action", "Situation"]
 
 DESKS: tuple[tuple[str, str, str], ...] = (
     ("overview", "Overview", "Over"),
@@ -21,6 +21,8 @@ DESKS: tuple[tuple[str, str, str], ...] = (
     ("system", "System", "Sys"),
 )
 """(id, title, short title) in the order of the keys 1-8."""
+PAGES = {"run": "Run"}
+"""Pages of one object in front of a desk: (id, title)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +128,27 @@ GLOBAL = (
           footer="quit"),
 )  # fmt: skip
 
+
+def _of_runs(desk: str, section: str, on: str) -> tuple[Action, ...]:
+    """What can be done to a run, from the list and on its own page alike."""
+    return (
+        Action(f"{desk}.rename", "Rename the run", ("r",), desk, section, on, "mlops runs rename {id} NAME",
+               help="Give it another name; its id stays.", undo="mlops runs rename {id} NAME"),
+        Action(f"{desk}.tag", "Tag", ("t",), desk, section, on, "mlops runs tag {id} KEY=VALUE", footer="tag",
+               help="Set a tag, or take it away with an empty value; in the list on all marked runs.",
+               undo="mlops runs tag {id} KEY=VALUE"),
+        Action(f"{desk}.note", "Write the note", ("n",), desk, section, on, "mlops runs note {id} TEXT", footer="note",
+               help="Opens $VISUAL or $EDITOR, else a dialog; Markdown.", undo="mlops runs note {id} TEXT"),
+        Action(f"{desk}.delete", "Delete", ("d",), desk, section, on, "mlops runs delete {id}", danger=True,
+               help="Out of every list, until it is restored or collected; in the list all marked runs.", undo="mlops runs restore {id}"),
+        Action(f"{desk}.stop", "Stop the run", ("f",), desk, section, on, "mlops runs stop {id}", danger=True, footer="stop",
+               help="Its process gets ctrl+c, so that it can say its last word.",
+               rules=(rules.state_in("running"),)),
+        Action(f"{desk}.register", "Register its model", ("M",), desk, section, on, "mlops models register MODEL --run {id}",
+               help="The model that the run logged becomes the next version of a registered model."),
+    )  # fmt: skip
+
+
 ACTIONS: tuple[Action, ...] = (
     Action("overview.daemon", "Start the daemon", ("D",), "overview", cli=START_DAEMON, footer="daemon",
            help="It runs schedules, jobs and serving, and goes on when you leave.", undo="mlops daemon stop",
@@ -160,6 +183,12 @@ ACTIONS: tuple[Action, ...] = (
            help="One SELECT over all tables, with completion and history; esc stops one that runs."),
     Action("experiments.compare", "Compare the marked runs", ("c",), "experiments", "runs", "a run", "mlops runs compare {id} RUN",
            view=True, footer="compare", help="Parameters, metrics, tags, environment and curves side by side; d: differences."),
+    *_of_runs("experiments", "runs", "a run"),
+    *_of_runs("run", "", "a run"),
+    Action("run.save", "Save the file", ("b",), "run", "artifacts", "a run", "mlops runs artifacts {id} --get PATH --to FOLDER",
+           view=True, footer="save", help="Copy a file, or a folder with all in it, out of the store."),
+    Action("run.epochs", "Epochs along x", ("E",), "run", "curves", "a run", "mlops runs metrics {id} --key epoch", view=True,
+           help="Curves over the metric 'epoch' of the run instead of its steps; again back."),
     Action("registry.promote", "Promote: stage or alias", ("p",), "registry", "versions", "a model version",
            "mlops models promote {ref} --to STAGE", danger=True, footer="promote",
            help="Move a version to production, staging, archived or an alias.", undo="mlops models rollback {name}"),
@@ -278,7 +307,7 @@ def command(action: Action, names: Mapping[str, object], *, undo: bool = False) 
 def markdown(keys: Mapping[str, tuple[str, ...]] | None = None) -> str:
     """The key reference of the documentation; `keys` are those of another set by action id."""
     known = keys or {}
-    titles = {desk: title for desk, title, _ in DESKS}
+    titles = {**{desk: title for desk, title, _ in DESKS}, **PAGES}
     rows = ["| Where | Keys | Action | What happens | Command | Undo |", "|---|---|---|---|---|---|"]
     for one in ALL:
         names = " ".join(f"`{shown(key)}`" for key in known.get(one.id, one.keys))

@@ -38,7 +38,7 @@ def _number(kind: str, name: str) -> int:
 KINDS: dict[str, Kind] = {
     "table": Kind("features", "tables", lambda bench, name: bench.features.get(name).name),
     "snapshot": Kind("features", "snapshots", lambda bench, ref: bench.features.snapshot(ref).reference),
-    "run": Kind("experiments", "runs", lambda bench, prefix: bench.experiments.run(prefix).id),
+    "run": Kind("experiments", "run", lambda bench, prefix: bench.experiments.run(prefix).id),
     "model": Kind("registry", "models", _model),
     "version": Kind("registry", "versions", _version),
     "pipeline": Kind("pipelines", "pipelines", lambda bench, name: bench.pipelines.get(name).name),

@@ -60,7 +60,7 @@ def _models(bench: Workbench) -> Iterator[Found]:
 
 def _runs(bench: Workbench) -> Iterator[Found]:
     for run in bench.experiments.runs(limit=_LIMIT):
-        yield Found("run", f"{run.name} {run.id[:8]}", "experiments", "runs", run.id)
+        yield Found("run", f"{run.name} {run.id[:8]}", "experiments", "run", run.id)
 
 
 def _pipelines(bench: Workbench) -> Iterator[Found]:

@@ -44,6 +44,8 @@ OF_THE_TERMINAL = {
 
 def style(role: str, theme: Mapping[str, str], *, ansi: bool) -> Style:
     """The style of a role under a theme's variables; a role that is not known is plain."""
+    if role.startswith("#"):  # of a picture: a colour of its own, where there are colours
+        return Style() if ansi else _own(role)
     if ansi and role in OF_THE_TERMINAL:
         return OF_THE_TERMINAL[role]
     return _style(theme.get(COLOURS.get(role, ""), ""), theme.get(GROUNDS.get(role, ""), ""), role in BOLD)
@@ -56,3 +58,8 @@ def _style(colour: str, ground: str, bold: bool) -> Style:
         bgcolor=Color.parse(ground).rich_color if ground else None,
         bold=True if bold else None,
     )
+
+
+@lru_cache(maxsize=4096)
+def _own(colour: str) -> Style:
+    return Style(color=Color.parse(colour).rich_color)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from mlops_tui.cli.app import cli
 from mlops_tui.core.errors import NotFound
 from mlops_tui.core.workspace import Workspace
-from mlops_tui.tui import links
+from mlops_tui.tui import actions, links
 from mlops_tui.tui.app import MlopsApp
 from mlops_tui.tui.history import Place
 from mlops_tui.workbench import Workbench
@@ -21,7 +21,7 @@ def test_every_place_and_kind_names_a_part_that_exists() -> None:
     for place in links.PLACES.values():
         assert place.section in ("", *(one.id for one in desk_class(place.desk).SECTIONS))
     for kind in links.KINDS.values():
-        assert kind.section in {one.id for one in desk_class(kind.desk).SECTIONS}
+        assert kind.section in {*(one.id for one in desk_class(kind.desk).SECTIONS), *actions.PAGES}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_link_names_a_place(filled: Workspace, where: str, place: Place) -> No
 def test_a_run_is_found_by_the_beginning_of_its_id(filled: Workspace) -> None:
     with Workbench(filled, actor="ana") as bench:
         run = bench.experiments.runs("hire")[0]
-        assert links.resolve(bench, f"run/{run.id[:6]}") == Place("experiments", "runs", run.id)
+        assert links.resolve(bench, f"run/{run.id[:6]}") == Place("experiments", "run", run.id)
 
 
 @pytest.mark.parametrize(

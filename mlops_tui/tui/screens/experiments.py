@@ -1,23 +1,33 @@
-"""Experiments and their runs: parameters, metrics with charts, artifacts."""
+"""Experiments and their runs: the table of all runs, what an experiment holds, and the pages of runs."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from mlops_tui.tui.blocks import Block, Chart, Fields, Grid, Text
-from mlops_tui.tui.charts.line import Plot, Series
-from mlops_tui.tui.lines import Span, number, size, state
-from mlops_tui.tui.screens import cells, runs
-from mlops_tui.tui.screens.base import Desk, bindings
+from textual import on
+from textual.message import Message
+
+from mlops_tui.tui.actions import Situation
+from mlops_tui.tui.blocks import Block, Fields, Grid
+from mlops_tui.tui.lines import Span, number, state
+from mlops_tui.tui.screens import cells, run_acts, run_facts, runs
+from mlops_tui.tui.screens.base import bindings
+from mlops_tui.tui.screens.page import TakesIn
 from mlops_tui.tui.screens.section import Inside, Section
+from mlops_tui.tui.state import Failure
+from mlops_tui.tui.widgets.columns import Arrangement
 from mlops_tui.tui.widgets.states import Empty
+from mlops_tui.tui.widgets.table import VirtualTable
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.experiments.records import Experiment, LatestMetric
+    from mlops_tui.domains.experiments.records import Experiment, LatestMetric, Run
 
-CHARTS = 3
+RUN = "run"
+"""The place of a run's page; it is no part of the desk but in front of it."""
+MOST_MARKED = 2000
 
 
 def experiment_detail(bench: Workbench, one: Experiment) -> Sequence[Block]:
@@ -43,55 +53,7 @@ def _values(metrics: Mapping[str, LatestMetric], names: Sequence[str]) -> list[S
     return [number(metrics[name].value) if name in metrics else "-" for name in names]
 
 
-def run_detail(bench: Workbench, row: runs.Row) -> Sequence[Block]:
-    """A run: state, origin, parameters, metrics with charts of those that have a history, artifacts."""
-    run = bench.experiments.run(row.id)
-    now = bench.context.now()
-    metrics = bench.experiments.metrics(run.id)
-    head = Fields(
-        (
-            ("Id", run.id),
-            ("State", state(run.state)),
-            ("Experiment", run.experiment),
-            ("Started", cells.moment(run.started_at, now)),
-            ("Ended", cells.moment(run.ended_at, now)),
-            ("By", run.user),
-            ("Source", run.source),
-            ("Commit", run.git_commit[:12]),
-            ("Tags", ", ".join(f"{key}={value}" for key, value in run.tags.items())),
-            ("Error", (run.error, "bad")),
-        ),
-        title=run.name or run.id[:8],
-    )
-    values = tuple(
-        (name, number(one.value), (number(one.min), "muted"), (number(one.max), "muted"), (number(one.step), "muted"))
-        for name, one in metrics.items()
-    )
-    params = tuple(bench.experiments.params(run.id).items())
-    files = tuple((one.path, (size(one.size), "muted")) for one in bench.experiments.artifacts(run.id))
-    charts = [_chart(bench, run.id, name) for name, one in metrics.items() if one.count > 1][:CHARTS]
-    return (
-        head,
-        Grid(("Metric", "Last", "Min", "Max", "Step"), values, title="Metrics", empty="none logged yet"),
-        *charts,
-        Grid(("Parameter", "Value"), params, title="Parameters") if params else Text("", "muted"),
-        Grid(("Artifact", "Size"), files, title="Artifacts"),
-    )
-
-
-def _chart(bench: Workbench, run_id: str, key: str) -> Block:
-    points = bench.experiments.history(run_id, key)
-    begin = points[0].ts if points else 0
-    series = Series(
-        key,
-        tuple(float(one.step) for one in points),
-        tuple(one.value for one in points),
-        tuple(float(one.ts - begin) for one in points),
-    )
-    return Chart(Plot((series,), x_name="step"))
-
-
-class ExperimentsDesk(Desk):
+class ExperimentsDesk(TakesIn):
     """Experiments and runs."""
 
     ID = "experiments"
@@ -109,7 +71,7 @@ class ExperimentsDesk(Desk):
                 "No runs yet. A training script logs one with `with mlops.start_run(experiment=...)`; a pipeline does it itself.",
                 "mlops pipelines run NAME",
             ),
-            detail=run_detail,
+            detail=lambda bench, row: run_facts.beside(bench, row.id),
             watches=frozenset({"catalog", "metrics"}),
             names=lambda one: {"id": one.id[:8]},
         ),
@@ -132,6 +94,83 @@ class ExperimentsDesk(Desk):
         ),
     )
 
+    class Keyed(Message):
+        """A worker knows what could be a column."""
+
+        def __init__(self, keys: runs.Keys | Failure) -> None:
+            super().__init__()
+            self.keys = keys
+
+    class Gathered(Message):
+        """A worker has the marked runs, for an act on all of them."""
+
+        def __init__(self, verb: str, found: list[Run] | Failure) -> None:
+            super().__init__()
+            self.verb, self.found = verb, found
+
+    # -- going places -------------------------------------------------------------------------------------------------
+
+    def go(self, section: str = "", key: str = "", filter: str = "") -> None:
+        """A part of this desk; the place `run` is the page of a run in front of the list."""
+        if section != RUN:
+            super().go(section, key, filter)
+            return
+        if self.here.selected != key and self.section.id == "runs":
+            self.here.selected = key
+        self.open_run(key)
+
+    def open_run(self, run_id: str) -> None:
+        """Put the page of a run in front."""
+        from mlops_tui.tui.screens.run import RunDesk
+
+        self.app.push_screen(RunDesk(run_id))
+
+    @on(VirtualTable.Opened, "#table")
+    def _row_opened(self, message: VirtualTable.Opened) -> None:
+        if self.section.id == "runs" and self.record is not None:
+            message.prevent_default()  # of the desk's own handler, which shows the detail
+            self.workbench_app.leave()
+            self.open_run(self.record.id)
+
+    # -- columns ------------------------------------------------------------------------------------------------------
+
+    def action_columns(self) -> None:
+        """Choose among everything the runs logged; other parts have their columns only."""
+        if self.section.id != "runs" or not self.table.display:
+            super().action_columns()
+            return
+        source, query = self.workbench_app.source, self.here.ask(self.section).filter
+        self.run_worker(
+            lambda: self.post_message(self.Keyed(source.attempt(lambda bench: runs.known(bench, query)))),
+            thread=True,
+            exclusive=True,
+            group="keys",
+            exit_on_error=False,
+        )
+
+    @on(Keyed)
+    def _keyed(self, message: Keyed) -> None:
+        from mlops_tui.tui.widgets.chooser import Chooser
+
+        if isinstance(message.keys, Failure):
+            self.notify(message.keys.message, severity="warning", markup=False)
+            return
+        every, now = runs.candidates(message.keys, self.table.columns, self.table.arrangement)
+
+        def done(found: Arrangement | None) -> None:
+            if found is not None:
+                self.table.rearrange(runs.chosen(every, found))
+
+        self.app.push_screen(Chooser(every, now), done)
+
+    # -- acts ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def situation(self) -> Situation:
+        """Acts are on the run of the row."""
+        found = super().situation
+        return dataclasses.replace(found, record=found.record.run) if isinstance(found.record, runs.Row) else found
+
     async def act_compare(self) -> None:
         """The marked runs side by side; with one mark, that and the selected one."""
         from mlops_tui.tui.screens.compare import MOST, Compare
@@ -141,3 +180,66 @@ class ExperimentsDesk(Desk):
             self.notify(f"Mark two to {MOST} runs with space, then press c.", title="Compare", markup=False)
             return
         self.app.push_screen(Compare(self.workbench_app.source, chosen))
+
+    async def act_rename(self) -> None:
+        """Ask for another name."""
+        run_acts.rename(self, self.record.run)
+
+    async def act_note(self) -> None:
+        """Write the note in the editor of the user."""
+        run_acts.note(self, self.record.run)
+
+    async def act_stop(self) -> None:
+        """Ask, then end its process."""
+        run_acts.stop(self, self.record.run)
+
+    async def act_register(self) -> None:
+        """Ask under which name, then make a version of the run's model."""
+        run_acts.register(self, self.record.run)
+
+    async def act_tag(self) -> None:
+        """Ask for a tag for all marked runs, else the selected one."""
+        self._gather("tag")
+
+    async def act_delete(self) -> None:
+        """Ask, then hide all marked runs, else the selected one."""
+        self._gather("delete")
+
+    def _gather(self, verb: str) -> None:
+        """Read the marked runs, which need not be on screen, then act."""
+        ids = self.here.marks.keys
+        if not ids:
+            self._act_on(verb, [self.record.run])
+            return
+        if len(ids) > MOST_MARKED:
+            self.notify(
+                f"{len(ids):,} runs are marked; {MOST_MARKED:,} at once is the most.", severity="warning", markup=False
+            )
+            return
+        source = self.workbench_app.source
+        self.run_worker(
+            lambda: self.post_message(
+                self.Gathered(verb, source.attempt(lambda bench: [bench.experiments.run(one) for one in ids]))
+            ),
+            thread=True,
+            exclusive=True,
+            group="gather",
+            exit_on_error=False,
+        )
+
+    @on(Gathered)
+    def _gathered(self, message: Gathered) -> None:
+        if isinstance(message.found, Failure):
+            self.notify(message.found.message, severity="warning", markup=False)
+        else:
+            self._act_on(message.verb, message.found)
+
+    def _act_on(self, verb: str, found: list[Run]) -> None:
+        def unmark() -> Any:
+            self.here.marks.clear()
+            return self.table.refresh_rows()
+
+        if verb == "tag":
+            run_acts.tag(self, found)
+        else:
+            run_acts.delete(self, found, then=unmark)

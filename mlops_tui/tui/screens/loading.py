@@ -12,7 +12,6 @@ from textual.screen import Screen
 
 from mlops_tui.tui.screens.section import Ask, Memory, Section, open_pages
 from mlops_tui.tui.state import Failure
-from mlops_tui.tui.widgets.rows import Pages
 from mlops_tui.tui.widgets.states import SLOW_S, stopped
 
 if TYPE_CHECKING:
@@ -138,11 +137,10 @@ class Loading(Screen[None]):
             self.load(section)
 
     def _keep(self, section: Section, memory: Memory, records: Any) -> None:
-        memory.failure, memory.records = None, self.arrived(section.id, records)
+        memory.failure = None
+        memory.renew(section, self.arrived(section.id, records))
         memory.detail_of = ""
         memory.read_at = self.now
-        if isinstance(records, Pages):
-            memory.find_sort(section)
 
     def arrived(self, section: str, records: Any) -> Any:
         """What to remember of what a worker read."""

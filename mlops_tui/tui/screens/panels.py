@@ -48,7 +48,7 @@ def running(bench: Workbench) -> list[Item]:
         Item(
             f"{run.experiment} {run.name or run.id[:8]}",
             "experiments",
-            "runs",
+            "run",
             run.id,
             str(run.state),
             "",
@@ -125,7 +125,7 @@ def next_fires(bench: Workbench) -> list[Item]:
 
 _ROW_OF = {
     "feature table": ("features", "tables"),
-    "run": ("experiments", "runs"),
+    "run": ("experiments", "run"),
     "experiment": ("experiments", "experiments"),
     "pipeline": ("pipelines", "pipelines"),
     "pipeline_run": ("pipelines", "runs"),

@@ -34,11 +34,14 @@ class Inside:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ask:
-    """What of a store's rows is wanted: a query, an order (`-name` descends), and of which object, where there are several."""
+    """What of a store's rows is wanted: a query, an order (`-name` descends), of which object, where there are several, and
+    the titles of columns the user chose, where there are more than are shown by themselves.
+    """
 
     filter: str = ""
     order: str = ""
     of: str = ""
+    chosen: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ class Memory:
         columns, order = self.columns(section), ""
         if 0 <= self.sort < len(columns) and columns[self.sort].order:
             order = ("-" if self.reverse else "") + columns[self.sort].order
-        return Ask(self.reading(section, 0).good, order, self.of)
+        return Ask(self.reading(section, 0).good, order, self.of, self.arrangement.order)
 
     def reading(self, section: Section, now: int) -> Typed:
         """What the filter line says, as far as it can be read."""
@@ -199,6 +202,16 @@ class Memory:
         self.filter, self.reverse, self.sort_title = view.filter, view.reverse, view.sort
         self.arrangement = Arrangement(view.order, frozenset(view.hidden))
         self.find_sort(section)
+
+    def renew(self, section: Section, records: Any) -> None:
+        """Take other rows, whose columns may be others, too: the order stays with its column."""
+        columns = self.columns(section)
+        if 0 <= self.sort < len(columns):
+            self.sort_title = columns[self.sort].title
+        self.records = records
+        if isinstance(records, Pages):
+            self.sort = -1
+            self.find_sort(section)
 
     def find_sort(self, section: Section) -> None:
         """The column of the remembered order, once the columns are known."""
