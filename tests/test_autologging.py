@@ -30,7 +30,7 @@ def here(workspace, monkeypatch):
     yield
     mlops.autolog(disable=True)
     autologging._complaints.clear()
-    assert sdk._latest == []
+    assert sdk.active._latest == []
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from mlops_tui.core.segments import SegmentWriter
 def here(workspace, monkeypatch):
     monkeypatch.setenv("MLOPS_WORKSPACE", str(workspace.root))
     yield
-    assert sdk._latest == []
+    assert sdk.active._latest == []
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def test_a_model_is_kept_as_a_package_and_registered(rooms, workspace):
         run.log_metric("mae", 0.1)
         version = run.log_model(LinearRegression().fit(X, [2.0, 4.0, 6.0]), sample=X, register="line")
         assert mlops.log_model(LinearRegression().fit(X, [2.0, 4.0, 6.0]), "other", sample=X) is None
-        with pytest.raises(InvalidInput, match="not known"):
+        with pytest.raises(InvalidInput, match="no predict"):
             run.log_model(object(), sample=X)
     assert (version.model, version.version, version.run_id, version.metrics) == ("line", 1, run.id, {"mae": 0.1})
     assert "model/signature.json" in [item.path for item in rooms.artifacts(run.id)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import platform
 import shlex
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 
 _GIT_TIMEOUT_S = 2.0
 _MAX_DIFF = 1 << 20
+_TORCH_UNSEEDED = 67280421310721
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,28 @@ def packages() -> str:
             name, _, version = folder.removesuffix(".dist-info").partition("-")
             found.setdefault(name.replace("_", "-").lower(), version)
     return "".join(sorted(f"{name}=={version}\n" for name, version in found.items()))
+
+
+def seeds() -> dict[str, str]:
+    """Seeds that were set before now and can be told: of Python's hashes, NumPy's global generator and PyTorch.
+
+    NumPy keeps the seed as the first word of a state that nothing was drawn from; it counts when seeding again gives that state.
+    """
+    found = {}
+    if os.environ.get("PYTHONHASHSEED", "random") != "random":
+        found["PYTHONHASHSEED"] = os.environ["PYTHONHASHSEED"]
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    try:
+        if numpy is not None:
+            state = numpy.random.get_state()
+            seed = int(state[1][0])
+            if (numpy.random.RandomState(seed).get_state()[1] == state[1]).all():
+                found["numpy"] = str(seed)
+        if torch is not None and torch.initial_seed() != _TORCH_UNSEEDED:
+            found["torch"] = str(torch.initial_seed())
+    except Exception:  # half imported, or replaced by something else: a run starts without knowing its seeds
+        return found
+    return found
 
 
 def _git(folder: Path, *arguments: str) -> str:

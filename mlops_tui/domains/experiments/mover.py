@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from mlops_tui.domains.experiments.machine import Sampler
 from mlops_tui.domains.experiments.spool import RunWriter
 
 INTERVAL_S = 0.5
@@ -40,13 +41,19 @@ class Mover:
         self.owner = os.getpid()
         self.writers: list[RunWriter] = []
         self._first: list[Callable[[], None]] = []
+        self._watched: dict[
+            RunWriter, tuple[float, float]
+        ] = {}  # seconds between looks at the machine, and the next one
+        self._sampler: Sampler | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def enter(self, writer: RunWriter, first: Callable[[], None]) -> None:
+    def enter(self, writer: RunWriter, first: Callable[[], None], machine_s: float | None) -> None:
         with self._lock:
             self.writers.append(writer)
+            if machine_s is not None:
+                self._watched[writer] = (machine_s, time.monotonic() + machine_s)
             self._first.append(first)
             if self._thread is None:
                 self._stop.clear()
@@ -62,6 +69,7 @@ class Mover:
         with self._lock:
             if writer in self.writers:
                 self.writers.remove(writer)
+            self._watched.pop(writer, None)
             if not self.writers and self._thread is not None:
                 self._stop.set()
                 self._thread.join(_JOIN_S)
@@ -84,11 +92,34 @@ class Mover:
                             beat = time.monotonic()
                             for writer in self.writers.copy():
                                 writer.alive()
+                        self._look()
                         rooms.experiments.take_in(wait=False)
             except Exception as error:
                 for writer in self.writers.copy():
                     _complain(writer, error)
                 self._stop.wait(10 * INTERVAL_S)
+
+    def _look(self) -> None:
+        """One look at the machine for all runs whose turn it is."""
+        now = time.monotonic()
+        due = [writer for writer, (_, at) in list(self._watched.items()) if at <= now]
+        if not due:
+            return
+        try:
+            if self._sampler is None:
+                self._sampler = Sampler()
+                due = []  # the first sample is of the time since now
+            values = self._sampler.sample() if due else {}
+        except Exception as error:  # a container may hide /proc: that must not keep records from being moved
+            for writer in due:
+                self._watched.pop(writer, None)
+                writer.complain(f"the machine is not watched: {error}")
+            return
+        for writer in due:
+            writer.metrics([(key, None, value) for key, value in values.items()])
+        for writer, (every, at) in list(self._watched.items()):
+            if at <= now:
+                self._watched[writer] = (every, now + every)
 
 
 def _complain(writer: RunWriter, error: Exception) -> None:
@@ -98,12 +129,15 @@ def _complain(writer: RunWriter, error: Exception) -> None:
 _movers: dict[str, Mover] = {}
 
 
-def enter(writer: RunWriter, open_rooms: Open, *, first: Callable[[], None]) -> None:
-    """Have the records of a writer moved; `first` is called once in the background."""
+def enter(writer: RunWriter, open_rooms: Open, *, first: Callable[[], None], machine_s: float | None = None) -> None:
+    """Have the records of a writer moved; `first` is called once in the background.
+
+    `machine_s`: so often what the run takes of the machine is logged to it, None for never.
+    """
     mover = _movers.get(writer.place)
     if mover is None or mover.owner != os.getpid():  # a forked child has no threads of its parent
         mover = _movers[writer.place] = Mover(open_rooms)
-    mover.enter(writer, first)
+    mover.enter(writer, first, machine_s)
 
 
 def leave(writer: RunWriter) -> None:

@@ -8,6 +8,7 @@ at the edge, because SQLite would store a numpy integer as a blob.
     params  {key: text}
     tags    {key: text}
     files   [[path, sha, size], ...]    already in the artifact store
+    inputs  [[name, digest, kind, source, schema, profile, tags], ...]  data the run read
     alive                               the process still runs
     finish  state, error                the run ended, as it says itself
     close                               this writer will append no more
@@ -33,11 +34,21 @@ from typing import Any
 from mlops_tui.core import clock
 from mlops_tui.core.segments import SegmentWriter
 from mlops_tui.core.workspace import Workspace
-from mlops_tui.domains.experiments.records import MAX_ERROR, MAX_KEY, MAX_PARAM, MAX_TAG, SPOOL, RunStart, RunState
+from mlops_tui.domains.experiments.records import (
+    MAX_ERROR,
+    MAX_KEY,
+    MAX_PARAM,
+    MAX_TAG,
+    SPOOL,
+    DataInput,
+    RunStart,
+    RunState,
+)
 
 RUN_ID_LENGTH = 16
 WRITER_LENGTH = RUN_ID_LENGTH + 1 + 11 + 6
 _HELD_RECORDS = 10_000
+_RECORD_POINTS = 10_000
 _INT64 = 2**63
 
 
@@ -87,9 +98,10 @@ class RunWriter:
                 kept.append([_key(key), None if step is None else _step(step), _number(value)])
             except (TypeError, ValueError, OverflowError) as error:
                 self.complain(f"metric {key!r} was not logged: {error}")
-        if kept:
-            self._number_steps(kept)
-            self._append(["metric", at if at is not None else clock.now_ms(), kept])
+        self._number_steps(kept)
+        for begun in range(0, len(kept), _RECORD_POINTS):
+            points_now = kept[begun : begun + _RECORD_POINTS]
+            self._append(["metric", at if at is not None else clock.now_ms(), points_now])
 
     def _number_steps(self, points: list[list[Any]]) -> None:
         self._own()
@@ -110,6 +122,13 @@ class RunWriter:
     def files(self, entries: Sequence[tuple[str, str, int]]) -> None:
         """Files (path, sha, size in bytes) that are in the artifact store already."""
         self._append(["files", clock.now_ms(), [list(entry) for entry in entries]])
+
+    def inputs(self, inputs: Sequence[DataInput]) -> None:
+        """Data sets the run read."""
+        entries = [
+            [one.name, one.digest, one.source_type, one.source, one.schema, one.profile, one.tags] for one in inputs
+        ]
+        self._append(["inputs", clock.now_ms(), entries])
 
     def alive(self) -> None:
         self._append(["alive", clock.now_ms()])
@@ -202,7 +221,11 @@ def _key(key: Any) -> str:
 
 def _number(value: Any) -> float:
     if isinstance(value, (str, bytes)) or value is None:
-        raise TypeError(f"{value!r} is not a number")
+        raise TypeError(f"{str(value)[:80]!r} is not a number")
+    if getattr(value, "ndim", 0):  # an array or tensor: only a single number in it can be meant
+        if value.size != 1 if isinstance(getattr(value, "size", None), int) else value.numel() != 1:
+            raise TypeError("an array is not a number; log its mean, or one metric an element")
+        return float(value.item())
     return float(value)
 
 
