@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any
+from collections.abc import Callable
+from operator import itemgetter
 
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput, NotFound
-from mlops_tui.domains.features.derived_records import SkewReport
+from mlops_tui.domains.features.derived_records import SkewReport, Transform
 from mlops_tui.domains.features.deriving import Deriving
-from mlops_tui.domains.features.records import JoinMode
+from mlops_tui.domains.features.records import JoinMode, Table
 
 
 class Proving(Deriving):
@@ -46,36 +46,34 @@ class Proving(Deriving):
         view = self._view(name)
         table = None if view is not None else self._snapshots.table(name)
         start = clock.parse_time(since, now=self._context.now()) if isinstance(since, str) else since or 0
-        if view is not None:
-            below = [self._snapshots.table(one) for one in view[0].tables]
-            keys = {key: one.columns[key] for one in below for key in one.keys}
-            rows, kinds = keys | view[0].request, dict(view[0].outputs)
-        else:
-            assert table is not None
-            declared = {key: one.type_in(table.columns) for key, one in self._derived.aggregates(table).items()}
-            rows, kinds = {key: table.columns[key] for key in table.keys}, table.columns | declared
+        rows, kinds = _of_view(view[0], self._snapshots.table) if view is not None else self._of_table(name)
         for one in view[0].tables if view is not None else [name]:
             self.flush(one)
-        vectors: deque[dict[str, Any]] = deque(maxlen=limit)
-        for record in self._served.read(name, table.id if table else 0, start):
-            for row, values in zip(record["rows"], record["values"], strict=True):
-                vectors.append(
-                    {"row": row, "at": record["at"], "values": dict(zip(record["names"], values, strict=True))}
-                )
-        seen = {
-            column: kinds[column]
-            for one in vectors
-            for column in one["values"]
-            if column in kinds and column not in rows
-        }
-        if not vectors or not seen:
+        vectors = [
+            {"row": row, "at": record["at"], "values": dict(zip(record["names"], values, strict=True))}
+            for record in sorted(self._served.read(name, table.id if table else 0, start), key=itemgetter("at"))
+            for row, values in zip(record["rows"], record["values"], strict=True)
+        ][-limit:]
+        served = dict.fromkeys(column for one in vectors for column in one["values"])
+        compared = {column: kinds[column] for column in served if column in kinds and column not in rows}
+        if not compared:
             return SkewReport(name, 0, None, None, tolerate, "empty", ())
-        listed = list(vectors)
-        joined = self.join(
-            engine.spine_of(listed, rows), [f"{name}:{','.join(seen)}"], mode=JoinMode.KNOWN, time=engine.AT
+        spine = engine.spine_of(vectors, rows)
+        joined = self.join(spine, [f"{name}:{','.join(compared)}"], mode=JoinMode.KNOWN, time=engine.AT)
+        columns = tuple(
+            engine.compare(column, kind, vectors, joined[column], difference) for column, kind in compared.items()
         )
-        found = [engine.compare(column, kind, listed, joined[column], difference) for column, kind in seen.items()]
-        columns = tuple(one for one in found if one is not None)
-        bad = any(one.share > tolerate for one in columns)
-        times = [one["at"] for one in listed]
-        return SkewReport(name, len(listed), min(times), max(times), tolerate, "fail" if bad else "pass", columns)
+        verdict = "fail" if any(one.share > tolerate for one in columns) else "pass"
+        return SkewReport(name, len(vectors), vectors[0]["at"], vectors[-1]["at"], tolerate, verdict, columns)
+
+    def _of_table(self, name: str) -> tuple[dict[str, str], dict[str, str]]:
+        """What a lookup of a table is given and gives, by type."""
+        table = self._snapshots.table(name)
+        declared = {key: one.type_in(table.columns) for key, one in self._derived.aggregates(table).items()}
+        return {key: table.columns[key] for key in table.keys}, table.columns | declared
+
+
+def _of_view(view: Transform, table_of: Callable[[str], Table]) -> tuple[dict[str, str], dict[str, str]]:
+    """What a lookup of a view is given and gives, by type."""
+    keys = {key: table.columns[key] for name in view.tables for table in (table_of(name),) for key in table.keys}
+    return keys | view.request, view.outputs

@@ -28,11 +28,9 @@ def spine_of(vectors: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> 
 
 def compare(
     column: str, kind: str, vectors: Sequence[Mapping[str, Any]], offline: pd.Series, difference: float
-) -> SkewColumn | None:
+) -> SkewColumn:
     """How one column was served, row by row against the join. Numbers may differ by the share `difference` of the larger."""
     places = [place for place, one in enumerate(vectors) if column in one["values"]]
-    if not places:
-        return None
     served = pd.Series(typed(column, [vectors[place]["values"][column] for place in places], kind))
     wanted = pd.Series(typed(column, offline.iloc[places].array, kind))
     lost = served.isna() != wanted.isna()
