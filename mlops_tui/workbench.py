@@ -116,7 +116,7 @@ class Workbench:
     def serving(self) -> Serving:
         from mlops_tui.domains.serving.service import Serving
 
-        return Serving(self.context, self.audit, self.registry)
+        return Serving(self.context, self.audit, self.alerts, self.registry)
 
     @cached_property
     def monitoring(self) -> Monitoring:

@@ -21,6 +21,7 @@ from mlops_tui.workbench import Workbench
 
 INTERNAL_LANE = 2  # compaction and monitoring side by side, whatever the users' jobs do
 RETRY_MS = 60_000  # between tries of upkeep that fails
+ROLLOUTS_S = 2.0
 REPEAT_S = 60.0  # the same complaint of the same task is logged at most this often
 
 
@@ -63,6 +64,7 @@ class Daemon:
             Task("features", 1.0, self._features),
             Task("compaction", max(1.0, pace.compact_s / 2), self._compaction),
             Task("monitoring", pace.monitor_s, self._monitoring),
+            Task("rollouts", ROLLOUTS_S, self._rollouts),
             Task("archive", 600.0, self._archive),
             Task("failures", 5.0, self._failures, on_change=True),
             Task("sync", min(2.0, pace.sweep_s), self._sync),
@@ -182,6 +184,11 @@ class Daemon:
     def _compaction(self) -> None:
         if self._bench.serving.compact_due():
             self._bench.jobs.submit("compact", "Move predictions to Parquet", {}, key="compact", internal=True)
+
+    def _rollouts(self) -> None:
+        """Give versions under way more of the traffic, or take it back."""
+        for one in self._bench.serving.rollouts.step():
+            self._log.info("rollout %d of %s: %s at %g %%, %s", one.id, one.ref, one.state, one.share, one.reason)
 
     def _features(self) -> None:
         """Pushed rows and new files of watched folders: seen here, taken in by children."""

@@ -33,10 +33,13 @@ from mlops_tui.domains.serving.records import (
     WorkerState,
     weights_of,
 )
+from mlops_tui.domains.serving.rollouts import Rollouts
 from mlops_tui.domains.serving.store import ServingStore
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlops_tui.domains.alerts.service import Alerts
 
 CANARY_PERCENT = 10.0
 # A compaction costs a second of CPU for its libraries, so little traffic waits a little longer.
@@ -47,10 +50,11 @@ DUE_PERIODS = 3
 class Serving:
     """The deployments of one workspace."""
 
-    def __init__(self, context: Context, audit: Audit, registry: Registry) -> None:
+    def __init__(self, context: Context, audit: Audit, alerts: Alerts, registry: Registry) -> None:
         self._context = context
         self._audit = audit
         self._registry = registry
+        self.rollouts = Rollouts(context, audit, alerts, registry, self)
         self._store = ServingStore(context)
         self._predictions = Predictions(context, self._store)
 
@@ -94,6 +98,13 @@ class Serving:
             for version in shares:
                 self._registry.version(f"{deployment.model}/{version}")
             return self._reroute(deployment, shares, "split", why)
+
+    def shift(
+        self, name: str, weights: Mapping[int, float], previous: Mapping[int, float], why: str = ""
+    ) -> Deployment:
+        """Change the weights as one step of a rollout: a rollback leads to `previous`, not to the step before."""
+        with self._context.catalog.write():
+            return self._reroute(self._one(name), weights, "shift", why, previous)
 
     def promote(self, name: str, version: int | None = None, why: str = "") -> Deployment:
         """Give one version all the traffic: the one named, else the newest of those that share it."""
@@ -284,7 +295,14 @@ class Serving:
             self._audit.note(tx, "deploy", "deployment", name, why=why, after=_facts(new))
         return self.get(name)
 
-    def _reroute(self, before: Deployment, weights: Mapping[int, float], verb: str, why: str) -> Deployment:
+    def _reroute(
+        self,
+        before: Deployment,
+        weights: Mapping[int, float],
+        verb: str,
+        why: str,
+        previous: Mapping[int, float] | None = None,
+    ) -> Deployment:
         shares = routing.normalise(weights)
         same = shares == weights_of(before)
         if same and before.wanted is Wanted.RUNNING:
@@ -293,7 +311,7 @@ class Serving:
             before,
             wanted=Wanted.RUNNING,
             versions=tuple(Route(version, weight) for version, weight in shares.items()),
-            previous=before.previous if same else weights_of(before),
+            previous=dict(previous) if previous else before.previous if same else weights_of(before),
             revision=before.revision + 1,
             updated_at=self._context.now(),
         )

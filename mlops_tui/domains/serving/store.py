@@ -20,6 +20,7 @@ from mlops_tui.domains.serving.records import (
     Wanted,
     WorkerState,
 )
+from mlops_tui.domains.serving.rollout_store import m002_rollouts
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -89,7 +90,7 @@ class ServingStore:
     def __init__(self, context: Context) -> None:
         self._catalog = context.catalog
         self._telemetry = context.telemetry
-        self._catalog.migrate("serving", [m001_serving])
+        self._catalog.migrate("serving", [m001_serving, m002_rollouts])
         self._telemetry.migrate("serving", [m001_serving_state])
 
     # -- deployments
