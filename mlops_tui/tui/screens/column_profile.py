@@ -82,7 +82,7 @@ def _facts(column: ColumnProfile, rows: int, how: str) -> Fields:
         ("Greatest", value(column.max)),
         ("Mean", "" if column.mean is None else number(column.mean)),
         ("Deviation", "" if column.std is None else number(column.std)),
-        ("Skewness", "" if column.skew is None else number(column.skew)),
+        ("Skewness", "" if column.skew is None else number(round(column.skew, 3))),
         ("Zeros", _share(column.zeros, there)),
         ("Negative", _share(column.negatives, there)),
         ("Infinite", _share(column.infinite, there)),
@@ -99,7 +99,8 @@ def _share(count: int, of: int) -> str:
 def _edges(column: ColumnProfile) -> tuple[str, ...]:
     if column.type == "TIMESTAMPTZ":
         return tuple(clock.local(int(edge / 1000))[:10] for edge in column.edges[:-1])
-    return tuple(number(edge, 3) for edge in column.edges[:-1])
+    first = 1 if column.type == "BIGINT" else 0  # a bar begins above its lower edge
+    return tuple(number(edge + first, 3) for edge in column.edges[:-1])
 
 
 def _quantiles(column: ColumnProfile) -> Block:
