@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mlops_tui.cli import plotting
+from mlops_tui.cli import plotting, rollouts
 from mlops_tui.cli.output import (
     confirm,
     emit,
@@ -60,6 +60,11 @@ def deployments() -> None:
     \b
     Example: mlops deployments create churn churn@champion --wait 60
     """
+
+
+deployments.add_command(rollouts.canary)
+deployments.add_command(rollouts.rollout)
+deployments.add_command(rollouts.list_rollouts)
 
 
 @deployments.command("list")
@@ -155,26 +160,6 @@ def split(workbench: Workbench, name: str, weights: tuple[str, ...], why: str, a
     """
     workbench.serving.split(name, dict(map(_weight, weights)), why=why)
     _tell(workbench, name, 0, as_json)
-
-
-@deployments.command()
-@click.argument("name")
-@click.argument("reference", metavar="MODEL[@ALIAS|/VERSION]")
-@click.option("--weight", type=float, default=10.0, help="Percent of the traffic.", show_default=True)
-@_wait_option
-@why_option
-@json_option
-@pass_workbench
-def canary(
-    workbench: Workbench, name: str, reference: str, weight: float, wait: float, why: str, as_json: bool
-) -> None:
-    """Give a version a small share of the traffic beside what is there.
-
-    \b
-    Example: mlops deployments canary churn churn/4 --weight 5
-    """
-    workbench.serving.deploy(name, reference, strategy="canary", weight=weight, why=why)
-    _tell(workbench, name, wait, as_json)
 
 
 @deployments.command()

@@ -219,3 +219,26 @@ def test_every_command_has_help_with_an_example() -> None:
         command = cli.get_command(click.Context(cli), noun)
         for path, found in commands(command, noun):
             assert "Example: mlops " in (found.help or ""), path
+
+
+def test_a_rollout_is_started_seen_and_ended(mlops, churn, workbench) -> None:
+    started = mlops("deployments", "canary", "churn", "churn/2", "--steps", "5,25%", "--bake", "10s", "--why", "better")
+    assert started.stdout == "churn/2 has 5 % of churn, then 25, 100.\n"
+    shown = mlops("deployments", "rollout", "churn")
+    assert "waits for 200 more requests at 5 %" in shown.stdout
+    assert "0 of 0 (0.00%)" in shown.stdout
+    assert json.loads(mlops("deployments", "rollout", "churn", "--json").stdout)["rules"]["bake_s"] == 10.0
+    assert "paused" in mlops("deployments", "rollout", "churn", "--pause").stdout
+    assert "rolled back" in mlops("deployments", "rollout", "churn", "--abort", "--why", "no").stdout
+    assert json.loads(mlops("deployments", "rollouts", "--json").stdout)[0]["reason"] == "no"
+    assert "is under way" in said(mlops("deployments", "rollout", "churn", "--abort"))
+
+
+@pytest.mark.parametrize("words", [["--bake", "10s"], ["--steps", "5", "--weight", "3"]])
+def test_options_that_do_not_go_together_are_refused(mlops, churn, words) -> None:
+    assert mlops("deployments", "canary", "churn", "churn/2", *words).exit_code == 2
+
+
+@pytest.mark.parametrize("words", [["--steps", "5,x"], ["--steps", "50,5"], ["--steps", "5", "--alpha", "2"]])
+def test_what_makes_no_rollout_is_refused_with_a_hint(mlops, churn, words) -> None:
+    assert "Give" in said(mlops("deployments", "canary", "churn", "churn/2", *words))
