@@ -104,6 +104,21 @@ def _watch(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | N
     return {"files": len(outcomes), "refused": sum(one.state == "refused" for one in outcomes)}
 
 
+def _skew(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    """Served vectors against the offline join, and an alert while they differ."""
+    name = job.spec["name"]
+    options = {key: job.spec[key] for key in ("since", "tolerate", "difference") if job.spec.get(key) is not None}
+    found = workbench.features.skew(name, **options)
+    if found.verdict == "fail":
+        worst = max(found.columns, key=lambda one: one.share)
+        title = f"{name} is served other than it is joined"
+        detail = f"{worst.share:.2%} of {worst.compared} values of {worst.column} differ."
+        workbench.alerts.raise_alert("skew", name, title=title, detail=detail, facts={"column": worst.column})
+    elif found.verdict == "pass":
+        workbench.alerts.resolve_by("skew", name, "served as it is joined")
+    return _plain(found)
+
+
 def _archive(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
     return _plain(workbench.experiments.archive())
 
@@ -123,6 +138,7 @@ KINDS: dict[str, Callable[[Workbench, Job, Report], dict[str, Any] | None]] = {
     "ingest": _ingest,
     "flush": _flush,
     "watch": _watch,
+    "skew": _skew,
     "archive": _archive,
     "command": _command,
 }

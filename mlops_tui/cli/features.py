@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import features_checks, features_online, features_profile, features_upkeep, features_watch
+from mlops_tui.cli import (
+    features_checks,
+    features_online,
+    features_profile,
+    features_transform,
+    features_upkeep,
+    features_watch,
+)
 from mlops_tui.cli.frames import rows_of, write_frame
 from mlops_tui.cli.output import (
     confirm,
@@ -47,6 +54,9 @@ features.add_command(features_online.lookup)
 features.add_command(features_online.push)
 features.add_command(features_online.flush)
 features.add_command(features_profile.diff)
+features.add_command(features_transform.aggregate)
+features.add_command(features_transform.transform)
+features.add_command(features_transform.skew)
 features.add_command(features_watch.watch)
 features.add_command(features_watch.unwatch)
 

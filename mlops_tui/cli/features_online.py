@@ -51,7 +51,7 @@ def lookup(workbench: Workbench, name: str, keys: tuple[str, ...], columns: str 
     Example: mlops features lookup customers customer_id=7 customer_id=8
     """
     room = workbench.features
-    kinds = room.get(name).columns
+    kinds = room.asked_types(name)
     wanted = [part.strip() for part in columns.split(",")] if columns else None
     found = room.lookup(name, _rows(keys, kinds), columns=wanted)
     if as_json:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from operator import itemgetter
 
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.domains.features.derived_records import SkewReport, Transform
 from mlops_tui.domains.features.deriving import Deriving
-from mlops_tui.domains.features.records import JoinMode, Table
+from mlops_tui.domains.features.records import JoinMode
 
 
 class Proving(Deriving):
@@ -46,7 +45,7 @@ class Proving(Deriving):
         view = self._view(name)
         table = None if view is not None else self._snapshots.table(name)
         start = clock.parse_time(since, now=self._context.now()) if isinstance(since, str) else since or 0
-        rows, kinds = _of_view(view[0], self._snapshots.table) if view is not None else self._of_table(name)
+        rows, kinds = self._types(name, view[0] if view is not None else None)
         for one in view[0].tables if view is not None else [name]:
             self.flush(one)
         vectors = [
@@ -66,14 +65,16 @@ class Proving(Deriving):
         verdict = "fail" if any(one.share > tolerate for one in columns) else "pass"
         return SkewReport(name, len(vectors), vectors[0]["at"], vectors[-1]["at"], tolerate, verdict, columns)
 
-    def _of_table(self, name: str) -> tuple[dict[str, str], dict[str, str]]:
-        """What a lookup of a table is given and gives, by type."""
+    def asked_types(self, name: str) -> dict[str, str]:
+        """What a lookup of a table or on-demand transformation is given, by type: keys and request fields."""
+        view = self._view(name)
+        return self._types(name, view[0] if view is not None else None)[0]
+
+    def _types(self, name: str, view: Transform | None) -> tuple[dict[str, str], dict[str, str]]:
+        """What a lookup is given and what it gives, by type."""
+        if view is not None:
+            below = [self._snapshots.table(table) for table in view.tables]
+            return {key: table.columns[key] for table in below for key in table.keys} | view.request, view.outputs
         table = self._snapshots.table(name)
         declared = {key: one.type_in(table.columns) for key, one in self._derived.aggregates(table).items()}
-        return {key: table.columns[key] for key in table.keys}, table.columns | declared
-
-
-def _of_view(view: Transform, table_of: Callable[[str], Table]) -> tuple[dict[str, str], dict[str, str]]:
-    """What a lookup of a view is given and gives, by type."""
-    keys = {key: table.columns[key] for name in view.tables for table in (table_of(name),) for key in table.keys}
-    return keys | view.request, view.outputs
+        return {key: table.columns.get(key, "") for key in table.keys}, table.columns | declared
