@@ -73,6 +73,11 @@ def git_diff(folder: Path) -> str:
     return _git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff")[:_MAX_DIFF]
 
 
+def diff_between(folder: Path, first: str, second: str) -> str:
+    """The change from one commit to another, at most 1 MiB of it; empty where they are not known."""
+    return _git(folder, "diff", "--no-color", "--no-ext-diff", "--end-of-options", first, second)[:_MAX_DIFF]
+
+
 @lru_cache(maxsize=1)
 def packages() -> str:
     """`name==version` lines of what is installed on sys.path.

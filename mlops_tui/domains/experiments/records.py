@@ -218,16 +218,55 @@ class RunArtifact:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Runs side by side: for each key one value per run, in the order of `runs`; None where a run has none."""
+    """Runs side by side: for each key one value per run, in the order of `runs`; None where a run has none.
+
+    `packages` are those whose versions differ, `code` the commits (with a + for changes on top), `data` what was read by name;
+    `best` is the place of the run with the best value of a metric, for metrics whose values differ.
+    """
 
     runs: tuple[Run, ...]
     params: dict[str, tuple[str | None, ...]]
     metrics: dict[str, tuple[float | None, ...]]
+    packages: dict[str, tuple[str | None, ...]] = field(default_factory=dict)
+    code: tuple[str, ...] = ()
+    data: dict[str, tuple[str | None, ...]] = field(default_factory=dict)
+    best: dict[str, int] = field(default_factory=dict)
 
     @property
     def differing(self) -> tuple[str, ...]:
         """Parameters that are not the same in all runs."""
         return tuple(key for key, values in self.params.items() if len(set(values)) > 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Runs with the same values of some parameters (None: not given), and a metric over them.
+
+    `std` is the sample's deviation, None of one run; `left_out` runs had no finite value.
+    """
+
+    values: tuple[str | None, ...]
+    runs: int
+    mean: float
+    std: float | None
+    min: float
+    max: float
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """How much each parameter mattered for a metric: shares of 1, the largest first.
+
+    `score` is R² on runs the model had not seen, `skipped` parameters that only name a run, `warning` why to take care.
+    """
+
+    metric: str
+    runs: int
+    score: float
+    params: tuple[tuple[str, float], ...]
+    skipped: tuple[str, ...] = ()
+    warning: str = ""
 
 
 def number_of(text: str) -> float | None:

@@ -286,6 +286,14 @@ class ExperimentsStore:
             for row in rows
         ]
 
+    def numbers_where(self, where: Mapping[str, Any], query: Query | None, limit: int) -> list[int]:
+        """Numbers of runs, the newest first."""
+        condition, values = self._condition(where, query)
+        rows = self._context.across(
+            f"SELECT r.number FROM run r {condition} ORDER BY r.number DESC LIMIT ?", (*values, limit)
+        )
+        return [int(row[0]) for row in rows]
+
     def count(self, query: Query) -> int:
         """How many runs meet a query."""
         condition, values = self._condition({}, query)
