@@ -73,7 +73,8 @@ def _put(workbench: Workbench, run: Run, files: dict[str, _File]) -> None:
     files["params"].add((run.id, key, value, number_of(value)) for key, value in rooms.params(run.id).items())
     files["tags"].add((run.id, key, value) for key, value in run.tags.items())
     for key in rooms.metrics(run.id):
-        files["metrics"].add((run.id, key, point.step, point.ts, point.value) for point in rooms.history(run.id, key))
+        points = rooms.remote.runs.history(run.id, key, -1, 0)  # those beyond the newest of a step too
+        files["metrics"].add((run.id, key, *point) for point in points)
     files["artifacts"].add((run.id, one.path, one.sha, one.size, one.logged_at) for one in rooms.artifacts(run.id))
 
 

@@ -53,7 +53,7 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def _alone(workbench: Workbench) -> Iterator[None]:
-    lock = locks.hold(workbench.workspace.run / "import.lock")
+    lock = locks.hold(workbench.workspace.run / "import.lock", wait_s=0.2)
     if lock is None:
         raise NotAllowed("Another import runs on this workspace.", hint="Wait until it has ended.")
     try:
