@@ -36,7 +36,7 @@ class RunDesk(Page):
     HOME = "experiments"
     CSS_PATH = "run.tcss"
     BINDINGS = bindings("run")
-    SHORT: ClassVar[dict[str, str]] = {"environment": "Env", "artifacts": "Files", "parameters": "Params"}
+    SHORT: ClassVar[dict[str, str]] = {"summary": "Sum", "environment": "Env", "parameters": "Params", "system": "Sys"}
     LOADS: ClassVar[dict[str, Any]] = {
         "summary": run_facts.summary,
         "curves": run_curves.rows,

@@ -24,6 +24,7 @@ SPARKS = 24
 """So many metrics have their course beside them."""
 MOST_LINES = 5000
 LAST_BYTES = 256 * 1024
+SPARK = 40
 SIDE_BY_SIDE = 110
 
 
@@ -90,7 +91,8 @@ def picture(draw: Callable[[Any, int, int, View | None], Sequence[Line]], record
 
 def draw_summary(one: Summary, width: int, height: int, view: View | None = None) -> list[Line]:
     """State and origin, metrics with their course, parameters; in two columns where there is room."""
-    left: list[Block] = [_head(one), *([Text(one.note.splitlines()[0][:300], "text", "Note")] if one.note else [])]
+    note = [Text(one.note.splitlines()[0][:300], "text", "Note")] if one.note else []
+    left: list[Block] = [_head(one, named=width >= SIDE_BY_SIDE), *note]
     params = Grid(("Parameter", "Value"), _pairs(one.params), title="Parameters")
     if one.run.error:
         left.append(Text(one.run.error.strip()[-2000:], "bad", "Error"))
@@ -135,41 +137,36 @@ def _beside(left: Sequence[Line], right: Sequence[Line], at: int) -> list[Line]:
     return out
 
 
-def _head(one: Summary) -> Fields:
+def _head(one: Summary, *, named: bool = True) -> Fields:
+    """State and origin; what the line at the top of the page says is left out unless `named`."""
     run = one.run
-    tags = ", ".join(
-        f"{key}={value}" for key, value in run.tags.items() if key != "note" and not key.startswith("mlflow.")
-    )
+    took = clock.duration((run.ended_at or one.now) - run.started_at)
+    tags = (f"{key}={value}" for key, value in run.tags.items() if key != "note" and not key.startswith("mlflow."))
+    who = f"{run.user} on {run.host}" if run.host else run.user
+    changes = " with changes" if run.git_dirty else ""
+    said = (("State", state(run.state)), ("Experiment", run.experiment), ("Id", run.id)) if named else ()
     return Fields(
         (
-            ("State", state(run.state)),
+            *said,
             *(("Look at", (f"▲ {mark.kind}: {mark.detail}", "warn")) for mark in one.health.marks),
-            *(
-                (f"Best {pair.valid}", _advice(pair))
-                for pair in one.health.pairs
-                if run.state == "running" or pair.worse_since
-            ),
-            ("Experiment", run.experiment),
+            *((f"Best {pair.valid}", _advice(pair, run.state == "running")) for pair in one.health.pairs),
             ("Started", cells.moment(run.started_at, one.now)),
-            ("Ended", cells.moment(run.ended_at, one.now)),
-            ("Took", clock.duration((run.ended_at or one.now) - run.started_at)),
-            ("By", f"{run.user} on {run.host}" if run.host else run.user),
-            ("Source", run.source),
-            ("Commit", f"{run.git_commit[:12]} {run.git_branch}{' with changes' if run.git_dirty else ''}".strip()),
-            ("Tags", clean(tags)),
+            ("Took" if run.ended_at else "So far", took),
+            ("By", f"{who}, {run.source}" if run.source else who),
+            ("Commit", f"{run.git_commit[:12]} {run.git_branch}{changes}" if run.git_commit else ""),
+            ("Tags", clean(", ".join(tags))),
             ("Files", f"{one.files}, {size(one.bytes)}" if one.files else ""),
             ("Versions", ", ".join(one.versions)),
             ("Parent", run.parent[:8]),
-            ("Children", str(one.children) if one.children else ""),
-            ("Id", run.id),
+            ("Children", f"{one.children:,}" if one.children else ""),
         )
     )
 
 
-def _advice(pair: Pair) -> Span:
-    """The best of a validation metric, how long ago that was, and whether going on is worth it."""
-    words = f"{number(pair.best_value)} at step {pair.best_step:,}, {pair.patience:,} points ago"
-    return (f"{words}; stopping early is advised", "warn") if pair.stop else (words, "text")
+def _advice(pair: Pair, running: bool) -> Span:
+    """The best of a validation metric, and whether going on is worth it."""
+    words = f"{number(pair.best_value)} at step {pair.best_step:,}"
+    return (f"{words}; stopping now is advised", "warn") if pair.stop and running else (words, "text")
 
 
 def _metrics(one: Summary, width: int) -> list[Line]:
@@ -184,7 +181,8 @@ def _metrics(one: Summary, width: int) -> list[Line]:
     names = f"{'':<{label}}  {'last':>{widths[0]}}  {'least':>{widths[1]}}  {'most':>{widths[2]}}"
     out.append(line((names, "muted")))
     for name, last, low, high in rows:
-        spark = sparkline(one.sparks.get(name, ()), min(40, room)) if room >= 8 else ("", "text")
+        course = one.sparks.get(name, ())
+        spark = sparkline(course, min(SPARK, room, len(course))) if room >= 8 and course else ("", "text")
         shown = clean(name) if len(name) <= label else clean(name)[: label - 1] + "…"
         out.append(line(f"{shown:<{label}}  ", (f"{last:>{widths[0]}}", "title"),
                         (f"  {low:>{widths[1]}}  {high:>{widths[2]}}", "muted"), "  ", spark))  # fmt: skip

@@ -151,7 +151,7 @@ def _marks(one: Any, now: int) -> Span:
 
 FIRST = (
     _ordered(cells.text("Run", lambda one: one.name or one.id[:8], width=30, grow=True), "name"),
-    cells.text("Experiment", lambda one: one.experiment, width=24, rank=2),
+    cells.text("Experiment", lambda one: one.experiment, width=24, rank=3),
     _ordered(cells.status("State", lambda one: one.state), "state"),
 )
 LAST = (
