@@ -75,6 +75,7 @@ class Gateway:
             ("GET", "/metrics"): self._metrics,
             ("POST", "/invocations"): self._only_invocation,
             ("POST", "/v1/feedback"): self._labels,
+            ("POST", "/get-online-features"): self._feast,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -206,6 +207,11 @@ class Gateway:
             self._journal.append(PREDICTIONS, record)
         except Unavailable:  # the disk is full, which is what the client is being told already
             return
+
+    async def _feast(self, request: Request) -> Response:
+        if self._lookups is None:
+            raise NotFound("Features are not looked up here.", hint="Ask the gateway of a workspace.")
+        return await self._lookups.feast(request, self._limit)
 
     async def _only_invocation(self, request: Request) -> Response:
         names = list(self._fleet.tables)

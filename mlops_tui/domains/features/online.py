@@ -59,12 +59,27 @@ class Online(Joining):
         that does not fit.
         """
         try:
-            return self._lookups.lookup(name, rows, columns)
+            return self.lookup_table(name, rows, columns=columns)
         except NotFound:
             view = self._view(f"{name}:{','.join(columns or ())}")
             if view is None:
                 raise
         return self._on_demand(*view, rows)
+
+    def lookup_table(
+        self, name: str, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str] | None = None
+    ) -> list[Found]:
+        """As `lookup`, of tables alone: no one's code runs."""
+        return self._lookups.lookup(name, rows, columns)
+
+    def is_on_demand(self, name: str) -> bool:
+        """Whether a name is that of an on-demand transformation."""
+        return self._view(name) is not None
+
+    def time_of(self, name: str) -> str | None:
+        """The time column of a table that is online; None for one without, and for everything else."""
+        layout = self._online.layout(name)
+        return layout.time if layout is not None else None
 
     def _on_demand(self, view: Transform, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[Found]:
         """Look up what a view takes and work out what it gives, by the code that joins use."""
