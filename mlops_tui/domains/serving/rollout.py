@@ -35,8 +35,10 @@ ENDED = frozenset({RolloutState.PROMOTED, RolloutState.ROLLED_BACK, RolloutState
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rules:
-    """When a rollout goes on. `alpha`: the chance to roll back a version that is no worse, over all kinds of failure and all looks; margins: differences of rates that
-    are good enough at the end; `bake_s` and `min_requests` (of the canary) hold for every step.
+    """When a rollout goes on.
+
+    `alpha`: the chance to roll back a version that is no worse, over all kinds of failure and all looks. Margins: differences
+    of rates that are good enough at the end. `bake_s` and `min_requests` (of the canary) hold for every step.
     """
 
     bake_s: float = 300.0

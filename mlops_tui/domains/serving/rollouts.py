@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.serving.service import Serving
 
 LOOK_BACK_MS = 3_600_000
+DAY_MS = 24 * LOOK_BACK_MS
 RULE = "rollout"
 
 
@@ -143,6 +144,40 @@ class Rollouts:
                 if after is not None:
                     moved.append(after)
         return moved
+
+    def take_labels(self) -> int:
+        """Count the answers that labels proved right or wrong since the last look (reads Parquet: in a child, not in the daemon).
+
+        The number of answers counted. For classes, wrong is another label; for numbers, an error larger than four in five of
+        the other versions' errors in the hours before (`wrong_beyond`), so that without a difference both sides fail alike.
+        """
+        counted = 0
+        for one in self._store.list():
+            if one.ended_at is None:
+                counted += self._take_labels(one)
+        return counted
+
+    def _take_labels(self, one: Rollout) -> int:
+        from mlops_tui.domains.serving.labels import bound_of, count
+
+        bound = one.wrong_beyond
+        task = self._registry.version(one.ref).task
+        if task == "regression" and bound is None:
+            earlier = self._serving.labelled(one.deployment, one.began_at - DAY_MS, one.began_at)
+            bound = bound_of(earlier)
+            if bound is None:
+                return 0
+        _, since = self._store.labels(one.id)
+        found = self._serving.labelled(one.deployment, one.began_at)
+        counts, until = count(found, one.version, since, None if task != "regression" else bound)
+        if not counts.canary and not counts.stable:
+            return 0
+        with self._context.catalog.write() as tx:
+            fresh = self._store.get(one.id)
+            if fresh is not None and fresh.ended_at is None:
+                self._store.put(tx, dataclasses.replace(fresh, wrong_beyond=bound))
+                self._store.add_labels(tx, one.id, until, counts)
+        return counts.canary + counts.stable
 
     def _advance(self, one: Rollout) -> Rollout | None:
         with self._context.catalog.write():

@@ -221,7 +221,9 @@ class Serving:
         """Move the log to Parquet; the number of rows moved. Safe to run at any time, by anyone, and to be killed."""
         from mlops_tui.domains.serving.compaction import Compaction
 
-        return Compaction(self._context, self._store, self._signatures()).run()
+        moved = Compaction(self._context, self._store, self._signatures()).run()
+        self.rollouts.take_labels()
+        return moved
 
     def compact_due(self) -> bool:
         """Whether a compaction is worth its start: much has gathered, or some has waited (cheap, no DuckDB)."""
