@@ -39,6 +39,7 @@ class Joining(Checking):
         mode: JoinMode | str = JoinMode.EVENT,
         ttl: int | str | None = None,
         time: str | None = None,
+        at: Sequence[str] = (),
     ) -> pd.DataFrame:
         """What the tables said at the moment of each spine row: one output row per spine row, in spine order.
 
@@ -47,9 +48,10 @@ class Joining(Checking):
         named. On-demand transformations are named alike: `comfort`, `comfort@2:warmer`; what they take with a request has to be
         a column of the spine. `mode` "event" takes what had happened by then, "known" only what had also been recorded by then.
         `ttl` (ms or a span) overrides the tables' own; a row exactly `ttl` old still counts. `time` names the spine's time
-        column. Raises NotFound, InvalidInput.
+        column; `at` pins the snapshots that on-demand transformations look up, as `pinned` gives them (the newest otherwise).
+        Raises NotFound, InvalidInput.
         """
-        return self.join_with_report(spine, refs, mode=mode, ttl=ttl, time=time)[0]
+        return self.join_with_report(spine, refs, mode=mode, ttl=ttl, time=time, at=at)[0]
 
     def join_with_report(
         self,
@@ -61,10 +63,7 @@ class Joining(Checking):
         time: str | None = None,
         at: Sequence[str] = (),
     ) -> tuple[pd.DataFrame, list[JoinReport]]:
-        """As `join`, and per table how many rows matched, were expired, exist only later, or are missing.
-
-        `at` pins the snapshots that on-demand transformations look up, as `pinned` gives them; the newest otherwise.
-        """
+        """As `join`, and per table how many rows matched, were expired, exist only later, or are missing."""
         from mlops_tui.domains.features import join as engine
 
         chosen = choice(JoinMode, mode, "mode")
