@@ -21,7 +21,7 @@ DESKS: tuple[tuple[str, str, str], ...] = (
     ("system", "System", "Sys"),
 )
 """(id, title, short title) in the order of the keys 1-8."""
-PAGES = {"run": "Run"}
+PAGES = {"run": "Run", "compare": "Comparison"}
 """Pages of one object in front of a desk: (id, title)."""
 
 
@@ -187,6 +187,8 @@ ACTIONS: tuple[Action, ...] = (
     *_of_runs("run", "", "a run"),
     Action("run.save", "Save the file", ("b",), "run", "artifacts", "a run", "mlops runs artifacts {id} --get PATH --to FOLDER",
            view=True, footer="save", help="Copy a file, or a folder with all in it, out of the store."),
+    Action("compare.differences", "Only what differs", ("d",), "compare", "differences", "", "mlops runs compare {ids} --differing",
+           view=True, footer="differences", help="Leave out what is the same in all runs; again everything."),
     Action("run.epochs", "Epochs along x", ("E",), "run", "curves", "a run", "mlops runs metrics {id} --key epoch", view=True,
            help="Curves over the metric 'epoch' of the run instead of its steps; again back."),
     Action("registry.promote", "Promote: stage or alias", ("p",), "registry", "versions", "a model version",

@@ -15,7 +15,7 @@ from mlops_tui.domains.experiments.service import Experiments
 from mlops_tui.domains.registry.service import Registry
 from mlops_tui.tui.app import MlopsApp
 from mlops_tui.tui.screens import loading
-from mlops_tui.tui.screens.compare import Compare
+from mlops_tui.tui.screens.compare import CompareDesk
 from mlops_tui.tui.state import Versions
 from mlops_tui.tui.views import Views
 from mlops_tui.tui.widgets.rows import Pages
@@ -214,7 +214,7 @@ async def test_marked_runs_are_compared_and_d_leaves_the_differences(open_app: O
         assert "Mark two to 12 runs" in text_of(pilot)
         await press(pilot, "space", "space", "c")
         seen = text_of(pilot)
-        assert isinstance(pilot.app.screen, Compare)
+        assert isinstance(pilot.app.screen, CompareDesk)
         assert "Compare 2 runs" in seen
         assert "max_depth" in seen
         assert "rate" in seen
@@ -226,4 +226,4 @@ async def test_marked_runs_are_compared_and_d_leaves_the_differences(open_app: O
         await press(pilot, "enter")
         assert "column 1 of 2" in text_of(pilot)
         await press(pilot, "escape", "escape")
-        assert not isinstance(pilot.app.screen, Compare)
+        assert not isinstance(pilot.app.screen, CompareDesk)

@@ -1,4 +1,4 @@
-"""Runs side by side: what they were given, what came out, where they ran, and their curves over each other."""
+"""Runs side by side: what they were given, what came out, where they ran, their curves over each other, their code."""
 
 from __future__ import annotations
 
@@ -7,24 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.message import Message
-from textual.screen import ModalScreen
 
 from mlops_tui.core import clock
-from mlops_tui.tui.blocks import Block, Chart
-from mlops_tui.tui.charts.line import Plot, Series
-from mlops_tui.tui.lines import Span, clean, line, number, state
-from mlops_tui.tui.state import Failure, Source
-from mlops_tui.tui.widgets import states
-from mlops_tui.tui.widgets.bar import Bar
+from mlops_tui.tui.lines import Line, Span, clean, crop, line, number, state
+from mlops_tui.tui.screens import cells, compare_parts, run_curves
+from mlops_tui.tui.screens.base import bindings
+from mlops_tui.tui.screens.page import Page
+from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets.cell import WholeCell
-from mlops_tui.tui.widgets.chart import ChartView, of_blocks
 from mlops_tui.tui.widgets.columns import Column
-from mlops_tui.tui.widgets.painted import LinesView
-from mlops_tui.tui.widgets.rows import Listed
+from mlops_tui.tui.widgets.states import Empty
 from mlops_tui.tui.widgets.table import VirtualTable
 from mlops_tui.workbench import Workbench
 
@@ -33,16 +25,17 @@ if TYPE_CHECKING:
 
 MOST = 12
 """More runs than this are no longer side by side."""
-CHARTS = 4
+NUMBERS = frozenset({"catalog", "metrics"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Line:
-    """One thing all runs are compared in, with one value per run (None: a run has none)."""
+class Compared:
+    """One thing all runs are compared in, with one value per run (None: a run has none); `best` is the run that wins."""
 
     group: str
     name: str
     values: tuple[Any, ...]
+    best: int | None = None
 
     @property
     def differs(self) -> bool:
@@ -50,50 +43,59 @@ class Line:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Compared:
-    """Runs by name, what they are compared in, and the curves of the metrics that have some."""
+class Comparing:
+    """Runs by name and what they are compared in, differences first."""
 
     names: tuple[str, ...]
-    lines: tuple[Line, ...]
-    charts: tuple[Block, ...]
+    lines: tuple[Compared, ...]
+
+    @property
+    def differing(self) -> int:
+        return sum(one.differs for one in self.lines)
 
 
-def compare(bench: Workbench, ids: Sequence[str]) -> Compared:
-    """Read everything the comparison shows (in a worker). Raises InvalidInput for fewer than two runs."""
-    found = bench.experiments.compare(ids)
-    names = tuple(run.name or run.id[:8] for run in found.runs)
-    if len(set(names)) < len(names):
-        names = tuple(f"{name} {run.id[:4]}" for name, run in zip(names, found.runs, strict=True))
-    lines = (*_facts(found.runs), *_lines("parameter", found.params), *_lines("metric", found.metrics), *_tags(found.runs),
-             *_environment(found.runs))  # fmt: skip
-    said = tuple(one for one in lines if any(value is not None for value in one.values))
-    return Compared(names, said, _charts(bench, found, names))
+def ids_of(of: str) -> list[str]:
+    """The runs of a comparison as its key names them."""
+    return of.split(",")
 
 
-def _lines(group: str, values: dict[str, Any]) -> list[Line]:
-    return [Line(group, name, tuple(of)) for name, of in values.items()]
+def names_of(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Short names that tell the runs apart."""
+    names = tuple(run.name or run.id[:8] for run in runs)
+    return (
+        names if len(set(names)) == len(names) else tuple(f"{n} {r.id[:4]}" for n, r in zip(names, runs, strict=True))
+    )
 
 
-def _facts(runs: Sequence[Run]) -> list[Line]:
-    return [
-        Line("run", "state", tuple(str(run.state) for run in runs)),
-        Line("run", "experiment", tuple(run.experiment for run in runs)),
-        Line("run", "took", tuple(clock.duration(run.duration) for run in runs)),
+def compare(of: str, bench: Workbench) -> Comparing:
+    """Read everything the table shows. Raises InvalidInput for fewer than two runs."""
+    found = bench.experiments.compare(ids_of(of))
+    said = [one for one in _lines(found) if any(value is not None for value in one.values)]
+    return Comparing(names_of(found.runs), tuple(sorted(said, key=lambda one: not one.differs)))
+
+
+def _lines(found: Comparison) -> list[Compared]:
+    runs = found.runs
+    out = [
+        Compared("run", "state", tuple(str(run.state) for run in runs)),
+        Compared("run", "experiment", tuple(run.experiment for run in runs)),
+        Compared("run", "took", tuple(clock.duration(run.duration) for run in runs)),
+        Compared("run", "look at", tuple(", ".join(run.marks) or None for run in runs)),
     ]
-
-
-def _tags(runs: Sequence[Run]) -> list[Line]:
-    return [
-        Line("tag", name, tuple(run.tags.get(name) for run in runs))
-        for name in sorted({key for run in runs for key in run.tags})
-    ]
+    out += [Compared("parameter", name, values) for name, values in found.params.items()]
+    out += [Compared("metric", name, values, found.best.get(name)) for name, values in found.metrics.items()
+            if not run_curves.is_system(name)]  # fmt: skip
+    tags = sorted({key for run in runs for key in run.tags})
+    out += [Compared("tag", name, tuple(run.tags.get(name) for run in runs)) for name in tags]
+    out += [Compared("data", name, values) for name, values in found.data.items()]
+    out.append(Compared("code", "commit", tuple(one or None for one in found.code)))
+    out += [Compared("environment", name, tuple(get(run) or None for run in runs)) for name, get in _ENVIRONMENT]
+    return out + [Compared("package", name, values) for name, values in found.packages.items()]
 
 
 _ENVIRONMENT: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("python", lambda run: run.python),
-    ("commit", lambda run: run.git_commit[:12]),
     ("branch", lambda run: run.git_branch),
-    ("uncommitted changes", lambda run: "yes" if run.git_dirty else "no"),
     ("source", lambda run: run.source),
     ("command", lambda run: run.command),
     ("host", lambda run: run.host),
@@ -101,163 +103,144 @@ _ENVIRONMENT: tuple[tuple[str, Callable[[Any], Any]], ...] = (
 )
 
 
-def _environment(runs: Sequence[Run]) -> list[Line]:
-    return [Line("environment", name, tuple(get(run) or None for run in runs)) for name, get in _ENVIRONMENT]
-
-
-def _charts(bench: Workbench, found: Comparison, names: Sequence[str]) -> tuple[Block, ...]:
-    """One chart per metric that at least one run logged more than once, with a curve per run."""
-    counts = [{name: one.count for name, one in bench.experiments.metrics(run.id).items()} for run in found.runs]
-    keys = [key for key in found.metrics if any(one.get(key, 0) > 1 for one in counts)][:CHARTS]
-    out: list[Block] = []
-    for key in keys:
-        series = []
-        for run, name, count in zip(found.runs, names, counts, strict=True):
-            if key in count:
-                points = bench.experiments.history(run.id, key)
-                series.append(
-                    Series(
-                        name,
-                        tuple(float(one.step) for one in points),
-                        tuple(one.value for one in points),
-                        tuple(float(one.ts - points[0].ts) for one in points),
-                    )
-                )
-        out.append(Chart(Plot(tuple(series), x_name="step"), title=key))
-    return tuple(out)
-
-
-class Compare(ModalScreen[None]):
-    """The comparison over the whole window; `d` leaves only what differs, tab goes to the curves."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,c", "dismiss", show=False),
-        Binding("d", "differences", show=False),
-        Binding("tab,shift+tab", "pane", show=False),
-        Binding("comma", "column(-1)", show=False),
-        Binding("full_stop", "column(1)", show=False),
-    ]
-    DEFAULT_CSS = """
-    Compare { align: left top; }
-    Compare #compare { width: 100%; height: 100%; background: $background; }
-    Compare #compare-table { height: 1fr; }
-    Compare #compare-note { height: 1fr; display: none; }
-    Compare #compare-charts { height: 1fr; border-top: solid $panel; display: none; }
-    Compare.-curves #compare-charts { display: block; }
-    """
-
-    class Ready(Message):
-        """A worker has the comparison, or why not."""
-
-        def __init__(self, found: Compared | Failure) -> None:
-            super().__init__()
-            self.found = found
-
-    def __init__(self, source: Source, ids: Sequence[str]) -> None:
-        super().__init__()
-        self._source, self._ids = source, tuple(ids)
-        self._found: Compared | None = None
-        self.only_differences = False
-
-    def compose(self) -> ComposeResult:
-        with Vertical(id="compare"):
-            yield Bar(id="dialog-title")
-            yield VirtualTable(id="compare-table")
-            yield LinesView(id="compare-note")
-            yield ChartView(id="compare-charts")
-            yield Bar(id="dialog-keys")
-
-    def on_mount(self) -> None:
-        keys = line((" d", "key"), " differences only  ", (", .", "key"), " runs  ", ("tab", "key"), " curves  ",
-                    ("enter", "key"), " whole value  ", ("esc", "key"), " close")  # fmt: skip
-        self.query_one("#dialog-keys", Bar).show([(keys, "")])
-        self.query_one("#dialog-title", Bar).show([(line((f" Compare {len(self._ids)} runs", "title")), "")])
-        source, ids = self._source, self._ids
-        self.run_worker(
-            lambda: self.post_message(self.Ready(source.attempt(lambda bench: compare(bench, ids)))),
-            thread=True,
-            exit_on_error=False,
-        )
-
-    @on(Ready)
-    def _ready(self, message: Ready) -> None:
-        found = message.found
-        if isinstance(found, Failure):
-            note = self.query_one("#compare-note", LinesView)
-            note.display, self.query_one("#compare-table").display = True, False
-            note.show(lambda width, height: states.failed(found, width))
-            return
-        self._found = found
-        charts = self.query_one("#compare-charts", ChartView)
-        self.set_class(bool(found.charts), "-curves")
-        charts.show(of_blocks(found.charts))
-        self._draw()
-        self.query_one("#compare-table").focus()
-
-    @property
-    def _table(self) -> VirtualTable:
-        return self.query_one("#compare-table", VirtualTable)
-
-    def _draw(self) -> None:
-        found = self._found
-        if found is None:
-            return
-        lines = [one for one in found.lines if one.differs or not self.only_differences]
-        columns = (
-            Column("", lambda one, now: ("≠" if one.differs else " ", "warn"), width=1),
-            Column(
-                "What",
-                lambda one, now: (one.name, "title" if one.differs else "text"),
-                width=22,
-                whole=lambda one: one.name,
-            ),
-            Column("", lambda one, now: (one.group, "muted"), width=11, rank=99),
-            *(_run_column(name, at) for at, name in enumerate(found.names)),
-        )
-        columns = (columns[1], columns[0], *columns[2:])
-        note = self.query_one("#compare-note", LinesView)
-        note.display, self._table.display = not lines, bool(lines)
-        note.show(
-            lambda width, height: [(), line((" These runs are the same in everything that is recorded.", "muted"))]
-        )
-        self._table.show(
-            columns, Listed(lines, columns, 0, lambda one: f"{one.group} {one.name}"), cursor=self._table.cursor
-        )
-        differing = sum(one.differs for one in found.lines)
-        words = f"  {differing} of {len(found.lines)} differ{', only those are shown' if self.only_differences else ''}"
-        self.query_one("#dialog-title", Bar).show(
-            [(line((f" Compare {len(found.names)} runs", "title"), (words, "muted")), "")]
-        )
-
-    def action_differences(self) -> None:
-        self.only_differences = not self.only_differences
-        self._draw()
-
-    def action_column(self, step: int) -> None:
-        self._table.move_column(step)
-
-    def action_pane(self) -> None:
-        charts = self.query_one("#compare-charts")
-        (charts if charts.display and self.focused is not charts else self._table).focus()
-
-    @on(VirtualTable.Opened)
-    def _whole(self, message: VirtualTable.Opened) -> None:
-        one, found = self._table.rows.record(message.index), self._found
-        if one is not None and found is not None:
-            values = [(f"{one.name}: {name}", value) for name, value in zip(found.names, one.values, strict=True)]
-            self.app.push_screen(WholeCell(values, max(0, self._table.column - 3)))
+def columns(names: Sequence[str]) -> tuple[Column, ...]:
+    """What is compared, whether it differs, then a column per run; `★` is the best of a metric."""
+    return (
+        Column("What", lambda one, now: (clean(one.name), "title" if one.differs else "text"), width=24,
+               whole=lambda one: one.name),
+        Column("", lambda one, now: ("≠" if one.differs else " ", "warn"), width=1, kind="text"),
+        Column("Kind", lambda one, now: (one.group, "muted"), width=11, rank=99),
+        *(_run_column(name, at) for at, name in enumerate(names)),
+    )  # fmt: skip
 
 
 def _run_column(name: str, at: int) -> Column:
     return Column(
-        clean(name), lambda one, now: _value(one, at), width=24, rank=3 + at, whole=lambda one: one.values[at]
+        clean(name),
+        lambda one, now: _value(one, at),
+        width=24,
+        rank=3 + at,
+        whole=lambda one: one.values[at],
     )
 
 
-def _value(one: Line, at: int) -> Span | str:
+def _value(one: Compared, at: int) -> Span | str:
     value = one.values[at]
     if value is None:
         return ("-", "muted")
     if one.name == "state" and one.group == "run":
         return state(value)
-    return (number(value) if isinstance(value, float) else clean(value), "text" if one.differs else "muted")
+    text = number(value) if isinstance(value, float) else clean(value)
+    return (f"{text} ★", "good") if one.best == at else (text, "text" if one.differs else "muted")
+
+
+class CompareDesk(Page):
+    """The marked runs; `d` leaves only what differs."""
+
+    ID = "compare"
+    HOME = "experiments"
+    CSS_PATH = "run.tcss"
+    BINDINGS = bindings("compare")
+    SHORT: ClassVar[dict[str, str]] = {"differences": "Values"}
+    LOADS: ClassVar[dict[str, Any]] = {
+        "differences": compare,
+        "curves": compare_parts.rows,
+        "scatter": compare_parts.params,
+        "code": compare_parts.code,
+    }
+    SECTIONS: ClassVar[tuple[Section, ...]] = (
+        Section(
+            "differences",
+            "Values",
+            columns=columns(()),
+            key=lambda one: f"{one.group} {one.name}",
+            empty=Empty("These runs are the same in everything that is recorded; d shows it all.", "mlops runs list"),
+            watches=NUMBERS,
+            names=lambda one: {"name": one.name},
+        ),
+        Section(
+            "curves",
+            "Curves",
+            columns=(
+                cells.text("Metric", lambda one: one.name, width=32, grow=True),
+                cells.count("Runs", lambda one: len(one.runs)),
+                cells.count("Points", lambda one: one.points, rank=3),
+            ),
+            key=lambda one: str(one.name),
+            empty=Empty("None of these runs logged a metric more than once.", "mlops runs list"),
+            detail=compare_parts.curves,
+            watches=NUMBERS,
+            names=lambda one: {"name": one.name},
+        ),
+        Section(
+            "scatter",
+            "Parameters",
+            columns=(
+                cells.text("Parameter", lambda one: one.name, width=32, grow=True),
+                cells.count("Values", lambda one: len(set(one.values))),
+            ),
+            key=lambda one: str(one.name),
+            empty=Empty("No parameter that is a number differs between these runs.", "mlops runs list"),
+            detail=compare_parts.scatter,
+            watches=NUMBERS,
+            names=lambda one: {"name": one.name},
+        ),
+        Section("code", "Code", watches=NUMBERS, draw=compare_parts.draw_code),
+    )
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        super().__init__(",".join(ids))
+        self.found: Comparing | None = None
+        self.only_differences = False
+
+    def head(self, width: int) -> Line:
+        found = self.found
+        if found is None:
+            return line((f" Compare {len(ids_of(self.of))} runs", "title"))
+        only = ", only those are shown" if self.only_differences else ""
+        words = f"  {found.differing} of {len(found.lines)} differ{only}"
+        names = ", ".join(map(clean, found.names))
+        return crop(line((f" Compare {len(found.names)} runs", "title"), (words, "muted"), f"  {names}"), width)
+
+    def names(self) -> dict[str, object]:
+        short = [one[:8] for one in ids_of(self.of)]
+        return {"id": short[0], "ids": " ".join(short)}
+
+    @staticmethod
+    def read_subject(bench: Workbench, of: str) -> object:
+        return of
+
+    def show_section(self) -> None:
+        self.set_class(self.section.id in ("curves", "scatter"), "-curves")
+        super().show_section()
+
+    def arrived(self, section: str, records: Any) -> Any:
+        """The columns of the table are the runs; what is hidden is not read again to be shown."""
+        if section != "differences":
+            return records
+        self.found = records
+        fresh = dataclasses.replace(self.SECTIONS[0], columns=columns(records.names))
+        if self.section is self.SECTIONS[0]:
+            self.section = fresh
+        self.SECTIONS = (fresh, *self.SECTIONS[1:])  # type: ignore[misc]
+        return self._shown()
+
+    def _shown(self) -> list[Compared]:
+        assert self.found is not None
+        return [one for one in self.found.lines if one.differs or not self.only_differences]
+
+    async def act_differences(self) -> None:
+        """Only what differs, or everything."""
+        self.only_differences = not self.only_differences
+        if self.found is not None:
+            self.memory["differences"].records = self._shown()
+            self.show_rows()
+
+    @on(VirtualTable.Opened, "#table")
+    def _row_opened(self, message: VirtualTable.Opened) -> None:
+        """The values in full, of one run after the other."""
+        one, found = self.record, self.found
+        if self.section.id == "differences" and one is not None and found is not None:
+            message.prevent_default()
+            values = [(f"{one.name}: {name}", value) for name, value in zip(found.names, one.values, strict=True)]
+            self.app.push_screen(WholeCell(values, max(0, self.table.column - 3)))

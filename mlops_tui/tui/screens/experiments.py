@@ -25,8 +25,8 @@ from mlops_tui.workbench import Workbench
 if TYPE_CHECKING:
     from mlops_tui.domains.experiments.records import Experiment, LatestMetric, Run
 
-RUN = "run"
-"""The place of a run's page; it is no part of the desk but in front of it."""
+RUN, COMPARE = "run", "compare"
+"""Places of pages; they are no parts of the desk but in front of it."""
 MOST_MARKED = 2000
 
 
@@ -112,6 +112,9 @@ class ExperimentsDesk(TakesIn):
 
     def go(self, section: str = "", key: str = "", filter: str = "") -> None:
         """A part of this desk; the place `run` is the page of a run in front of the list."""
+        if section == COMPARE and key:
+            self.open_comparison(key.split(","))
+            return
         if section != RUN:
             super().go(section, key, filter)
             return
@@ -124,6 +127,12 @@ class ExperimentsDesk(TakesIn):
         from mlops_tui.tui.screens.run import RunDesk
 
         self.app.push_screen(RunDesk(run_id))
+
+    def open_comparison(self, ids: Sequence[str]) -> None:
+        """Put runs side by side."""
+        from mlops_tui.tui.screens.compare import CompareDesk
+
+        self.app.push_screen(CompareDesk(ids))
 
     @on(VirtualTable.Opened, "#table")
     def _row_opened(self, message: VirtualTable.Opened) -> None:
@@ -173,13 +182,14 @@ class ExperimentsDesk(TakesIn):
 
     async def act_compare(self) -> None:
         """The marked runs side by side; with one mark, that and the selected one."""
-        from mlops_tui.tui.screens.compare import MOST, Compare
+        from mlops_tui.tui.screens.compare import MOST
 
         chosen = list(dict.fromkeys([*self.here.marks.keys, *([self.record.id] if len(self.here.marks) < 2 else [])]))
         if not 2 <= len(chosen) <= MOST:
             self.notify(f"Mark two to {MOST} runs with space, then press c.", title="Compare", markup=False)
             return
-        self.app.push_screen(Compare(self.workbench_app.source, chosen))
+        self.workbench_app.leave()
+        self.open_comparison(chosen)
 
     async def act_rename(self) -> None:
         """Ask for another name."""

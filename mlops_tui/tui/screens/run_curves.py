@@ -150,9 +150,7 @@ def system(of: str, bench: Workbench) -> System:
 def draw_system(one: System, width: int, height: int, view: View | None = None) -> list[Line]:
     """The charts below each other, two beside each other where there is room."""
     if not one.charts:
-        words = (
-            "Nothing was recorded of the machine while this run ran. `mlops.start_run(system_metrics=True)` does it."
-        )
+        words = "Nothing was recorded of the machine: the run was over within seconds, or started with system_metrics=False."
         return [(), *(line(f" {piece}") for piece in wrap(words, width - 2))]
     if width < 120 or len(one.charts) < 2:
         drawn = [_Seen(chart, view) for chart in one.charts]

@@ -216,7 +216,7 @@ class Memory:
     def find_sort(self, section: Section) -> None:
         """The column of the remembered order, once the columns are known."""
         titles = [column.title for column in self.columns(section)]
-        if self.sort < 0 and self.sort_title in titles:
+        if self.sort < 0 and self.sort_title and self.sort_title in titles:
             self.sort = titles.index(self.sort_title)
 
     def _sorted(self, records: Sequence[Any], column: Column, now: int) -> list[Any]:
