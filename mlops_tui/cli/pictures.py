@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
+from mlops_tui.domains.experiments.records import number_of
 from mlops_tui.tui.charts import ticks
 from mlops_tui.tui.charts.drift import psi_history
 from mlops_tui.tui.charts.histogram import histogram
@@ -16,10 +18,12 @@ from mlops_tui.tui.lines import Line, fit, line, number
 
 if TYPE_CHECKING:
     from mlops_tui.cli.plotting import Paper
+    from mlops_tui.domains.experiments.records import Point
     from mlops_tui.domains.monitoring.records import FeatureDrift, Report
     from mlops_tui.workbench import Workbench
 
 SHORT = 9
+MOST_POINTS = 4000
 HISTOGRAM = 8
 STEPS = 60
 NAME = 24
@@ -33,37 +37,71 @@ def chart(plot: Plot, on: Paper, *, title: str = "", height: int | None = None) 
     return [*([line((title, "title"))] if title else []), *body]
 
 
-def metrics(workbench: Workbench, run: str, keys: Sequence[str], on: Paper, after: int | None = None) -> list[Line]:
-    """One chart a metric of a run; one of its points alone is a line of words."""
+def metrics(
+    workbench: Workbench, run: str, keys: Sequence[str], on: Paper, after: int | None = None, over: str = "step"
+) -> list[Line]:
+    """One chart a metric of a run over steps, time or epochs; one of its points alone is a line of words."""
     out: list[Line] = []
     for key in keys:
-        points = workbench.experiments.history(run, key, after=after)
+        points = workbench.experiments.history(run, key, after=after, most=MOST_POINTS)
         if len(points) == 1:
             out += [line((key, "title"), f"  {number(points[0].value)} at step {points[0].step}")]
         else:
-            out += chart(Plot((curve(key, points),), x_name="step"), on, height=None if len(keys) == 1 else SHORT)
+            one = _over(workbench, run, key, points, over)
+            out += chart(_plot((one,), over), on, height=None if len(keys) == 1 else SHORT)
         out.append(())
     return out[:-1]
 
 
-def curve(name: str, points: Sequence[object]) -> Series:
+def curve(name: str, points: Sequence[Point]) -> Series:
     """Points of a metric as a curve over steps."""
-    return Series(name, tuple(float(p.step) for p in points), tuple(p.value for p in points))  # type: ignore[attr-defined]
+    return Series(name, tuple(float(p.step) for p in points), tuple(p.value for p in points))
 
 
-def compared(workbench: Workbench, runs: Sequence[str], on: Paper) -> list[Line]:
-    """One chart a metric that more than one point was logged of, with a curve a run."""
+def compared(workbench: Workbench, runs: Sequence[str], on: Paper, over: str = "step") -> list[Line]:
+    """One chart a metric that more than one point was logged of, with a curve a run, over steps, time or epochs."""
     found = workbench.experiments.compare(runs)
     out: list[Line] = []
     for key in found.metrics:
         curves = []
         for run in found.runs:
             if key in workbench.experiments.metrics(run.id):
-                points = workbench.experiments.history(run.id, key)
-                curves.append(curve(f"{run.name or run.id[:8]}", points))
+                points = workbench.experiments.history(run.id, key, most=MOST_POINTS)
+                curves.append(_over(workbench, run.id, run.name or run.id[:8], points, over))
         if any(len(one.xs) > 1 for one in curves):
-            out += [*chart(Plot(tuple(curves), x_name="step"), on, title=key), ()]
+            out += [*chart(_plot(tuple(curves), over), on, title=key), ()]
     return out[:-1] or [line(("These runs have no metric with more than one point.", "muted"))]
+
+
+def _plot(curves: tuple[Series, ...], over: str) -> Plot:
+    return Plot(curves, x=ticks.DURATION if over == "time" else None, x_name=over)
+
+
+def _over(workbench: Workbench, run: str, name: str, points: Sequence[Point], over: str) -> Series:
+    """A curve over steps, over seconds since the run began, or over the metric `epoch` of the run as it was at each step."""
+    ys = tuple(point.value for point in points)
+    if over == "time":
+        begun = workbench.experiments.run(run).started_at
+        return Series(name, tuple((point.ts - begun) / 1000 for point in points), ys)
+    if over == "epoch":
+        epochs = workbench.experiments.history(run, "epoch")
+        steps = [point.step for point in epochs]
+        at = [bisect_right(steps, point.step) - 1 for point in points]
+        return Series(name, tuple(epochs[max(0, place)].value for place in at), ys)
+    return curve(name, points)
+
+
+def scatter(points: Sequence[tuple[str, float]], param: str, metric: str, on: Paper) -> list[Line]:
+    """A point a run: a parameter across (texts in their order, with a legend of places), a metric up."""
+    numbers = [number_of(text) for text, _ in points]
+    words: list[Line] = []
+    if any(one is None for one in numbers):
+        names = sorted({text for text, _ in points})
+        numbers = [float(names.index(text)) for text, _ in points]
+        words = [line((f"{place} = {name}", "muted")) for place, name in enumerate(names[:20])]
+    pairs = sorted((x, y) for x, (_, y) in zip(numbers, points, strict=True) if x is not None)
+    one = Series(metric, tuple(x for x, _ in pairs), tuple(y for _, y in pairs))
+    return [*chart(Plot((one,), style="scatter", x_name=param), on, title=f"{metric} by {param}"), *words]
 
 
 def machine(workbench: Workbench, names: Sequence[str], since: int, until: int, on: Paper) -> list[Line]:

@@ -84,7 +84,7 @@ def test_runs_are_compared(mlops, log):
     out = mlops("runs", "compare", one, two)[1]
     assert [line.split() for line in out.splitlines() if line.startswith(("metric", "param depth"))] == [
         ["param", "depth", "3", "3"],
-        ["metric", "auc", "0.5", "0.7"],
+        ["metric", "auc", "0.5", "0.7", "*"],
     ]
     assert "depth" not in mlops("runs", "compare", one, two, "--differing")[1]
     record = json.loads(mlops("runs", "compare", one, two, "--json")[1])
