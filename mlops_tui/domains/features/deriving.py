@@ -1,4 +1,4 @@
-"""What tables give beyond their rows: aggregates by window and transformations, declared, kept by version, and run."""
+"""Transformations: registered, kept by version, and run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
 from mlops_tui.core.ids import check_name, did_you_mean
-from mlops_tui.domains.features import transforming
-from mlops_tui.domains.features.derived_records import Aggregate, Input, Made, Transform, parse_aggregate
-from mlops_tui.domains.features.online import Online
+from mlops_tui.domains.features import project_code, row_sql, transforming
+from mlops_tui.domains.features.declaring import Declaring
+from mlops_tui.domains.features.derived_records import Input, Made, Transform
 from mlops_tui.domains.features.records import BIGINT, DOUBLE, TYPES, Mode, Snapshot, Table
 from mlops_tui.domains.features.words import choice
 
@@ -24,70 +24,8 @@ if TYPE_CHECKING:
 _TRIED = {"BOOLEAN": False, "BIGINT": 1, "DOUBLE": 1.0, "VARCHAR": "a", "TIMESTAMPTZ": "2025-01-01T00:00:00Z"}
 
 
-class Deriving(Online):
-    """Aggregates and transformations of tables."""
-
-    # -- aggregates --------------------------------------------------------------------------------------------------
-
-    def add_aggregates(
-        self, name: str, expressions: Sequence[str | Aggregate], *, corrected: bool = False
-    ) -> list[Aggregate]:
-        """Declare aggregates such as `sum(amount) over 7d`; all or none. They are columns of joins and lookups that name them.
-
-        A text may end in ` as NAME`. `corrected` says that rows that repeat a key at one time correct each other. Raises
-        InvalidInput (no such column, not a number, no event time), AlreadyExists.
-        """
-        table = self._snapshots.table(name)
-        wanted = [one if isinstance(one, Aggregate) else _read(one, corrected) for one in expressions]
-        known = self._derived.aggregates(table)
-        for one in wanted:
-            self._fit(table, one)
-            if one.name in known or one.name in table.columns:
-                what = "an aggregate" if one.name in known else "a column"
-                raise AlreadyExists(f"'{name}' has {what} '{one.name}' already.", hint="Give this one another name.")
-            known[one.name] = one
-        with self._context.catalog.write() as tx:
-            for one in wanted:
-                self._derived.add_aggregate(tx, table, one)
-                after = {"aggregate": one.name, "is": one.expression, "corrected": one.corrected}
-                self._audit.note(tx, "declare", "feature table", name, after=after)
-        return wanted
-
-    def aggregates(self, name: str) -> list[Aggregate]:
-        """The aggregates declared for a table."""
-        return list(self._derived.aggregates(self._snapshots.table(name)).values())
-
-    def remove_aggregate(self, name: str, aggregate: str) -> None:
-        """Declare it no more. Raises NotFound."""
-        table = self._snapshots.table(name)
-        known = self._derived.aggregates(table)
-        if aggregate not in known:
-            hint = did_you_mean(aggregate, list(known), f"It has: {', '.join(known) or 'none'}.")
-            raise NotFound(f"Table '{name}' has no aggregate '{aggregate}'.", hint=hint)
-        with self._context.catalog.write() as tx:
-            self._derived.remove_aggregate(tx, table, aggregate)
-            before = {"aggregate": aggregate, "is": known[aggregate].expression}
-            self._audit.note(tx, "undeclare", "feature table", name, before=before)
-
-    def _fit(self, table: Table, one: Aggregate) -> None:
-        check_name("aggregate", one.name)
-        if table.time is None:
-            raise InvalidInput(
-                f"Table '{table.name}' has no event time to lay a window over.", hint="Make it with: --time COLUMN"
-            )
-        if not table.latest_version:
-            raise NotFound(
-                f"Table '{table.name}' has no columns yet.", hint=f"First: mlops features ingest {table.name} FILE"
-            )
-        if one.column and one.column not in table.columns:
-            names = list(table.columns)
-            hint = did_you_mean(one.column, names, f"It has: {', '.join(names)}.")
-            raise InvalidInput(f"Table '{table.name}' has no column '{one.column}'.", hint=hint)
-        if one.function in ("sum", "mean") and table.columns[one.column] not in (BIGINT, DOUBLE):
-            kind = table.columns[one.column]
-            raise InvalidInput(
-                f"{one.function} needs numbers, and '{one.column}' is {kind}.", hint="Use count or last."
-            )
+class Deriving(Declaring):
+    """Transformations: tables filled by code, and values worked out on demand."""
 
     # -- transformations ---------------------------------------------------------------------------------------------
 
@@ -148,8 +86,8 @@ class Deriving(Online):
             )
         if one.kind == "sql":
             with self._context.lake.connection() as connection:
-                transforming.close_doors(connection, None)
-                found = transforming.check_row_wise(connection, sql, kinds)
+                row_sql.close_doors(connection, None)
+                found = row_sql.check_row_wise(connection, sql, kinds)
         else:
             found = {key: _kind(kind) for key, kind in (outputs or {}).items()} or self._tried(one, kinds)
         return self._register(dataclasses.replace(one, outputs=found), None)
@@ -177,7 +115,7 @@ class Deriving(Online):
         if one.kind == "sql":
             return False
         try:
-            return transforming.find_source(one.body, self._context.workspace.project) != one.source
+            return project_code.find_source(one.body, self._context.workspace.project) != one.source
         except (NotFound, InvalidInput):
             return True
 
@@ -226,7 +164,7 @@ class Deriving(Online):
         if one.kind == "python":
             return tuple(self.snapshot(ref).reference for ref in one.inputs)
         with self._context.lake.connection() as connection:
-            names = transforming.tables_of(connection, one.body)
+            names = row_sql.tables_of(connection, one.body)
         return tuple(self.snapshot(ref).reference for ref in names)
 
     def _worked(self, one: Transform, read: Sequence[str]) -> pd.DataFrame:
@@ -235,7 +173,7 @@ class Deriving(Online):
         from mlops_tui.domains.features import offline
 
         with self._snapshots.held() as hold, self._context.lake.connection() as connection:
-            pins = dict(zip(transforming.tables_of(connection, one.body), read, strict=True))
+            pins = dict(zip(row_sql.tables_of(connection, one.body), read, strict=True))
             folder = self._context.lake.root / "features"
             arrow = offline.query(connection, one.body, lambda ref: hold(*self._snapshots.resolve(pins[ref])), folder)
             return offline.as_frame(arrow)
@@ -248,8 +186,8 @@ class Deriving(Online):
         if sql:
             return Transform(name, 0, "sql", on_demand, sql.strip())
         project = self._context.workspace.project
-        one = Transform(name, 0, "python", on_demand, python, source=transforming.find_source(python, project))
-        transforming.load(one, project)
+        one = Transform(name, 0, "python", on_demand, python, source=project_code.find_source(python, project))
+        project_code.load(one, project)
         return one
 
     def _register(self, one: Transform, table: Table | None) -> Transform:
@@ -312,11 +250,6 @@ class Deriving(Online):
                 hint="Return a frame with the same rows and new columns.",
             )
         return outputs
-
-
-def _read(words: str, corrected: bool) -> Aggregate:
-    expression, _, name = words.partition(" as ")
-    return parse_aggregate(expression, name=name.strip(), corrected=corrected)
 
 
 def _kind(word: str) -> str:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import types
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.context import Context
-from mlops_tui.core.errors import InvalidInput, NotFound, WorkbenchError
+from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.core.ids import did_you_mean
+from mlops_tui.domains.features import project_code
 from mlops_tui.domains.features.derived_records import Transform
-from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, quote, text
+from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR
+from mlops_tui.domains.features.row_sql import ROW, close_doors
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-ROW = "_row"
 _DTYPES = {BIGINT: "Int64", BOOLEAN: "boolean", DOUBLE: "float64", VARCHAR: "str", TIMESTAMP: "datetime64[us, UTC]"}
 _WORDS = {
     BIGINT: "a whole number",
@@ -136,7 +133,7 @@ class Transforms:
     def _call(self, one: Transform, *frames: pd.DataFrame) -> Any:
         function = self._functions.get(one.code_hash)
         if function is None:
-            function = self._functions[one.code_hash] = load(one, self._context.workspace.project)
+            function = self._functions[one.code_hash] = project_code.load(one, self._context.workspace.project)
         try:
             return function(*frames)
         except WorkbenchError:
@@ -206,113 +203,3 @@ def kind_of(values: pd.Series) -> str:
     if all(isinstance(value, str) for value in values.dropna()):
         return VARCHAR
     raise InvalidInput(f"Column '{values.name}' is {values.dtype}.", hint="Give numbers, text, booleans or times.")
-
-
-# -- code --------------------------------------------------------------------------------------------------------------
-
-
-def find_source(place: str, project: Path) -> str:
-    """The text of the module in `module:function` or `file.py:function`. Raises NotFound, InvalidInput."""
-    module, colon, function = place.partition(":")
-    if not colon or not function.isidentifier():
-        raise InvalidInput(f"'{place}' names no function.", hint="Write module:function, as in features_code:ratios")
-    path = project / module if module.endswith(".py") else _origin(module, project)
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotFound(f"{path} cannot be read: {error}.", hint="Paths start in the project folder.") from error
-
-
-def _origin(module: str, project: Path) -> Path:
-    near = project.joinpath(*module.split("."))
-    for path in (near.with_suffix(".py"), near / "__init__.py"):
-        if path.is_file():
-            return path
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
-        raise NotFound(
-            f"There is no module '{module}'.", hint=f"Put {module}.py into {project}, or install the package."
-        )
-    return Path(spec.origin)
-
-
-def load(one: Transform, project: Path) -> Callable[..., Any]:
-    """The function of a transformation, from the text that was kept when it was registered. Raises InvalidInput."""
-    place, _, name = one.body.partition(":")
-    module = types.ModuleType(f"mlops_transform_{one.code_hash}")
-    if not place.endswith(".py") and "." in place:
-        module.__package__ = place.rpartition(".")[0]
-    module.__file__ = f"<{one.reference} {place}>"
-    if str(project) not in sys.path:
-        sys.path.append(str(project))  # what the module itself imports
-    sys.modules[module.__name__] = module  # dataclasses and pickle look there
-    try:
-        exec(compile(one.source, module.__file__, "exec"), module.__dict__)  # noqa: S102 - the user's own registered code
-    except Exception as error:
-        del sys.modules[module.__name__]
-        raise InvalidInput(f"{place} cannot be run: {type(error).__name__}: {error}.", hint="Correct it.") from error
-    found = getattr(module, name, None)
-    if not callable(found):
-        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise NotFound(
-            f"{place} has no function '{name}'.", hint=did_you_mean(name, known, f"It has: {', '.join(known)}.")
-        )
-    return found  # type: ignore[no-any-return]
-
-
-# -- SQL ---------------------------------------------------------------------------------------------------------------
-
-
-def close_doors(connection: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
-    """From now on this connection reads nothing outside `folder` (None: nothing at all) and writes nothing."""
-    if folder is not None:
-        connection.execute(f"SET allowed_directories = [{text(str(folder))}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-
-
-def tables_of(connection: duckdb.DuckDBPyConnection, query: str) -> list[str]:
-    """The tables a SELECT reads, by what it calls them. Raises InvalidInput unless it is SQL."""
-    from mlops_tui.domains.features import offline
-
-    nodes = list(offline.nodes_of(offline.parsed(connection, query, query)))
-    own = {str(entry.get("key")) for node in nodes for entry in node.get("map", []) if isinstance(entry, dict)}
-    names = dict.fromkeys(str(node["table_name"]) for node in nodes if node.get("type") == "BASE_TABLE")
-    return [name for name in names if name not in own]
-
-
-def check_row_wise(connection: duckdb.DuckDBPyConnection, body: str, kinds: Mapping[str, str]) -> dict[str, str]:
-    """The outputs (name -> type) of a select list over one row of `kinds`, as in `temp - base AS warmer, hum / 100 AS share`.
-
-    Raises InvalidInput for anything that could tell one row from another: FROM, aggregates, windows, sub-queries.
-    """
-    from mlops_tui.domains.features import ingest, offline
-
-    tree = offline.parsed(connection, f"SELECT {body}\n, {ROW} FROM given", body)
-    nodes = list(offline.nodes_of(tree))
-    selects = sum(node.get("type") == "SELECT_NODE" for node in nodes)
-    windows = any(str(node.get("class")) == "WINDOW" for node in nodes)
-    base = tree["statements"][0]["node"]
-    plain = base.get("from_table", {}).get("type") == "BASE_TABLE" and not base.get("where_clause")
-    tail = base.get("modifiers") or base.get("group_expressions") or base.get("having") or base.get("qualify")
-    if len(tree["statements"]) != 1 or selects != 1 or windows or not plain or tail:
-        raise InvalidInput(
-            f"'{body}' does more than work out columns of one row.",
-            hint="Write: temp - base AS warmer, hum / 100 AS share",
-        )
-    columns = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in kinds.items())
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE given AS SELECT {columns or '1 AS _none'}, 0 AS {ROW}")
-    described = connection.execute(f"DESCRIBE SELECT {body}\n, {ROW} FROM given").fetchall()
-    found = connection.execute(f"SELECT {body}\n, {ROW} FROM (SELECT * FROM given UNION ALL SELECT * FROM given)")
-    if len(found.fetchall()) != 2:
-        raise InvalidInput(f"'{body}' gives other rows than it was given.", hint="Give one row per row.")
-    connection.execute("DROP TABLE given")
-    outputs = {row[0]: ingest.canonical(row[0], row[1]) or DOUBLE for row in described if row[0] != ROW}
-    twice = [name for name in outputs if name in kinds]
-    if not outputs or twice:
-        name = twice[0] if twice else "nothing"
-        raise InvalidInput(f"It gives {name} that was there before.", hint="Name what is worked out: ... AS warmer")
-    return outputs
