@@ -86,7 +86,11 @@ def test_the_whole_way_from_tables_to_a_deployed_champion_and_a_gate_that_compar
     assert profile["baseline"]["rows"] == 150
     bench.experiments.take_in()
     assert bench.experiments.metrics(first.run_id)["rmse"].value == pytest.approx(champion.metrics["rmse"])
-    assert {item.path for item in bench.experiments.artifacts(first.run_id)} == {"pipeline.toml", "report.json"}
+    assert {item.path for item in bench.experiments.artifacts(first.run_id)} == {
+        "pipeline.toml",
+        "report.json",
+        "examples.csv",
+    }
     assert not list(bench.pipelines.folder(first.id).glob("*.parquet"))
 
     # The same model again is not worse, so it is blessed on the same rows; a stump is.
@@ -111,7 +115,7 @@ def test_a_refitted_champion_is_compared_only_on_rows_it_has_not_learned_from(be
         "rides", pd.DataFrame({"station": "a", "at": at, "count": 50.0 + np.arange(1200) % 7}).iloc[1000:]
     )
     _, second = run(bench, text)
-    (compared,) = [check for check in second.verdict.checks if check.name.endswith(champion.ref)]
+    (compared,) = [check for check in second.verdict.checks if check.name == f"not worse than {champion.ref}"]
     assert compared.rows == 180  # 15 % of 1,200, all of them newer than what the champion has seen
     assert first.version == "bikes/1"
 

@@ -20,10 +20,14 @@ Array = np.ndarray[Any, Any]
 def answer_of(model: Any, rows: Any, task: str) -> tuple[Array, list[Any] | None]:
     """Ask a model: (numbers, None) for regression, (probabilities, labels) for classification.
 
-    A classifier without probabilities gives 1 for the label it says and 0 for the others.
+    A classifier without probabilities gives 1 for the label it says and 0 for the others. Clusters are numbers. An outlier
+    detector gives a strangeness that is above 0.5 where it says outlier, with the labels False and True.
     """
-    if task == "regression":
+    if task == "regression" or task == "clustering":
         return np.asarray(model.predict(rows), dtype=float).reshape(len(rows)), None
+    if task == "anomaly":
+        strange = 1 / (1 + np.exp(np.clip(np.asarray(model.decision_function(rows), dtype=float), -500, 500)))
+        return np.column_stack([1 - strange, strange]), [False, True]
     labels = [label.item() if hasattr(label, "item") else label for label in model.classes_]
     if hasattr(model, "predict_proba"):
         return np.asarray(model.predict_proba(rows), dtype=float), labels
@@ -35,6 +39,8 @@ def places_of(target: pd.Series[Any] | Array, labels: Sequence[Any] | None) -> A
     """The target as numbers, or as places in `labels`; InvalidInput for a label the model never saw."""
     if labels is None:
         return np.asarray(target, dtype=float)
+    if all(isinstance(label, bool) for label in labels) and np.asarray(target).dtype.kind in "iuf":
+        return np.asarray(np.asarray(target, dtype=float) != 0, dtype=float)
     places = {level_text(label): place for place, label in enumerate(labels)}
     texts = [level_text(value) for value in target]
     unknown = sorted({text for text in texts if text not in places})

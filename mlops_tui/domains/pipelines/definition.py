@@ -8,28 +8,34 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mlops_tui.core import clock, ids
-from mlops_tui.core.errors import InvalidInput, WorkbenchError
+from mlops_tui.core import ids
+from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.pipelines.recipe import (
+    Behaviour,
+    Calibrate,
     Charter,
     Data,
     Deploy,
     Estimator,
     Evaluate,
+    Explain,
     Extra,
+    Fairness,
     Gate,
     Head,
+    Preprocess,
     Range,
     Recipe,
     Register,
     Resources,
+    Select,
     Split,
     Trigger,
     Tune,
-    margin_of,
 )
-from mlops_tui.domains.pipelines.records import PROBE_METRICS, Problem, metrics_of
-from mlops_tui.domains.serving.records import STRATEGIES
+from mlops_tui.domains.pipelines.records import Problem
+from mlops_tui.domains.pipelines.rules import Mistake, mistakes
+from mlops_tui.domains.pipelines.toml_lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -42,15 +48,20 @@ SECTIONS: dict[str, type[Struct]] = {
     "charter": Charter,
     "data": Data,
     "split": Split,
+    "preprocess": Preprocess,
     "model": Estimator,
+    "select": Select,
     "tune": Tune,
+    "calibrate": Calibrate,
     "evaluate": Evaluate,
+    "explain": Explain,
+    "fairness": Fairness,
     "gate": Gate,
     "register": Register,
     "deploy": Deploy,
     "resources": Resources,
 }
-LISTS: dict[str, type[Struct]] = {"triggers": Trigger, "steps": Extra}
+LISTS: dict[str, type[Struct]] = {"triggers": Trigger, "steps": Extra, "tests": Behaviour}
 REQUIRED = ("pipeline", "data", "model")
 
 
@@ -80,18 +91,15 @@ def examine(text: str, file: str) -> tuple[Recipe | None, list[Problem]]:
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         return None, [Problem(file, int(found[1]) if found else 1, "TOML", str(error).partition(" (at")[0])]
-    lines = _Lines(text)
+    lines = Lines(text)
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for where, message in _walk(raw, values):
         problems.append(Problem(file, lines.of(where), _dotted(where), message))
     recipe = None if problems else Recipe(**values)
     if recipe is not None:
-        problems = [Problem(file, lines.of(where), _dotted(where), message) for where, message in _rules(recipe)]
+        problems = [Problem(file, lines.of(where), _dotted(where), message) for where, message in mistakes(recipe)]
     return recipe, sorted(problems, key=lambda problem: problem.line)
-
-
-Mistake = tuple[tuple[str | int, ...], str]
 
 
 def _walk(raw: dict[str, Any], values: dict[str, Any]) -> Iterator[Mistake]:
@@ -127,6 +135,11 @@ def _section(kind: type[Struct], raw: Any, where: tuple[str | int, ...]) -> Gene
         if kind is Tune and key == "space" and isinstance(value, dict):
             found[key] = yield from _searched(value, (*where, key))
             continue
+        inner = _struct_in(fields[key].type) if key in fields else None
+        if inner is not None:
+            found[key] = yield from _section(inner, value, (*where, key))
+            clean = clean and found[key] is not None
+            continue
         message = _field(fields, key, value, found)
         if message:
             clean = False
@@ -136,6 +149,14 @@ def _section(kind: type[Struct], raw: Any, where: tuple[str | int, ...]) -> Gene
             clean = False
             yield where, f"'{field.name}' is missing"
     return kind(**found) if clean else None
+
+
+def _struct_in(kind: Any) -> type[Struct] | None:
+    """The struct of a field that is a section of its own, such as [evaluate.threshold]."""
+    for option in (kind, *getattr(kind, "__args__", ())):
+        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+            return option
+    return None
 
 
 def _searched(raw: dict[str, Any], where: tuple[str | int, ...]) -> Generator[Mistake, None, dict[str, Any]]:
@@ -170,139 +191,8 @@ def _plain(message: str, kind: Any, value: Any) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _rules(recipe: Recipe) -> Iterator[Mistake]:
-    """Yield what is wrong although each value alone is right."""
-    yield from _names(recipe)
-    yield from _spans(recipe)
-    yield from _metric_names(recipe)
-    split = recipe.split
-    if split.validation + split.test >= 1:
-        yield ("split", "validation"), "validation and test leave nothing to train on; together they must stay below 1"
-    if split.by == "group" and not split.group:
-        yield ("split", "by"), "a split by group needs group = COLUMN"
-    if split.by == "stratified" and recipe.model.task == "regression":
-        yield ("split", "by"), "only classes can be stratified; use time, random or group"
-    if recipe.model.target_transform != "none" and recipe.model.task != "regression":
-        yield ("model", "target_transform"), "only a regression target can be transformed"
-    if recipe.tune.method != "none" and not recipe.tune.space:
-        yield ("tune", "method"), "a search needs a [tune.space]"
-    if margin_of(recipe.gate.margin, 1.0) is None:
-        yield ("gate", "margin"), f'{recipe.gate.margin!r} is no margin; write a number or a share such as "2%"'
-    for key, span in recipe.tune.space.items():
-        yield from _space(key, span, recipe.tune.method)
-    for place, trigger in enumerate(recipe.triggers):
-        if trigger.kind == "schedule" and not trigger.cron:
-            yield ("triggers", place), 'a schedule needs cron = "0 3 * * *"'
-    if recipe.deploy.to != "none" and recipe.deploy.strategy not in STRATEGIES:
-        yield ("deploy", "strategy"), f"serving cannot {recipe.deploy.strategy} yet; use {', '.join(STRATEGIES)}"
-    if any(later <= earlier for earlier, later in zip(recipe.deploy.steps, recipe.deploy.steps[1:], strict=False)):
-        yield ("deploy", "steps"), "the shares of a canary must grow"
-
-
-def _names(recipe: Recipe) -> Iterator[Mistake]:
-    named = [
-        (("pipeline", "name"), "pipeline", recipe.pipeline.name),
-        (("register", "model"), "model", recipe.model_name),
-        (("deploy", "deployment"), "deployment", recipe.deployment_name),
-        (("data", "spine"), "feature table", recipe.data.spine.partition("@")[0]),
-    ]
-    for where, kind, name in named:
-        try:
-            ids.check_name(kind, name)
-        except WorkbenchError as error:
-            yield where, error.message.rstrip(".")
-    if "." not in recipe.model.estimator:
-        hint = "write the full name, such as sklearn.ensemble.RandomForestClassifier"
-        yield ("model", "estimator"), f"{recipe.model.estimator!r} names no module; {hint}"
-    if recipe.model.preprocess not in ("auto", "none") and ":" not in recipe.model.preprocess:
-        yield ("model", "preprocess"), "write auto, none, or file.py:function"
-    for place, extra in enumerate(recipe.steps):
-        if ":" not in extra.uses:
-            yield ("steps", place, "uses"), "write file.py:function or module:function"
-
-
-def _spans(recipe: Recipe) -> Iterator[Mistake]:
-    spans: list[tuple[tuple[str | int, ...], str]] = [
-        (("data", "window"), recipe.data.window),
-        (("data", "ttl"), recipe.data.ttl),
-        (("resources", "timeout"), recipe.resources.timeout),
-    ]
-    spans += [(("triggers", place, "cooldown"), trigger.cooldown) for place, trigger in enumerate(recipe.triggers)]
-    for where, text in spans:
-        try:
-            if text:
-                clock.parse_span(text)
-        except WorkbenchError as error:
-            yield where, f"{error.message.rstrip('.')}. {error.hint}"
-
-
-def _metric_names(recipe: Recipe) -> Iterator[Mistake]:
-    known = metrics_of(recipe.model.task)
-    named: list[tuple[tuple[str | int, ...], str]] = [(("evaluate", "primary"), recipe.primary)]
-    named += [(("evaluate", "metrics"), name) for name in recipe.evaluate.metrics]
-    named += [(("gate", "metric"), recipe.gate_metric)]
-    for where, name in named:
-        if name not in known:
-            yield where, _no_metric(name, recipe.model.task, known)
-    for key, limits in (("minimum", recipe.gate.minimum), ("maximum", recipe.gate.maximum)):
-        for name in limits:
-            if name not in {**known, **PROBE_METRICS}:
-                yield ("gate", key), _no_metric(name, recipe.model.task, {**known, **PROBE_METRICS})
-
-
-def _no_metric(name: str, task: str, known: dict[str, bool]) -> str:
-    return f"{name!r} is no {task} metric. " + ids.did_you_mean(name, known, f"Metrics: {', '.join(known)}.")
-
-
-def _space(key: str, span: Range | list[Any], method: str) -> Iterator[Mistake]:
-    where = ("tune", "space", key)
-    if isinstance(span, list):
-        if not span:
-            yield where, "an empty list leaves nothing to try"
-        return
-    if method == "grid":
-        yield where, "a grid needs a list of values"
-    if span.high <= span.low:
-        yield where, "high must be above low"
-    elif span.log and span.low <= 0:
-        yield where, "a logarithmic range must start above 0"
-
-
 def _dotted(where: tuple[str | int, ...]) -> str:
     text = ""
     for part in where:
         text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part
     return text
-
-
-class _Lines:
-    """On which line each key of a TOML text stands: the parser of the standard library does not say."""
-
-    _HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
-    _KEY = re.compile(
-        r"\s*((?:\"[^\"]*\"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:\"[^\"]*\"|'[^']*'|[A-Za-z0-9_-]+))*)\s*="
-    )
-
-    def __init__(self, text: str) -> None:
-        self._at: dict[tuple[str | int, ...], int] = {}
-        counts: dict[str, int] = {}
-        here: tuple[str | int, ...] = ()
-        for number, line in enumerate(text.splitlines(), start=1):
-            if header := self._HEADER.match(line):
-                here = _split(header[2])
-                if header[1] == "[[":
-                    counts[header[2]] = counts.get(header[2], -1) + 1
-                    here = (*here, counts[header[2]])
-                self._at.setdefault(here, number)
-            elif key := self._KEY.match(line):
-                self._at.setdefault((*here, *_split(key[1])), number)
-
-    def of(self, where: tuple[str | int, ...]) -> int:
-        """The line of the key, else of the nearest thing around it."""
-        while where and where not in self._at:
-            where = where[:-1]
-        return self._at.get(where, 1)
-
-
-def _split(dotted: str) -> tuple[str | int, ...]:
-    return tuple(part.strip().strip("\"'") for part in dotted.split("."))

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from mlops_tui.domains.pipelines.recipe import Recipe
 
 
+# Their `n_jobs` has no effect any more, and they warn about it.
+_ONE_JOB = ("sklearn.linear_model.LogisticRegression",)
+
+
 def resolve(name: str) -> type[Any]:
     """Import a class by its full name; InvalidInput with the nearest one, Unavailable when its package is not installed."""
     module_name, _, class_name = name.rpartition(".")
@@ -47,7 +51,7 @@ def build(recipe: Recipe, seed: int = 0) -> Any:
         _check_names(params, known, kind.__name__, "[model.params]")
         if "random_state" in known:
             params.setdefault("random_state", seed)
-        if "n_jobs" in known and recipe.resources.jobs > 1:
+        if "n_jobs" in known and recipe.resources.jobs > 1 and not recipe.model.estimator.startswith(_ONE_JOB):
             params.setdefault("n_jobs", recipe.resources.jobs)
     try:
         estimator = kind(**params)
@@ -82,19 +86,29 @@ def _check_names(given: dict[str, Any], known: list[str], owner: str, section: s
 
 
 def _check_task(estimator: Any, recipe: Recipe) -> None:
-    from sklearn.base import is_classifier, is_regressor
+    from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
 
-    task = recipe.model.task
+    asks = {
+        "classification": is_classifier,
+        "regression": is_regressor,
+        "clustering": is_clusterer,
+        "anomaly": is_outlier_detector,
+    }
+    wanted = "classification" if recipe.classes else recipe.model.task
     try:
-        fits = is_classifier(estimator) if task == "classification" else is_regressor(estimator)
-        other = is_regressor(estimator) if task == "classification" else is_classifier(estimator)
+        found = [task for task, ask in asks.items() if ask(estimator)]
     except Exception:  # an estimator that does not follow scikit-learn's tags cannot be judged here
         return
-    if not fits and other:
-        found = "regression" if task == "classification" else "classification"
+    if found and wanted not in found:
         raise InvalidInput(
-            f"{type(estimator).__name__} is for {found}, the task is {task}.", hint="Change [model] task or estimator."
+            f"{type(estimator).__name__} is for {found[0]}, the task is {recipe.model.task}.",
+            hint="Change [model] task or estimator.",
         )
+    needed = {"clustering": "predict", "anomaly": "decision_function"}.get(wanted)
+    if needed and not hasattr(type(estimator), needed) and not hasattr(estimator, needed):
+        hint = "Use KMeans, MiniBatchKMeans, BisectingKMeans, Birch or a mixture model."
+        hint = hint if wanted == "clustering" else "Use IsolationForest, or LocalOutlierFactor with novelty = true."
+        raise InvalidInput(f"{type(estimator).__name__} cannot judge new rows, so it cannot serve.", hint=hint)
 
 
 def _check_values(estimator: Any) -> None:

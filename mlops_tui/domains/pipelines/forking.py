@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import sys
-import time
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,9 +54,9 @@ def preload() -> None:
     import sklearn.pipeline
     import sklearn.preprocessing
 
-    from mlops_tui.domains.pipelines import transformers
+    from mlops_tui.domains.pipelines import preparing
 
-    assert all((duckdb, pandas, pyarrow, sklearn, transformers))
+    assert all((duckdb, pandas, pyarrow, sklearn, preparing))
 
 
 def run_step(name: str, step: Callable[[], dict[str, Any]], folder: Path) -> Ended:
@@ -76,14 +75,16 @@ def run_step(name: str, step: Callable[[], dict[str, Any]], folder: Path) -> End
         os.close(reader)
         _in_child(step, outcome, writer, parent)
     os.close(writer)
+    ends = os.pidfd_open(child)  # readable when it has ended, so that no step waits for a clock
     try:
         with (folder / f"{name}.log").open("ab") as log:
-            status = _follow(name, child, reader, log)
+            status = _follow(name, child, ends, reader, log)
     except BaseException:
         _end(child)
         raise
     finally:
         os.close(reader)
+        os.close(ends)
     return _ended(status, outcome)
 
 
@@ -119,13 +120,15 @@ def _in_child(step: Callable[[], dict[str, Any]], outcome: Path, writer: int, pa
         os._exit(code)  # never the parent's exit handlers
 
 
-def _follow(name: str, child: int, reader: int, log: Any) -> int:
+def _follow(name: str, child: int, child_ends: int, reader: int, log: Any) -> int:
     """Copy lines until the child has ended and its output is drained; its wait status."""
-    rest = b""
+    rest, closed = b"", False
     status: int | None = None
     while True:
-        ready, _, _ = select.select([reader], [], [], 0 if status is not None else _POLL_S)
-        data = os.read(reader, 1 << 16) if ready else b""
+        waited_for = [reader] if status is not None else [child_ends] if closed else [reader, child_ends]
+        ready, _, _ = select.select(waited_for, [], [], 0 if status is not None else _POLL_S)
+        data = os.read(reader, 1 << 16) if reader in ready else b""
+        closed = closed or (reader in ready and not data)  # it closed its output and works on
         if data:
             *lines, rest = (rest + data).split(b"\n")
             _write(name, lines, log)
@@ -135,8 +138,6 @@ def _follow(name: str, child: int, reader: int, log: Any) -> int:
             pid, waited = os.waitpid(child, os.WNOHANG)
             if pid:
                 status = waited
-            elif ready and not data:  # it closed its output and works on
-                time.sleep(_POLL_S)
     if rest:
         _write(name, [rest], log)
     return status

@@ -1,56 +1,26 @@
 """The gate's statistics: numbers in, checks out. No files, no models.
 
-"New above old" promotes an equal model half of the time, and a worse one 23 % of the time on 300 rows. So the two are
-compared on the same rows, by the interval of the difference over bootstrap resamples of those rows (Efron 1979, percentile
-method), and when the rows are too few to tell, that is the answer, with how many it would take.
+"New above old" promotes an equal model half of the time, and a worse one 23 % of the time on 300 rows. So the two are compared
+on the same rows, by the interval of the difference over bootstrap resamples of those rows (`bootstrap.py`), and when the rows
+are too few to tell, that is the answer, with how many it would take.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from mlops_tui.domains.pipelines.metrics import Array, score
+from mlops_tui.domains.pipelines import bootstrap
+from mlops_tui.domains.pipelines.metrics import Array
 from mlops_tui.domains.pipelines.recipe import parse_criterion
-from mlops_tui.domains.pipelines.records import HIGHER_IS_BETTER, GateCheck
+from mlops_tui.domains.pipelines.records import GateCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MIN_ROWS = 30
 SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
-
-
-def interval(
-    name: str, truth: Array, answer: Array, *, confidence: float = 0.95, resamples: int = 500, seed: int = 0
-) -> tuple[float, float]:
-    """Bootstrap interval of one metric over rows; (nan, nan) when it cannot be computed."""
-    draws = [score(name, truth[rows], answer[rows]) for rows in _resamples(len(truth), resamples, seed)]
-    return _percentiles(draws, confidence)
-
-
-def paired_interval(
-    name: str,
-    truth: Array,
-    new: Array,
-    old: Array,
-    *,
-    confidence: float = 0.95,
-    resamples: int = 500,
-    seed: int = 0,
-) -> tuple[float, float, float]:
-    """Return (difference, low, high) of new against old on the same rows, turned so that above zero is better."""
-    sign = 1 if HIGHER_IS_BETTER[name] else -1
-    draws = [
-        sign * (score(name, truth[rows], new[rows]) - score(name, truth[rows], old[rows]))
-        for rows in _resamples(len(truth), resamples, seed)
-    ]
-    low, high = _percentiles(draws, confidence)
-    difference = sign * (score(name, truth, new) - score(name, truth, old))
-    return difference + 0.0, low + 0.0, high + 0.0  # + 0.0: no minus zero on a screen
 
 
 def against_champion(
@@ -62,24 +32,30 @@ def against_champion(
     rule: str,
     margin: float,
     confidence: float,
+    power: float = 0.8,
     resamples: int = 500,
     champion: str = "the champion",
 ) -> GateCheck:
     """Judge the paired difference: `better` wants low > margin, `not_worse` wants low > -margin.
 
-    False when the interval or the difference itself says no; None when the rows are too few to tell, with about how many
-    it would take (the interval narrows with the root of the rows).
+    False when the interval or the difference itself says no; None when the rows are too few to tell, with how many it would
+    take to see the difference found (`bootstrap.rows_for`).
     """
-    difference, low, high = paired_interval(name, truth, new, old, confidence=confidence, resamples=resamples)
+    difference, drawn = bootstrap.paired(name, truth, new, old, resamples=resamples)
+    low, high = bootstrap.percentiles(drawn, confidence)
     strict = rule == "better"
     floor = margin if strict else 0.0 - margin
-    passed, needed = _judge(difference, low, high, floor, len(truth), strict)
+    passed, why = _judge(difference, low, high, floor, len(truth), strict)
     limit = f"{rule}: {'gain >' if strict else 'change >='} {floor:g} at {confidence:.0%}"
     detail = f"{name} against {champion}: {difference:+.4g} [{low:+.4g}, {high:+.4g}] on {len(truth):,} rows"
-    if passed is None:
-        detail += f"; too few rows to tell, needs about {needed:,}" if needed else "; it cannot be computed"
-    elif not passed:
-        detail += f"; the rule {rule} wants {'more than' if strict else 'at least'} {floor:+.4g}"
+    detail += f"; {why}" if why else ""
+    needed = None
+    if passed is None and difference > floor and math.isfinite(low):
+        error, effect = bootstrap.spread(drawn), difference - floor
+        wanted = bootstrap.rows_for(error, len(truth), effect, confidence=confidence, power=power)
+        needed = max(MIN_ROWS, len(truth) + 1, wanted)
+        detail += f", needs about {needed:,} for {power:.0%} power: n = ((z({(1 + confidence) / 2:.3g}) + z({power:g})) s / d)^2"
+        detail += f" with s = {error * math.sqrt(len(truth)):.4g} and d = {effect:.4g}"
     return GateCheck(
         name=f"{'better' if strict else 'not worse'} than {champion}",
         passed=passed,
@@ -91,6 +67,63 @@ def against_champion(
         rows_needed=needed,
         detail=detail,
     )
+
+
+def slices_against(
+    name: str,
+    truth: Array,
+    new: Array,
+    old: Array,
+    slices: Sequence[tuple[str, Array]],
+    *,
+    margin: float,
+    confidence: float,
+    power: float = 0.8,
+    resamples: int = 500,
+    champion: str = "the champion",
+) -> list[GateCheck]:
+    """Ask of each slice (its name, which rows) whether the new model is worse there by more than the margin.
+
+    p is that of a t test with the bootstrap's standard error; corrected by Holm (1979) over the slices, so that with any number
+    of slices an equal model is stopped in about 1 - confidence of the cases. What a slice could show at all is said with it.
+    """
+    alpha = 1 - confidence
+    found = []
+    for label, chosen in slices:
+        difference, drawn = bootstrap.paired(name, truth[chosen], new[chosen], old[chosen], resamples=resamples)
+        chance = bootstrap.chance_below(difference, drawn, -margin, int(chosen.sum()))
+        found.append((label, int(chosen.sum()), difference, drawn, chance))
+    adjusted = holm([item[-1] for item in found])
+    checks = []
+    for (label, rows, difference, drawn, chance), corrected in zip(found, adjusted, strict=True):
+        low, high = bootstrap.percentiles(drawn, confidence)
+        known = math.isfinite(difference) and math.isfinite(low)
+        shown = bootstrap.smallest_shown(bootstrap.spread(drawn), confidence=confidence, power=power)
+        detail = f"{name} for {label}: {difference:+.4g} [{low:+.4g}, {high:+.4g}] on {rows:,} rows"
+        detail += f", p {chance:.3g}, {corrected:.3g} by Holm; so many rows show a loss of {margin + shown:.3g}"
+        checks.append(
+            GateCheck(
+                name=f"{label} not worse than {champion}",
+                passed=not (known and corrected < alpha),
+                value=_number(difference),
+                limit=f"not worse by {margin:g} at {confidence:.0%}, Holm over {len(found)}",
+                low=_number(low),
+                high=_number(high),
+                rows=rows,
+                detail=detail,
+            )
+        )
+    return checks
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Holm's step-down correction: each p times the number of hypotheses still open, never falling, at most 1."""
+    order = sorted(range(len(chances)), key=lambda place: chances[place])
+    adjusted, largest = [1.0] * len(chances), 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(chances) - rank) * chances[place]))
+        adjusted[place] = largest
+    return adjusted
 
 
 def limits(kind: str, wanted: Mapping[str, float], measured: Mapping[str, float]) -> list[GateCheck]:
@@ -123,33 +156,20 @@ def _compare(label: str, name: str, sign: str, limit: float, measured: Mapping[s
 
 def _judge(
     difference: float, low: float, high: float, floor: float, rows: int, strict: bool
-) -> tuple[bool | None, int | None]:
+) -> tuple[bool | None, str]:
     if not math.isfinite(difference) or not math.isfinite(low):
-        return None, None
+        return None, "it cannot be computed"
     if rows >= MIN_ROWS and (low > floor if strict else low >= floor):
-        return True, None
+        return True, ""
     if difference < floor or high < floor or (strict and difference == floor):
         # More rows would only make this clearer.
-        return False, None
+        return (
+            False,
+            f"the rule {'better' if strict else 'not_worse'} wants {'more than' if strict else 'at least'} {floor:+.4g}",
+        )
     if difference == floor:
-        return None, None
-    half = max(difference - low, 1e-12)
-    return None, max(MIN_ROWS, rows + 1, math.ceil(rows * (half / (difference - floor)) ** 2))
-
-
-def _resamples(rows: int, count: int, seed: int) -> Any:
-    generator = np.random.default_rng(seed)
-    for _ in range(count if rows else 0):
-        yield generator.integers(0, rows, rows)
-
-
-def _percentiles(draws: list[float], confidence: float) -> tuple[float, float]:
-    finite = np.asarray([draw for draw in draws if math.isfinite(draw)])
-    if len(finite) < max(10, len(draws) // 2):
-        return math.nan, math.nan
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(finite, [tail, 1 - tail])
-    return float(low), float(high)
+        return None, "it lies on the limit itself, which no number of rows can tell from it"
+    return None, "too few rows to tell"
 
 
 def _number(value: float) -> float | None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Array = np.ndarray[Any, Any]
+ECE_BINS = 10
+DEFAULT_THRESHOLD = 0.5
+# These look at the label that is said and no further.
+OF_LABELS = ("accuracy", "balanced_accuracy", "f1", "precision", "recall")
 
 
 def score(name: str, truth: Array, answer: Array) -> float:
@@ -25,6 +29,42 @@ def score(name: str, truth: Array, answer: Array) -> float:
 def scores(names: Sequence[str], truth: Array, answer: Array) -> dict[str, float]:
     """Compute several metrics of the same rows."""
     return {name: score(name, truth, answer) for name in names}
+
+
+def decided(name: str, answer: Array, threshold: float | None) -> Array:
+    """Probabilities as a metric of labels shall see them when the second of two labels is said from `threshold` on."""
+    if threshold is None or threshold == DEFAULT_THRESHOLD or name not in OF_LABELS or answer.shape[1] != 2:
+        return answer
+    said = (answer[:, 1] >= threshold).astype(int)
+    return np.asarray(np.eye(2)[said])
+
+
+def bins_of(answer: Array, truth: Array, count: int) -> list[dict[str, float]]:
+    """The reliability table: `count` bins of equal width over what was said, with how often it was true.
+
+    Two labels: the probability of the second. More: of the label that was said, against whether it was right.
+    """
+    said, true = _said_and_true(truth, answer)
+    places = np.minimum((said * count).astype(int), count - 1)
+    rows = []
+    for place in np.unique(places):
+        chosen = places == place
+        rows.append(
+            {
+                "low": place / count,
+                "high": (place + 1) / count,
+                "rows": int(chosen.sum()),
+                "said": float(said[chosen].mean()),
+                "true": float(true[chosen].mean()),
+            }
+        )
+    return rows
+
+
+def _said_and_true(truth: Array, answer: Array) -> tuple[Array, Array]:
+    if answer.shape[1] == 2:
+        return answer[:, 1], (truth == 1).astype(float)
+    return answer.max(axis=1), (_chosen(answer) == truth).astype(float)
 
 
 def _rmse(truth: Array, answer: Array) -> float:
@@ -45,6 +85,18 @@ def _rmsle(truth: Array, answer: Array) -> float:
 def _r2(truth: Array, answer: Array) -> float:
     spread = np.sum((truth - truth.mean()) ** 2)
     return float("nan") if spread == 0 else float(1 - np.sum((truth - answer) ** 2) / spread)
+
+
+def _mape(truth: Array, answer: Array) -> float:
+    """Mean absolute share of the truth, over the rows where the truth is not zero (scikit-learn divides by a tiny number)."""
+    chosen = truth != 0
+    return (
+        float(np.mean(np.abs(truth[chosen] - answer[chosen]) / np.abs(truth[chosen]))) if chosen.any() else float("nan")
+    )
+
+
+def _median_ae(truth: Array, answer: Array) -> float:
+    return float(np.median(np.abs(truth - answer)))
 
 
 def _accuracy(truth: Array, answer: Array) -> float:
@@ -94,6 +146,36 @@ def _auc(positive: Array, said: Array) -> float:
     return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * (len(positive) - count)))
 
 
+def _average_precision(truth: Array, answer: Array) -> float:
+    """Sum of precision times the step of recall over the distinct scores; more labels: averaged without weights."""
+    if answer.shape[1] == 2:
+        return _ap(truth == 1, answer[:, 1])
+    return float(np.mean([_ap(truth == label, answer[:, label]) for label in range(answer.shape[1])]))
+
+
+def _ap(positive: Array, said: Array) -> float:
+    count = int(positive.sum())
+    if not count:
+        return float("nan")
+    order = np.argsort(-said, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(said[order])), len(said) - 1)
+    hits = np.cumsum(positive[order])[ends]
+    return float(np.sum(np.diff(hits, prepend=0) / count * hits / (ends + 1)))
+
+
+def _balanced_accuracy(truth: Array, answer: Array) -> float:
+    chosen = _chosen(answer)
+    return float(np.mean([np.mean(chosen[truth == label] == label) for label in np.unique(truth)]))
+
+
+def _ece(truth: Array, answer: Array) -> float:
+    """Expected calibration error over ten bins of equal width (Naeini, Cooper and Hauskrecht 2015)."""
+    said, true = _said_and_true(truth, answer)
+    places = np.minimum((said * ECE_BINS).astype(int), ECE_BINS - 1)
+    gaps = np.bincount(places, weights=said - true, minlength=ECE_BINS)
+    return float(np.abs(gaps).sum() / len(truth))
+
+
 def _chosen(answer: Array) -> Array:
     chosen: Array = np.argmax(answer, axis=1)
     return chosen
@@ -114,6 +196,8 @@ _METRICS: dict[str, Callable[[Array, Array], float]] = {
     "mae": _mae,
     "rmsle": _rmsle,
     "r2": _r2,
+    "mape": _mape,
+    "median_ae": _median_ae,
     "accuracy": _accuracy,
     "precision": _precision,
     "recall": _recall,
@@ -121,4 +205,7 @@ _METRICS: dict[str, Callable[[Array, Array], float]] = {
     "log_loss": _log_loss,
     "brier": _brier,
     "roc_auc": _roc_auc,
+    "average_precision": _average_precision,
+    "balanced_accuracy": _balanced_accuracy,
+    "ece": _ece,
 }

@@ -6,10 +6,26 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-STEPS = ("load", "check", "split", "preprocess", "train", "evaluate", "gate", "register", "deploy")
+# All there are, in their order; a definition has those it asks for (`Recipe.plan`).
+STEPS = (
+    "load",
+    "check",
+    "split",
+    "preprocess",
+    "select",
+    "tune",
+    "train",
+    "calibrate",
+    "evaluate",
+    "explain",
+    "test",
+    "gate",
+    "register",
+    "deploy",
+)
 
 # Whether more is better; also the metrics a definition may name.
-REGRESSION_METRICS = {"rmse": False, "mae": False, "rmsle": False, "r2": True}
+REGRESSION_METRICS = {"rmse": False, "mae": False, "rmsle": False, "r2": True, "mape": False, "median_ae": False}
 CLASSIFICATION_METRICS = {
     "roc_auc": True,
     "f1": True,
@@ -18,15 +34,41 @@ CLASSIFICATION_METRICS = {
     "recall": True,
     "brier": False,
     "log_loss": False,
+    "average_precision": True,
+    "balanced_accuracy": True,
+    "ece": False,
+}
+# Of the groups found: of the test rows in prepared space, and how alike two fits group them.
+CLUSTERING_METRICS = {"silhouette": True, "davies_bouldin": False, "stability": True}
+# The first five need labels (1 or true: an anomaly); the last two can always be measured.
+ANOMALY_METRICS = {
+    "roc_auc": True,
+    "average_precision": True,
+    "precision": True,
+    "recall": True,
+    "f1": True,
+    "stability": True,
+    "flagged": False,
 }
 # Asked of the saved model in a fresh process, not of its predictions: single-row latency in ms, file size in MB.
 PROBE_METRICS = {"latency_p95_ms": False, "size_mb": False}
-HIGHER_IS_BETTER = {**REGRESSION_METRICS, **CLASSIFICATION_METRICS, **PROBE_METRICS}
+HIGHER_IS_BETTER = {
+    **REGRESSION_METRICS,
+    **CLASSIFICATION_METRICS,
+    **CLUSTERING_METRICS,
+    **ANOMALY_METRICS,
+    **PROBE_METRICS,
+}
+_METRICS = {"regression": REGRESSION_METRICS, "clustering": CLUSTERING_METRICS, "anomaly": ANOMALY_METRICS}
+# Tasks that have no target to learn from.
+UNSUPERVISED = ("clustering", "anomaly")
+# Tasks whose answer is a label.
+CLASSES = ("classification", "semi-supervised")
 
 
 def metrics_of(task: str) -> dict[str, bool]:
     """Return the metrics of a task and whether more is better."""
-    return REGRESSION_METRICS if task == "regression" else CLASSIFICATION_METRICS
+    return _METRICS.get(task, CLASSIFICATION_METRICS)
 
 
 class RunState(StrEnum):
@@ -147,6 +189,25 @@ class PipelineRun:
     started_at: int | None
     ended_at: int | None
     error: str
+    # What was asked besides the definition: {"cache": bool, "like": run, "pins": [snapshots], "override": {"by", "why"}}.
+    options: dict[str, Any] = field(default_factory=dict)
+    # What it was made of and gave: snapshots, code, environment, seeds, metrics; see `facts.py`.
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One tried setting of a search. `folds` are the scores so far; a pruned trial has fewer of them than the others."""
+
+    number: int
+    state: str
+    params: dict[str, Any]
+    value: float | None
+    folds: list[float]
+    error: str = ""
+    run: str = ""
+    started_at: int | None = None
+    ended_at: int | None = None
 
 
 def decide(checks: list[GateCheck]) -> tuple[Outcome, str]:

@@ -6,12 +6,13 @@ import importlib
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.domains.experiments.environment import git_state
-from mlops_tui.domains.pipelines import forking
+from mlops_tui.domains.pipelines import cache, facts, forking
 from mlops_tui.domains.pipelines.definition import parse
 from mlops_tui.domains.pipelines.records import (
-    STEPS,
     GateCheck,
     GateVerdict,
     Outcome,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.audit.service import Audit
     from mlops_tui.domains.experiments.service import Experiments
     from mlops_tui.domains.features.service import Features
+    from mlops_tui.domains.pipelines.recipe import Recipe
     from mlops_tui.domains.pipelines.store import PipelinesStore
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.service import Serving
@@ -63,13 +65,14 @@ class Runner:
         work = self._begin(run, folder)
         try:
             forking.preload()
-            for place, name in enumerate(STEPS):
-                report(place, len(STEPS), name)
+            steps = plan_of(work.recipe, run.options)
+            for place, name in enumerate(steps):
+                report(place, len(steps), name)
                 if not self._step(work, name):
                     break
             else:
                 self._finish(work, RunState.SUCCEEDED)
-            report(len(STEPS), len(STEPS), "")
+            report(len(steps), len(steps), "")
         except WorkbenchError:
             raise
         except Exception as error:
@@ -84,7 +87,7 @@ class Runner:
 
     def _begin(self, run: PipelineRun, folder: Path) -> Work:
         definition = self._store.definition(run.id)
-        recipe = parse(definition, f"{run.pipeline}.toml")
+        recipe = pinned(parse(definition, f"{run.pipeline}.toml"), run.options.get("pins", []))
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "pipeline.toml").write_text(definition, encoding="utf-8")
@@ -97,7 +100,7 @@ class Runner:
             source=f"pipeline {run.pipeline}",
         )
         with self._context.catalog.write() as tx:
-            self._store.reset_steps(tx, run.id, STEPS)
+            self._store.reset_steps(tx, run.id, plan_of(recipe, run.options))
             self._store.update(
                 tx,
                 run.id,
@@ -119,12 +122,15 @@ class Runner:
             experiments=self._experiments,
             registry=self._registry,
             serving=self._serving,
+            store=self._store,
+            options=run.options,
         )
         work.log_params(_params(work))
         return work
 
     def _step(self, work: Work, name: str) -> bool:
         """Run one step; False when the run is over."""
+        work.note = lambda text: self._mark(work, name, detail=text)
         log = str(work.folder / f"{name}.log")
         self._mark(work, name, state=StepState.RUNNING, started_at=self._context.now(), log=log)
         ended = forking.run_step(name, lambda: _run_module(name, work), work.folder)
@@ -137,13 +143,17 @@ class Runner:
             self._mark(work, name, state=StepState.SKIPPED, ended_at=now, detail=ended.skipped)
             return True
         work.results[name] = ended.result
-        self._mark(work, name, state=StepState.SUCCEEDED, ended_at=now, detail=str(ended.result.get("detail", "")))
+        detail = str(ended.result.get("detail", ""))
+        detail = f"as before: {detail}" if ended.result.get("cached") else detail
+        self._mark(work, name, state=StepState.SUCCEEDED, ended_at=now, detail=detail)
         return self._after(work, name)
 
     def _after(self, work: Work, name: str) -> bool:
         if name == "register":
             with self._context.catalog.write() as tx:
                 self._store.update(tx, work.run_id, version=work.results[name]["version"])
+        if name == "evaluate":
+            return self._compared(work)
         if name != "gate":
             return True
         verdict = verdict_of(work.results[name]["verdict"])
@@ -156,14 +166,31 @@ class Runner:
         self._finish(work, RunState.BLOCKED, "the gate said no")
         return False
 
+    def _compared(self, work: Work) -> bool:
+        """Keep what the run is made of; a run like another ends here, with what differs. False when something does."""
+        found = facts.gather(work, self._store.definition(work.run_id))
+        like = work.options.get("like")
+        if like:
+            before = self._store.get(like)
+            differing = facts.differences(before.facts, found) if before else ["the run it was like is gone"]
+            found["like"] = {"run": like, "equal": not differing, "differences": differing}
+        with self._context.catalog.write() as tx:
+            self._store.update(tx, work.run_id, facts=found)
+        if not like or found["like"]["equal"]:
+            return True
+        self._close(work, RunState.BLOCKED, f"not the same as run {like[:8]}: {'; '.join(differing)}", "it differs")
+        return False
+
     def _finish(self, work: Work, state: RunState, skipped: str = "") -> None:
         if state is RunState.SUCCEEDED and self._waits(work):
             state = RunState.WAITING
         self._close(work, state, "", skipped)
 
     def _waits(self, work: Work) -> bool:
+        if "gate" not in work.results:  # a run like another, which decides nothing
+            return False
         undecided = work.results["gate"]["verdict"]["outcome"] == Outcome.NEEDS_PERSON
-        return undecided or (work.recipe.deploy.approval and work.recipe.deploy.to != "none")
+        return undecided or ("deploy" not in work.results and work.recipe.deploy.to != "none")
 
     def _close(self, work: Work, state: RunState, error: str, skipped: str = "an earlier step failed") -> None:
         now = self._context.now()
@@ -187,9 +214,42 @@ def verdict_of(raw: dict[str, Any]) -> GateVerdict:
     return GateVerdict(Outcome(raw["outcome"]), checks, raw["champion"], raw["reason"])
 
 
+def plan_of(recipe: Recipe, options: dict[str, Any]) -> tuple[str, ...]:
+    """The steps of a run: those of the definition; of a run like another, those up to the scores."""
+    steps = recipe.plan
+    return steps[: steps.index("evaluate") + 1] if options.get("like") else steps
+
+
+def pinned(recipe: Recipe, snapshots: list[str]) -> Recipe:
+    """The recipe reading these snapshots: the spine's first, then one for each feature reference, in order."""
+    if not snapshots:
+        return recipe
+    spine, *others = snapshots
+    features = []
+    for reference, snapshot in zip(recipe.data.features, others, strict=True):
+        _, colon, columns = reference.partition(":")
+        features.append(f"{snapshot}{colon}{columns}")
+    data = msgspec.structs.replace(recipe.data, spine=spine, features=features)
+    return msgspec.structs.replace(recipe, data=data)
+
+
 def _run_module(name: str, work: Work) -> dict[str, Any]:
-    result: dict[str, Any] = importlib.import_module(f"mlops_tui.domains.pipelines.steps.{name}").run(work)
-    return result
+    """Do a step, or take it from the cache; either way show with the run what it found out."""
+    module = importlib.import_module(f"mlops_tui.domains.pipelines.steps.{name}")
+    work.study = key = cache.key_of(work, name)
+    wanted = work.recipe.resources.cache and work.options.get("cache", True)
+    result = cache.restore(work, key) if key and wanted else None
+    if result is not None:
+        work.say(f"inputs, settings and code were seen before; taken from the cache ({key[:12]})")
+        result["cached"] = True
+    else:
+        result = module.run(work)
+        if key:
+            result["key"] = key
+            cache.save(work, key, module.OUTPUTS, result)
+    if hasattr(module, "publish"):
+        module.publish(work, result)
+    return dict(result)
 
 
 def _params(work: Work) -> dict[str, Any]:
@@ -209,8 +269,9 @@ def _params(work: Work) -> dict[str, Any]:
 
 def _tidy(folder: Path) -> None:
     """Remove what can be made again from the snapshots; logs, reports and the definition stay."""
-    for name in ("frame", *PARTS):
+    for name in ("frame", "unlabelled", *PARTS):
         (folder / f"{name}.parquet").unlink(missing_ok=True)
-    for name in ("transformer", "model"):
+    for name in ("transformer", "selector", "model"):
         (folder / f"{name}.joblib").unlink(missing_ok=True)
+    shutil.rmtree(folder / f"{PACKAGE}_refitted", ignore_errors=True)
     shutil.rmtree(folder / PACKAGE, ignore_errors=True)

@@ -12,19 +12,24 @@ import msgspec
 
 from mlops_tui.core import clock, ids
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, Unavailable, WorkbenchError
+from mlops_tui.domains.pipelines import cache, templates
 from mlops_tui.domains.pipelines import definition as definitions
-from mlops_tui.domains.pipelines import templates
 from mlops_tui.domains.pipelines.records import (
     OPEN_STATES,
     STEPS,
     Definition,
+    GateCheck,
+    GateVerdict,
+    Outcome,
     PipelineRun,
     RunState,
     StepRun,
     StepState,
+    Trial,
 )
-from mlops_tui.domains.pipelines.runner import Runner
+from mlops_tui.domains.pipelines.runner import Runner, plan_of
 from mlops_tui.domains.pipelines.store import PipelinesStore
+from mlops_tui.domains.pipelines.work import Skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +66,8 @@ class Pipelines:
         self._audit = audit
         self._features = features
         self._experiments = experiments
+        self._registry = registry
+        self._serving = serving
         self._jobs = jobs
         self._store = PipelinesStore(context)
         self._runner = Runner(context, self._store, audit, features, experiments, registry, serving)
@@ -116,22 +123,128 @@ class Pipelines:
 
     # -- runs
 
-    def run(self, name: str, cause: dict[str, Any] | None = None, key: str | None = None, wait: bool = False) -> Job:
+    def run(
+        self,
+        name: str,
+        cause: dict[str, Any] | None = None,
+        key: str | None = None,
+        wait: bool = False,
+        *,
+        cache: bool = True,
+    ) -> Job:
         """Check the definition, keep a copy of it with a new run, and queue the job that executes it.
 
         The same `key` gives the same job again. `wait` executes it now in a child of this machine and returns when it has
-        ended. Raises InvalidInput (mistakes, unknown column) or NotFound (no such pipeline, no such feature table).
+        ended. Without `cache` every step is done anew.
+        Raises InvalidInput (mistakes, unknown column) or NotFound (no such pipeline, no such feature table).
         """
         recipe = self.recipe(name)
         self._check_tables(recipe)
         text = Path(self.get(name).path).read_text(encoding="utf-8")
+        return self._submit(recipe, text, cause, {} if cache else {"cache": False}, key=key, wait=wait)
+
+    def run_like(self, run_id: str, wait: bool = False) -> Job:
+        """Make a run again from its own definition and snapshots, every step anew, and compare what comes out.
+
+        It ends after the scores: succeeded when they are equal to the last digit, else blocked with what differs. Raises
+        InvalidInput when that run did not get as far as its scores, NotFound when a snapshot is gone.
+        """
+        before = self.get_run(run_id)
+        if not before.facts:
+            raise InvalidInput(
+                f"Run {before.id[:8]} has no scores to compare with: it {before.state}.", hint="Name one that has them."
+            )
+        options = {"cache": False, "like": before.id, "pins": before.facts["snapshots"]}
+        return self._again(before, options, {"kind": "like", "run": before.id, "by": self._context.actor}, wait)
+
+    def resume(self, run_id: str, wait: bool = False) -> Job:
+        """Run the definition of an ended run once more; steps that were done are not done again. Raises NotAllowed while open."""
+        before = self.get_run(run_id)
+        if before.state in OPEN_STATES:
+            raise NotAllowed(f"Run {before.id[:8]} is {before.state}.", hint="Wait for its end, or cancel its job.")
+        cause = {"kind": "resume", "run": before.id, "by": self._context.actor}
+        return self._again(before, {}, cause, wait)
+
+    def override(self, run_id: str, why: str, wait: bool = False) -> PipelineRun | Job:
+        """Let a person have the last word over the gate. The reason is kept in the audit trail and in the verdict.
+
+        A run that waits: its version is deployed as the definition says; the run is returned. A blocked one has no version
+        yet: the same definition and snapshots run again (from the cache) past the gate; that job is returned.
+        Raises InvalidInput without a reason, NotAllowed for a run that neither waits nor is blocked by its gate.
+        """
+        before = self.get_run(run_id)
+        if not why.strip():
+            raise InvalidInput("An override needs a reason.", hint='mlops pipelines gate RUN --override "why"')
+        if before.verdict is None or before.state not in (RunState.BLOCKED, RunState.WAITING):
+            raise NotAllowed(
+                f"Run {before.id[:8]} is {before.state}; there is nothing to override.",
+                hint="See: mlops pipelines show RUN",
+            )
+        if before.verdict.outcome is Outcome.BLESSED:
+            raise NotAllowed(
+                f"The gate of run {before.id[:8]} said yes; the run waits for approval.",
+                hint=f"mlops models approve {before.version} --promote",
+            )
+        if before.state is RunState.WAITING:
+            return self._let_through(before, why)
+        options = {"override": {"by": self._context.actor, "why": why}, "pins": before.facts.get("snapshots", [])}
+        with self._context.catalog.write() as tx:
+            after = {"verdict": str(before.verdict.outcome), "reason": before.verdict.reason}
+            self._audit.note(tx, "override", "pipeline_run", before.id, why=why, after=after)
+        return self._again(before, options, {"kind": "override", "run": before.id, "why": why}, wait)
+
+    def _let_through(self, run: PipelineRun, why: str) -> PipelineRun:
+        from mlops_tui.domains.pipelines.steps import deploy
+
+        recipe = definitions.parse(self.definition_of(run.id), f"{run.pipeline}.toml")
+        assert run.verdict is not None
+        state, step = RunState.SUCCEEDED, StepState.SKIPPED
+        detail = f'[deploy] to = "none", {run.version} is registered'
+        if recipe.deploy.to != "none":
+            try:
+                detail = deploy.put(recipe, self._serving, self._registry, run.version, why)
+                step = StepState.SUCCEEDED
+            except Skip as reason:  # the gate's word is given; that of other people is still wanted
+                state, detail = RunState.WAITING, str(reason)
+        said = f"{self._context.actor} decided: {why}"
+        checks = [
+            *run.verdict.checks,
+            GateCheck("override", True, detail=f"{said} (the gate alone: {run.verdict.outcome})"),
+        ]
+        verdict = GateVerdict(Outcome.BLESSED, checks, run.verdict.champion, f"{said}; {run.verdict.reason}")
+        now = self._context.now()
+        with self._context.catalog.write() as tx:
+            self._store.update(tx, run.id, state=state, verdict=verdict)
+            self._store.update_step(tx, run.id, "deploy", state=step, ended_at=now, detail=detail)
+            after = {"verdict": str(run.verdict.outcome), "reason": run.verdict.reason, "version": run.version}
+            self._audit.note(tx, "override", "pipeline_run", run.id, why=why, after=after)
+        return self._get(run.id)
+
+    def _again(self, before: PipelineRun, options: dict[str, Any], cause: dict[str, Any], wait: bool) -> Job:
+        text = self._store.definition(before.id)
+        recipe = definitions.parse(text, f"{before.pipeline}.toml")
+        for snapshot in options.get("pins", []):
+            self._features.snapshot(snapshot)
+        return self._submit(recipe, text, cause, options, wait=wait)
+
+    def _submit(
+        self,
+        recipe: Recipe,
+        text: str,
+        cause: dict[str, Any] | None,
+        options: dict[str, Any],
+        *,
+        key: str | None = None,
+        wait: bool = False,
+    ) -> Job:
+        name = recipe.pipeline.name
         run_id = ids.new_id()
         resources = recipe.resources
         with self._context.catalog.write() as tx:
             known = self._store.find_by_key(key) if key else None
             if known is not None and known.job_id is not None:
                 return self._jobs.get(known.job_id)
-            steps = [StepRun(step, StepState.PENDING) for step in STEPS]
+            steps = [StepRun(step, StepState.PENDING) for step in plan_of(recipe, options)]
             run = PipelineRun(
                 id=run_id,
                 pipeline=name,
@@ -147,6 +260,7 @@ class Pipelines:
                 started_at=None,
                 ended_at=None,
                 error="",
+                options=options,
             )
             self._store.add(tx, run, key, text)
             job = self._jobs.submit(
@@ -207,11 +321,15 @@ class Pipelines:
         return [self._get(run.id) for run in self._store.open_runs() if self._settle(run)]
 
     def prune(self) -> int:
-        """Remove the files of runs that ended more than `retention.jobs_days` ago; their rows stay. How many."""
+        """Remove the files of runs that ended more than `retention.jobs_days` ago; their rows stay. How many.
+
+        Steps that no run has used for long go out of the cache too.
+        """
         before = self._context.now() - self._context.settings.retention.jobs_days * clock.DAY
         old = [run_id for run_id in self._store.ended_before(before) if self.folder(run_id).exists()]
         for run_id in old:
             shutil.rmtree(self.folder(run_id), ignore_errors=True)
+        cache.prune(self._context.workspace)
         return len(old)
 
     def runs(self, name: str | None = None, limit: int = 50) -> builtins.list[PipelineRun]:
@@ -231,6 +349,10 @@ class Pipelines:
     def definition_of(self, run_id: str) -> str:
         """The definition as it was when the run was asked for."""
         return self._store.definition(self._get(run_id).id)
+
+    def trials(self, run_id: str) -> builtins.list[Trial]:
+        """The settings that the search of a run tried, by number; while it runs, those so far."""
+        return self._store.trials_of(self.get_run(run_id).id)
 
     def step_log(self, run_id: str, step: str) -> str:
         """What a step wrote so far; empty when it has not begun."""
@@ -270,7 +392,7 @@ class Pipelines:
     def _check_tables(self, recipe: Recipe) -> None:
         """Find a wrong table or column now rather than in the job."""
         spine = self._features.snapshot(recipe.data.spine)
-        if recipe.data.target not in spine.columns:
+        if recipe.data.target and recipe.data.target not in spine.columns:
             hint = ids.did_you_mean(recipe.data.target, spine.columns, f"Columns: {', '.join(spine.columns)}.")
             raise InvalidInput(f"{spine.reference} has no column {recipe.data.target!r} for the target.", hint=hint)
         for reference in recipe.data.features:

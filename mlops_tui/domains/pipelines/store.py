@@ -16,6 +16,7 @@ from mlops_tui.domains.pipelines.records import (
     RunState,
     StepRun,
     StepState,
+    Trial,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +46,20 @@ def m001_pipelines(db: sqlite_utils.Database) -> None:
     )
 
 
-MIGRATIONS = [m001_pipelines]
+def m002_trials_and_facts(db: sqlite_utils.Database) -> None:
+    db.execute("ALTER TABLE pipeline_run ADD COLUMN options TEXT NOT NULL DEFAULT '{}'")
+    db.execute("ALTER TABLE pipeline_run ADD COLUMN facts TEXT NOT NULL DEFAULT '{}'")
+    db.execute(
+        """CREATE TABLE pipeline_trial (
+            study TEXT NOT NULL, number INTEGER NOT NULL, run_id TEXT NOT NULL, state TEXT NOT NULL, params TEXT NOT NULL,
+            value REAL, folds TEXT NOT NULL DEFAULT '[]', error TEXT NOT NULL DEFAULT '',
+            started_at INTEGER, ended_at INTEGER, PRIMARY KEY (study, number)
+        ) STRICT"""
+    )
+    db.execute("CREATE TABLE pipeline_study (run_id TEXT PRIMARY KEY, study TEXT NOT NULL) STRICT")
+
+
+MIGRATIONS = [m001_pipelines, m002_trials_and_facts]
 
 
 class PipelinesStore:
@@ -80,9 +94,19 @@ class PipelinesStore:
 
     def add(self, tx: sqlite3.Connection, run: PipelineRun, key: str | None, definition: str) -> None:
         tx.execute(
-            """INSERT INTO pipeline_run (id, pipeline, state, key, cause, definition, actor, created_at)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-            (run.id, run.pipeline, run.state, key, json.dumps(run.cause), definition, run.actor, run.created_at),
+            """INSERT INTO pipeline_run (id, pipeline, state, key, cause, definition, actor, created_at, options)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (
+                run.id,
+                run.pipeline,
+                run.state,
+                key,
+                json.dumps(run.cause),
+                definition,
+                run.actor,
+                run.created_at,
+                json.dumps(run.options),
+            ),
         )
         self.reset_steps(tx, run.id, [step.name for step in run.steps])
 
@@ -94,9 +118,11 @@ class PipelinesStore:
         )
 
     def update(self, tx: sqlite3.Connection, run_id: str, **values: Any) -> None:
-        """Set columns of a run; `verdict` is a GateVerdict."""
+        """Set columns of a run; `verdict` is a GateVerdict, `facts` a dict."""
         if isinstance(values.get("verdict"), GateVerdict):
             values["verdict"] = json.dumps(asdict(values["verdict"]))
+        if "facts" in values:
+            values["facts"] = json.dumps(values["facts"])
         sets = ", ".join(f"{name} = ?" for name in values)
         tx.execute(f"UPDATE pipeline_run SET {sets} WHERE id = ?", (*values.values(), run_id))
 
@@ -125,6 +151,40 @@ class PipelinesStore:
         """Ids of runs that ended before a time."""
         return [row["id"] for row in self._db.read("SELECT id FROM pipeline_run WHERE ended_at < ?", (at,))]
 
+    # -- the trial table of searches
+
+    def begin_study(self, tx: sqlite3.Connection, run_id: str, study: str) -> None:
+        """Let a run show the trials of a study, its own or one that an earlier run began."""
+        tx.execute("INSERT OR REPLACE INTO pipeline_study (run_id, study) VALUES (?, ?)", (run_id, study))
+
+    def put_trial(self, tx: sqlite3.Connection, study: str, trial: Trial) -> None:
+        """Write a trial, over what was there: a killed try leaves a running one behind."""
+        tx.execute(
+            """INSERT OR REPLACE INTO pipeline_trial
+               (study, number, run_id, state, params, value, folds, error, started_at, ended_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (
+                study,
+                trial.number,
+                trial.run,
+                trial.state,
+                json.dumps(trial.params),
+                trial.value,
+                json.dumps(trial.folds),
+                trial.error,
+                trial.started_at,
+                trial.ended_at,
+            ),
+        )
+
+    def trials(self, study: str) -> list[Trial]:
+        rows = self._db.read("SELECT * FROM pipeline_trial WHERE study = ? ORDER BY number", (study,))
+        return [_trial(row) for row in rows]
+
+    def trials_of(self, run_id: str) -> list[Trial]:
+        study = self._db.value("SELECT study FROM pipeline_study WHERE run_id = ?", (run_id,))
+        return self.trials(study) if study else []
+
     def _run(self, row: sqlite3.Row) -> PipelineRun:
         steps = self._db.read("SELECT * FROM pipeline_step WHERE run_id = ? ORDER BY place", (row["id"],))
         return PipelineRun(
@@ -142,11 +202,27 @@ class PipelinesStore:
             started_at=row["started_at"],
             ended_at=row["ended_at"],
             error=row["error"],
+            options=json.loads(row["options"]),
+            facts=json.loads(row["facts"]),
         )
 
 
 def _step(row: sqlite3.Row) -> StepRun:
     return StepRun(row["name"], StepState(row["state"]), row["started_at"], row["ended_at"], row["detail"], row["log"])
+
+
+def _trial(row: sqlite3.Row) -> Trial:
+    return Trial(
+        number=row["number"],
+        state=row["state"],
+        params=json.loads(row["params"]),
+        value=row["value"],
+        folds=json.loads(row["folds"]),
+        error=row["error"],
+        run=row["run_id"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+    )
 
 
 def _verdict(text: str | None) -> GateVerdict | None:

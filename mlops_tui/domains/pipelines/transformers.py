@@ -1,4 +1,4 @@
-"""Automatic preprocessing by column type. Models are saved with these classes, so their names must not change."""
+"""What columns are turned into. Models are saved with these classes, so their names must not change."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
+from sklearn.feature_extraction import FeatureHasher
+from sklearn.feature_extraction.text import TfidfVectorizer
 
-LOW_CARDINALITY = 24
-# These split on order alone: scaling changes nothing, and an ordinal code is as good as a column per level.
-TREES = ("sklearn.ensemble", "sklearn.tree", "sklearn.dummy", "xgboost", "lightgbm", "catboost")
 PARTS = ("month", "day", "day_of_week", "hour")
 
 
@@ -54,51 +49,53 @@ class Texts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self.feature_names_in_
 
 
-def kinds(frame: pd.DataFrame, *, trees: bool) -> dict[str, str]:
-    """Sort each column of the training rows into constant, number, level, many-levels or time."""
-    return {str(name): _kind(frame[name], trees) for name in frame.columns}
+class Hashed(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Levels by the hash of column and value in `width` columns: no list of levels to keep, collisions instead."""
+
+    def __init__(self, width: int = 32) -> None:
+        self.width = width
+
+    def fit(self, rows: Any, target: Any = None) -> Self:
+        self.n_features_in_ = np.asarray(rows).shape[1]
+        return self
+
+    def transform(self, rows: Any) -> np.ndarray[Any, Any]:
+        tokens = [[f"{place}={value}" for place, value in enumerate(row)] for row in np.asarray(rows, dtype=object)]
+        hasher = FeatureHasher(self.width, input_type="string")
+        return np.asarray(hasher.transform(tokens).toarray())
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray[Any, Any]:
+        return np.asarray([f"hash_{place}" for place in range(self.width)], dtype=object)
 
 
-def build(frame: pd.DataFrame, *, trees: bool) -> ColumnTransformer:
-    """Build the unfitted transformer for rows like `frame`.
+class Words(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Each text column as the TF-IDF weights of its `most` most frequent words; a missing text has none."""
 
-    Numbers: median for a gap (trees take gaps where they can), scaled unless trees read them. Levels: one column each, rare
-    and unknown ones together. Many levels: their order for trees, else the mean of the target. Times: their parts.
-    """
-    found = kinds(frame, trees=trees)
-    groups: dict[str, list[str]] = {}
-    for name, kind in found.items():
-        groups.setdefault(kind, []).append(name)
-    numbers = SimpleImputer() if trees else make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
-    one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=LOW_CARDINALITY, sparse_output=False)
-    codes: Any = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1) if trees else TargetEncoder()
-    steps = {
-        "number": numbers,
-        "level": make_pipeline(Texts(), one_hot),
-        "many-levels": make_pipeline(Texts(), codes),
-        "time": make_pipeline(DatetimeParts(), SimpleImputer()),
-    }
-    chosen = [(kind, step, groups[kind]) for kind, step in steps.items() if kind in groups]
-    return ColumnTransformer(chosen, remainder="drop", verbose_feature_names_out=False)
+    def __init__(self, most: int = 100) -> None:
+        self.most = most
 
+    def fit(self, rows: pd.DataFrame, target: Any = None) -> Self:
+        self.feature_names_in_ = np.asarray(rows.columns, dtype=object)
+        self.n_features_in_ = rows.shape[1]
+        self.vectorizers_ = [
+            TfidfVectorizer(max_features=self.most).fit(self._texts(rows, name)) for name in self.feature_names_in_
+        ]
+        return self
 
-def is_tree(estimator: str) -> bool:
-    """Whether the estimator of that full name reads numbers by their order only."""
-    return estimator.startswith(TREES)
+    def transform(self, rows: pd.DataFrame) -> np.ndarray[Any, Any]:
+        parts = [
+            vectorizer.transform(self._texts(rows, name)).toarray()
+            for name, vectorizer in zip(self.feature_names_in_, self.vectorizers_, strict=True)
+        ]
+        return np.hstack(parts)
 
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray[Any, Any]:
+        pairs = zip(self.feature_names_in_, self.vectorizers_, strict=True)
+        names = [f"{name}_{word}" for name, vectorizer in pairs for word in vectorizer.get_feature_names_out()]
+        return np.asarray(names, dtype=object)
 
-def _kind(column: pd.Series[Any], trees: bool) -> str:
-    levels = column.nunique()
-    if levels <= 1 and not column.isna().any():
-        return "constant"
-    if levels == 0:
-        return "constant"
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return "time"
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        few = levels <= LOW_CARDINALITY and pd.api.types.is_integer_dtype(column)
-        return "level" if few and levels > 2 and not trees else "number"
-    return "level" if levels <= LOW_CARDINALITY else "many-levels"
+    def _texts(self, rows: pd.DataFrame, name: str) -> list[str]:
+        return ["" if pd.isna(value) else str(value) for value in rows[name]]
 
 
 def _text(value: Any) -> str:

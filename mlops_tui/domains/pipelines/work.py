@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.domains.experiments.spool import RunWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.experiments.service import Experiments
     from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.pipelines.recipe import Recipe
+    from mlops_tui.domains.pipelines.store import PipelinesStore
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.service import Serving
 
@@ -50,7 +51,13 @@ class Work:
     experiments: Experiments
     registry: Registry
     serving: Serving
+    store: PipelinesStore
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    # Called with one line on how far the step is, for whoever looks at the run meanwhile.
+    note: Callable[[str], None] = lambda text: None
+    # What the running step's inputs, settings and code come to; see `cache.py`. A search is named by it.
+    study: str = ""
 
     @property
     def project(self) -> Path:
@@ -96,9 +103,21 @@ class Work:
         return list(self.results["load"]["inputs"])
 
     def part(self, name: str) -> tuple[pd.DataFrame, pd.Series[Any]]:
-        """Inputs and target of one part: train, validation or test."""
-        frame = self.read_frame(name)
-        return frame[self.inputs], frame[self.recipe.data.target]
+        """Inputs and target of one part: train, validation or test. Without a target its values are missing."""
+        return self.divided(self.read_frame(name))
+
+    @property
+    def package_task(self) -> str:
+        """The task as those see it who serve and watch the model: how a classifier learned is nothing to them."""
+        return "classification" if self.recipe.classes else self.recipe.model.task
+
+    def divided(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series[Any]]:
+        """Inputs and target of joined rows."""
+        import pandas as pd
+
+        name = self.recipe.data.target
+        target = frame[name] if name else pd.Series(float("nan"), index=frame.index)
+        return frame[self.inputs], target
 
     # -- what the experiment run shows
 
@@ -114,10 +133,9 @@ class Work:
     def log_curve(self, name: str, values: list[float]) -> None:
         self._log(lambda writer: writer.metrics([(name, step, value) for step, value in enumerate(values)]))
 
-    def log_report(self, report: dict[str, Any]) -> None:
-        """Keep `report.json` and the definition with the run."""
-        self.write_json("report", report)
-        paths = [self.folder / "report.json", self.folder / "pipeline.toml"]
+    def log_files(self, *names: str) -> None:
+        """Keep files of the run's folder with the experiment run; those that are not there are left out."""
+        paths = [self.folder / name for name in names if (self.folder / name).exists()]
         files = [(path.name, self.context.artifacts.put_file(path), path.stat().st_size) for path in paths]
         self._log(lambda writer: writer.files(files))
 

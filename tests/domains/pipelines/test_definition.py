@@ -134,7 +134,7 @@ def test_all_mistakes_come_at_once_each_with_its_line_and_the_nearest_name():
     ("old", "new", "expected"),
     [
         ("[charter]", "[chartr]", "6 chartr: unknown section. Did you mean 'charter'?"),
-        ('target = "left"\n', "", "10 data: 'target' is missing"),
+        ('target = "left"\n', "", "10 data: classification needs target = COLUMN"),
         (
             'primary = "roc_auc"',
             'primary = "roc_acu"',

@@ -34,7 +34,16 @@ def work(workbench, tmp_path):
     workbench.registry.register("m", folder)
 
     def make(**wanted):
-        chosen = {"to": "production", "approval": False, "strategy": "replace", "steps": (), **wanted}
+        chosen = {
+            "to": "production",
+            "approval": False,
+            "strategy": "replace",
+            "steps": (),
+            "bake": "",
+            "min_requests": 0,
+            "margin": 0.0,
+            **wanted,
+        }
         recipe = SimpleNamespace(
             deploy=SimpleNamespace(**chosen), deployment_name="live", pipeline=SimpleNamespace(name="p")
         )
@@ -69,3 +78,22 @@ def test_a_model_that_needs_approval_still_goes_to_staging(work, workbench):
     workbench.registry.approvals.require("m", 1)
     deploy.run(work(to="staging"))
     assert workbench.registry.version("m/1").stage == "Staging"
+
+
+def test_a_canary_with_steps_goes_on_by_itself(work, workbench):
+    deploy.run(work())
+    workbench.registry.register("m", workbench.registry.checkout("m/1", workbench.workspace.tmp / "copy"))
+    second = work(strategy="canary", steps=(10, 50), bake="30s", min_requests=20)
+    second.results["register"]["version"] = "m/2"
+    assert "10 % of live and goes on by itself" in deploy.run(second)["detail"]
+    (one,) = workbench.serving.rollouts.list()
+    assert (one.ref, one.steps, one.rules.bake_s, one.rules.min_requests) == ("m/2", (10.0, 50.0, 100.0), 30.0, 20)
+    assert workbench.registry.version("m@champion").version == 1
+    with pytest.raises(Skip, match="under way"):
+        deploy.run(second)
+
+
+def test_the_first_version_has_nobody_to_be_compared_with(work, workbench):
+    deploy.run(work(strategy="canary", steps=(10,)))
+    assert workbench.serving.rollouts.list() == []
+    assert workbench.registry.version("m@champion").version == 1

@@ -42,14 +42,17 @@ def run(work: Work) -> dict[str, Any]:
 
 def _learnable(work: Work) -> list[str]:
     frame = work.read_frame("frame")
-    target = frame[work.recipe.data.target]
     problems = []
     if len(frame) < MIN_ROWS:
-        problems.append(f"{len(frame)} labelled rows are too few, at least {MIN_ROWS} are needed")
-    if target.nunique() < 2:
-        problems.append(f"the target {target.name} has only one value")
-    if work.recipe.model.task == "regression" and target.dtype.kind not in "iuf":
-        problems.append(f"the target {target.name} is no number, which regression needs")
+        problems.append(
+            f"{len(frame)} {'labelled ' if work.recipe.labelled else ''}rows are too few, at least {MIN_ROWS} are needed"
+        )
+    if work.recipe.labelled:
+        target = frame[work.recipe.data.target]
+        if target.nunique() < 2:
+            problems.append(f"the target {target.name} has only one value")
+        if work.recipe.model.task == "regression" and target.dtype.kind not in "iuf":
+            problems.append(f"the target {target.name} is no number, which regression needs")
     empty = [name for name in work.inputs if frame[name].isna().all()]
     if empty:
         problems.append(f"no value at all in {', '.join(empty)}")

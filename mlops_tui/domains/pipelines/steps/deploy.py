@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mlops_tui.core import clock
+from mlops_tui.core.errors import NotAllowed
 from mlops_tui.domains.pipelines.records import Outcome
 from mlops_tui.domains.pipelines.work import Skip, Work
+from mlops_tui.domains.serving.rollout import Rules
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.pipelines.recipe import Recipe
+    from mlops_tui.domains.registry.service import Registry
+    from mlops_tui.domains.serving.service import Serving
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Deploy first, then promote: a version that cannot be deployed must not become the champion."""
-    wanted, reference = work.recipe.deploy, work.results["register"]["version"]
-    if wanted.to == "none":
+    """Deploy what the gate blessed."""
+    reference = work.results["register"]["version"]
+    if work.recipe.deploy.to == "none":
         raise Skip('[deploy] to = "none"')
     verdict = work.results["gate"]["verdict"]
-    by_hand = f"mlops models promote {reference} --to {wanted.to}"
     if verdict["outcome"] != Outcome.BLESSED:
-        raise Skip(f"a person has to decide: {by_hand}")
-    name = work.recipe.deployment_name
+        raise Skip(f"a person has to decide: mlops pipelines gate {work.run_id[:8]} --override WHY")
     why = f"pipeline {work.recipe.pipeline.name} run {work.run_id[:8]}: {verdict['reason']}"
-    version = work.registry.version(reference)
-    if wanted.approval or (wanted.to == "production" and work.registry.approvals.needed(version.model)):
-        work.registry.approvals.ask(version, why)
+    detail = put(work.recipe, work.serving, work.registry, reference, why)
+    work.say(detail)
+    return {"deployment": work.recipe.deployment_name, "detail": detail}
+
+
+def put(recipe: Recipe, serving: Serving, registry: Registry, reference: str, why: str) -> str:
+    """Deploy first, then promote: a version that cannot be deployed must not become the champion. What was done, in words.
+
+    Raises Skip where other people have to approve first; they are asked.
+    """
+    wanted, name = recipe.deploy, recipe.deployment_name
+    version = registry.version(reference)
+    if wanted.approval or (wanted.to == "production" and registry.approvals.needed(version.model)):
+        registry.approvals.ask(version, why)
         then = f"mlops models approve {reference} --promote, then mlops deployments create {name} {reference}"
         raise Skip(f"waits for approval: {then}")
-    share = wanted.steps[0] if wanted.strategy == "canary" and wanted.steps else None
-    more = {} if share is None else {"weight": share}
-    deployment = work.serving.deploy(name, reference, strategy=wanted.strategy, why=why, **more)
+    if wanted.strategy == "canary" and wanted.steps and any(one.name == name for one in serving.wanted()):
+        return _roll_out(recipe, serving, reference, why)
+    deployment = serving.deploy(name, reference, strategy=wanted.strategy, why=why)
     if len(deployment.versions) > 1:
-        # Part of the traffic only: the champion stays who it is until a person, or a later step, moves the rest.
-        work.registry.promote(reference, "challenger", why=why)
+        # Part of the traffic only: the champion stays who it is until a person moves the rest.
+        registry.promote(reference, "challenger", why=why)
         shares = ", ".join(f"version {route.version} {route.weight:g} %" for route in deployment.versions)
-        return {"deployment": name, "detail": f"{wanted.strategy} on {name}: {shares}"}
-    work.registry.promote(reference, wanted.to, why=why)
-    work.say(f"{reference} deployed as {name} ({wanted.strategy}) and promoted to {wanted.to}")
-    return {"deployment": name, "detail": f"{reference} to {name}, {wanted.to}"}
+        return f"{wanted.strategy} on {name}: {shares}"
+    registry.promote(reference, wanted.to, why=why)
+    return f"{reference} to {name}, {wanted.to} ({wanted.strategy})"
+
+
+def _roll_out(recipe: Recipe, serving: Serving, reference: str, why: str) -> str:
+    """Begin a staged rollout, which the daemon carries on to all the traffic and the promotion, or back."""
+    wanted, name = recipe.deploy, recipe.deployment_name
+    given: dict[str, Any] = {"min_requests": wanted.min_requests, "error_margin": wanted.margin}
+    given["bake_s"] = clock.parse_span(wanted.bake) / 1000 if wanted.bake else 0
+    rules = Rules(**{key: value for key, value in given.items() if value})
+    try:
+        one = serving.rollouts.start(name, reference, wanted.steps, rules=rules, to=wanted.to, why=why)
+    except NotAllowed as error:  # another is under way, or the deployment is stopped
+        raise Skip(f"{error.message} {error.hint or ''}".strip()) from error
+    return f"{reference} has {one.share:g} % of {name} and goes on by itself"

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 from mlops_tui.core import clock, ids
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.pipelines import estimators
+from mlops_tui.domains.pipelines.fitting import UNLABELLED
 from mlops_tui.domains.pipelines.work import Work, function_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+OUTPUTS = ("frame.parquet", f"{UNLABELLED}.parquet")
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -20,13 +23,17 @@ def run(work: Work) -> dict[str, Any]:
     snapshot = work.features.snapshot(data.spine)
     table = work.features.get(snapshot.table)
     spine = work.features.frame(snapshot.reference)
-    _need_column(data.target, list(spine.columns), snapshot.reference)
+    if data.target:
+        _need_column(data.target, list(spine.columns), snapshot.reference)
     spine, outside = _inside_window(spine, table.time, data.window)
-    labelled = spine[spine[data.target].notna()]
+    task = work.recipe.model.task
+    # Without a label a row teaches nothing, unless the task is to learn from such rows too.
+    frame = spine[spine[data.target].notna()] if work.recipe.labelled and task != "semi-supervised" else spine
+    skipped = len(spine) - len(frame)
     if table.time:
-        labelled = labelled.sort_values(table.time, kind="stable")
+        frame = frame.sort_values(table.time, kind="stable")
     references = [_pinned(work, reference) for reference in data.features]
-    frame = labelled.reset_index(drop=True)
+    frame = frame.reset_index(drop=True)
     if references:
         ttl = clock.parse_span(data.ttl) if data.ttl else None
         frame = work.features.join(frame, references, mode=data.mode, ttl=ttl, time=table.time)
@@ -36,11 +43,16 @@ def run(work: Work) -> dict[str, Any]:
             f"{snapshot.reference} has no labelled rows to learn from.", hint="Ingest labels, or widen the window."
         )
     inputs = _inputs(work, frame, {*table.special, data.target})
+    if task == "semi-supervised":
+        known = frame[data.target].notna()
+        work.write_frame(UNLABELLED, frame[~known])
+        skipped, frame = int((~known).sum()), frame[known].reset_index(drop=True)
+        work.say(f"{skipped:,} rows without a label are learned from too")
     work.write_frame("frame", frame)
     work.say(f"{len(frame):,} rows, {len(inputs)} inputs: {', '.join(inputs)}")
     return {
         "rows": len(frame),
-        "unlabelled": len(spine) - len(labelled),
+        "unlabelled": skipped,
         "outside_window": outside,
         "inputs": inputs,
         "time": table.time,
@@ -87,7 +99,7 @@ def _extra_steps(work: Work, frame: pd.DataFrame, after: str) -> pd.DataFrame:
     for extra in work.recipe.steps:
         if extra.after != after:
             continue
-        changed = function_of(extra.uses, work.project)(frame)
+        changed = function_of(extra.uses, work.project)(frame, **extra.params)
         if not isinstance(changed, pd.DataFrame):
             raise InvalidInput(f"Step {extra.name} returned {type(changed).__name__}.", hint="Return a DataFrame.")
         work.say(f"{extra.name}: {len(frame):,} rows in, {len(changed):,} out")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlops_tui.core import ids
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines import transformers
+from mlops_tui.domains.pipelines import preparing
 from mlops_tui.domains.pipelines.work import Skip, Work, call_with, function_of
+
+OUTPUTS = ("transformer.joblib",)
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -16,19 +19,33 @@ def run(work: Work) -> dict[str, Any]:
         raise Skip('[model] preprocess = "none"')
     rows, _ = work.part("train")
     if how != "auto":
-        transformer = call_with(function_of(how, work.project), rows)
-        if not hasattr(transformer, "fit_transform"):
-            raise InvalidInput(
-                f"{how} returned {type(transformer).__name__}.", hint="Return a scikit-learn transformer."
-            )
-        work.write_object("transformer", transformer)
-        return {"detail": f"{type(transformer).__name__} from {how}"}
-    trees = transformers.is_tree(work.recipe.model.estimator)
-    found = transformers.kinds(rows, trees=trees)
-    if set(found.values()) == {"constant"}:
+        return _own(work, how, rows)
+    settings, trees = work.recipe.preprocess, preparing.is_tree(work.recipe.model.estimator)
+    unknown = [name for name in settings.columns if name not in rows.columns]
+    if unknown:
+        hint = ids.did_you_mean(unknown[0], list(rows.columns), f"Inputs: {', '.join(rows.columns)}.")
+        raise InvalidInput(f"[preprocess.columns]: there is no input {unknown[0]!r}.", hint=hint)
+    found = preparing.kinds(rows, trees=trees, settings=settings)
+    if set(found.values()) <= {"constant", "drop"}:
         raise InvalidInput("Every input has one value only; there is nothing to learn.", hint="Check the features.")
-    work.write_object("transformer", transformers.build(rows, trees=trees))
+    # A missing label is no value a mean could be taken of, so rows without one are coded without the target too.
+    labelled = work.recipe.labelled and work.recipe.model.task != "semi-supervised"
+    work.write_object("transformer", preparing.build(rows, trees=trees, settings=settings, labelled=labelled))
     counts = {kind: list(found.values()).count(kind) for kind in dict.fromkeys(found.values())}
     for name, kind in found.items():
         work.say(f"{name}: {kind}")
-    return {"columns": found, "detail": ", ".join(f"{count} {kind}" for kind, count in counts.items())}
+    detail = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    codes = preparing.codes_for(settings, trees=trees, labelled=labelled)
+    if "many-levels" in counts:
+        work.say(f"columns of many levels are coded by {codes}")
+        detail += f" by {codes}"
+    return {"columns": found, "categories": codes, "detail": detail}
+
+
+def _own(work: Work, how: str, rows: Any) -> dict[str, Any]:
+    """A factory of the project, or a class by its full name."""
+    made = call_with(function_of(how, work.project), rows) if ":" in how else preparing.transformer(how)
+    if not hasattr(made, "fit_transform"):
+        raise InvalidInput(f"{how} returned {type(made).__name__}.", hint="Return a scikit-learn transformer.")
+    work.write_object("transformer", made)
+    return {"detail": f"{type(made).__name__} from {how}"}

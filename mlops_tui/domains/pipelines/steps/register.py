@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.clock import iso
-from mlops_tui.domains.pipelines.steps.train import assemble
+from mlops_tui.domains.pipelines import fitting
 from mlops_tui.domains.pipelines.work import PACKAGE, PARTS, Work
 from mlops_tui.domains.registry import package
 
@@ -41,24 +41,26 @@ def _refitted(work: Work) -> Path:
     """A package of the same recipe fitted on every row. Its profile stays: errors of rows it has now seen would be too good."""
     import pandas as pd
 
-    parts = [work.part(name) for name in PARTS]
-    rows, target = pd.concat([rows for rows, _ in parts]), pd.concat([target for _, target in parts])
-    model = assemble(work, work.results["train"]["params"])
-    model.fit(rows, target)
+    frame = pd.concat([work.read_frame(name) for name in PARTS])
+    params = work.results.get("tune", {}).get("params", {})
+    with_probabilities = work.recipe.calibrate.method != "none"
+    unfitted = fitting.calibrated(work, params, frame) if with_probabilities else fitting.assemble(work, params)
+    model = fitting.fit(work, unfitted, frame) if work.recipe.labelled else unfitted.fit(work.divided(frame)[0])
+    model = fitting.with_threshold(model, work.results.get("calibrate", work.results["train"])["threshold"])
     judged, folder = work.folder / PACKAGE, work.folder / f"{PACKAGE}_refitted"
     shutil.rmtree(folder, ignore_errors=True)
     signature = package.signature(judged)
     package.save(
         folder,
         model,
-        sample=parts[-1][0],
-        task=work.recipe.model.task,
+        sample=work.part(PARTS[-1])[0],
+        task=work.package_task,
         target=work.recipe.data.target,
         labels=signature["labels"],
         modules=work.project_modules(),
     )
     shutil.copyfile(judged / package.PROFILE, folder / package.PROFILE)
-    work.say(f"fitted again on all {len(rows):,} rows")
+    work.say(f"fitted again on all {len(frame):,} rows")
     return folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput
+from mlops_tui.domains.pipelines import leakage
 from mlops_tui.domains.pipelines.work import PARTS, Work
 
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_tui.domains.pipelines.recipe import Split
+
+
+OUTPUTS = tuple(f"{name}.parquet" for name in PARTS)
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -28,7 +32,25 @@ def run(work: Work) -> dict[str, Any]:
         work.write_frame(name, frame[parts == place])
     detail = ", ".join(f"{counts[name]:,} {name}" for name in PARTS)
     work.say(f"by {work.recipe.split.by}: {detail}")
-    return {**counts, "detail": detail}
+    leaks = _leaks(work, frame, parts)
+    more = f"; {len(leaks)} leakage warning{'s' if len(leaks) != 1 else ''}: {leaks[0]}" if leaks else ""
+    return {**counts, "warnings": leaks, "detail": detail + more}
+
+
+def _leaks(work: Work, frame: pd.DataFrame, parts: np.ndarray[Any, Any]) -> list[str]:
+    split, target = work.recipe.split, work.recipe.data.target
+    if split.leakage == "off":
+        return []
+    time = work.results["load"]["time"]
+    leaks = leakage.found(frame, parts, split, inputs=work.inputs, target=target, time=time)
+    for text in leaks:
+        work.say(f"leakage: {text}")
+    if leaks and split.leakage == "error":
+        raise InvalidInput(
+            f"The test rows would not be new to the model: {'; '.join(leaks)}.",
+            hint='Drop the column, split otherwise, or set [split] leakage = "warn".',
+        )
+    return leaks
 
 
 def assign(frame: pd.DataFrame, split: Split, *, target: str, time: str | None) -> np.ndarray[Any, Any]:
