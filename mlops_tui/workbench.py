@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.hardware.service import Hardware
     from mlops_tui.domains.jobs.service import Jobs
+    from mlops_tui.domains.labels.service import Labels
     from mlops_tui.domains.monitoring.service import Monitoring
     from mlops_tui.domains.pipelines.service import Pipelines
     from mlops_tui.domains.registry.service import Registry
@@ -117,6 +118,12 @@ class Workbench:
         from mlops_tui.domains.serving.service import Serving
 
         return Serving(self.context, self.audit, self.alerts, self.registry)
+
+    @cached_property
+    def labels(self) -> Labels:
+        from mlops_tui.domains.labels.service import Labels
+
+        return Labels(self.context, self.audit, self.features, self.registry, self.serving)
 
     @cached_property
     def monitoring(self) -> Monitoring:

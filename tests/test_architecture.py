@@ -32,7 +32,7 @@ HEAVY = {
 
 
 def test_there_are_all_the_rooms() -> None:
-    wanted = "alerts audit experiments features hardware jobs monitoring pipelines registry schedules serving"
+    wanted = "alerts audit experiments features hardware jobs labels monitoring pipelines registry schedules serving"
     assert wanted.split() == ROOMS
 
 
@@ -110,6 +110,7 @@ LISTS = [
     "monitors",
     "alerts",
     "audit",
+    "labels",
 ]
 
 
