@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
@@ -13,13 +13,14 @@ from mlops_tui.tui.charts import ticks
 from mlops_tui.tui.charts.drift import psi_history
 from mlops_tui.tui.charts.histogram import histogram
 from mlops_tui.tui.charts.line import Plot, Series, View, draw
-from mlops_tui.tui.charts.small import meter, sparkline
+from mlops_tui.tui.charts.small import bars, meter, sparkline
 from mlops_tui.tui.lines import Line, fit, line, number
 
 if TYPE_CHECKING:
     from mlops_tui.cli.plotting import Paper
     from mlops_tui.domains.experiments.records import Point
     from mlops_tui.domains.monitoring.records import FeatureDrift, Report
+    from mlops_tui.studies.records import Trial
     from mlops_tui.workbench import Workbench
 
 SHORT = 9
@@ -93,15 +94,19 @@ def _over(workbench: Workbench, run: str, name: str, points: Sequence[Point], ov
 
 def scatter(points: Sequence[tuple[str, float]], param: str, metric: str, on: Paper) -> list[Line]:
     """A point a run: a parameter across (texts in their order, with a legend of places), a metric up."""
+    title = f"{metric} by {param}"
     numbers = [number_of(text) for text, _ in points]
     words: list[Line] = []
     if any(one is None for one in numbers):
         names = sorted({text for text, _ in points})
         numbers = [float(names.index(text)) for text, _ in points]
         words = [line((f"{place} = {name}", "muted")) for place, name in enumerate(names[:20])]
+    known = [x for x in numbers if x is not None]
+    if not words and known and min(known) > 0 and max(known) >= 100 * min(known):  # a rate: what matters is its size
+        numbers, param = [None if x is None else math.log10(x) for x in numbers], f"log10 {param}"
     pairs = sorted((x, y) for x, (_, y) in zip(numbers, points, strict=True) if x is not None)
     one = Series(metric, tuple(x for x, _ in pairs), tuple(y for _, y in pairs))
-    return [*chart(Plot((one,), style="scatter", x_name=param), on, title=f"{metric} by {param}"), *words]
+    return [*chart(Plot((one,), style="scatter", x_name=param), on, title=title), *words]
 
 
 def machine(workbench: Workbench, names: Sequence[str], since: int, until: int, on: Paper) -> list[Line]:
@@ -198,3 +203,17 @@ def overview(workbench: Workbench, on: Paper) -> list[Line]:
             line(fit(one.name, NAME), sparkline([float(p.requests) for p in points_], room, low=0, role="s2"), words)
         )
     return [line(("Last 15 minutes", "title")), *out]
+
+
+def study(direction: str, trials: Sequence[Trial], shares: Mapping[str, float], on: Paper) -> list[Line]:
+    """Every trial's value with the best so far, and how much each parameter matters."""
+    valued = [trial for trial in trials if trial.value is not None]
+    if not valued:
+        return [line(("No trial has a value yet.", "muted"))]
+    numbers = tuple(float(trial.number) for trial in valued)
+    each = Series("trials", numbers, tuple(float(trial.value or 0.0) for trial in valued))
+    best = Series("best so far", numbers, tuple(math.nan if trial.best is None else trial.best for trial in valued))
+    out = chart(Plot((each, best), x_name="trial"), on, title=f"{direction} the objective")
+    if shares:
+        out += [(), line(("importance", "title")), *bars(list(shares.items()), on.width)]
+    return out

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from mlops_tui.core.query import Field, Fields, Kind, Sql
-from mlops_tui.domains.experiments.records import RunState
+from mlops_tui.domains.experiments.records import MarkKind, RunState
 
 if TYPE_CHECKING:
     from mlops_tui.domains.experiments.store import ExperimentsStore
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FEW = 2000
 """So many runs are named one by one; a condition that more meet is asked of each run in turn until enough are found."""
 
+_MARKS = "FROM metrics.run_health h, json_each(h.marks) j"
 _KEY = "{alias}.key IN (SELECT k.id FROM metrics.key k WHERE {{key}}) AND {{}}"
 
 
@@ -48,6 +49,9 @@ def run_fields(store: ExperimentsStore) -> Fields:
         Field("dirty", Kind.CHOICE, choices=("yes", "no"), sql=Sql("iif(r.git_dirty, 'yes', 'no')")),
         Field("parent", sql=Sql("r.parent")),
         Field("error", sql=Sql("r.error")),
+        Field("health", Kind.CHOICE, aliases=("mark",), choices=tuple(kind for kind in MarkKind if kind is not MarkKind.SILENT),
+              sql=Sql("json_extract(j.value, '$[0]')", within=f"EXISTS (SELECT 1 {_MARKS} WHERE h.run = r.number AND {{}})",
+                      among=f"SELECT h.run {_MARKS} WHERE {{}}", row="r.number")),
     )  # fmt: skip
 
 
