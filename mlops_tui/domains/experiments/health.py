@@ -85,8 +85,7 @@ def pair_names(names: Sequence[str]) -> list[tuple[str, str]]:
     bare: dict[tuple[str, ...], str] = {}
     validation: dict[tuple[str, ...], tuple[int, str]] = {}
     for name in names:
-        words = [re.sub(r"\d+$", "", word) or word for word in _words(name)]
-        base, role = _role(words)
+        base, role = _role(_words(name))
         if role in _TRAINING:
             training.setdefault(base, name)
         elif role:
@@ -107,6 +106,8 @@ def _role(words: list[str]) -> tuple[tuple[str, ...], str]:
     for place in (0, -1):
         if words and (words[place] in _TRAINING or words[place] in _VALIDATION):
             rest = words[1:] if place == 0 else words[:-1]
+            if place == 0 and len(rest) > 1 and rest[0].isdigit():  # validation_0-rmse: the number of a set
+                rest = rest[1:]
             return tuple(rest), words[place]
     return tuple(words), ""
 
@@ -164,10 +165,12 @@ def _stalled(name: str, points: Sequence[Point], running: bool) -> Mark | None:
     spread = max(turned) - min(turned)
     if spread == 0:
         return Mark(MarkKind.STALLED, name, int(steps[0]), f"{name} has never changed")
-    z = _trend(turned)[0]
     quarter = max(2, len(turned) // 4)
-    gain = statistics.fmean(turned[:quarter]) - statistics.fmean(turned[-quarter:])
-    if abs(z) < 1.5 and abs(gain) < noise and max(smooth) - min(smooth) < 3 * noise:
+    means = [statistics.fmean(turned[at : at + quarter]) for at in range(0, len(turned) - quarter + 1, quarter)]
+    begun = (
+        abs(statistics.fmean(turned[:3]) - statistics.fmean(turned)) <= 3 * noise
+    )  # a steep fall at once is learning
+    if abs(_trend(turned)[0]) < 1.5 and max(means) - min(means) < 4 * noise / math.sqrt(quarter) and begun:
         return Mark(MarkKind.STALLED, name, int(steps[0]), f"{name} is where it was at step {int(steps[0])}")
     half = len(turned) // 2
     newer = turned[half:]
