@@ -210,8 +210,11 @@ def _spine_table(spine: pd.DataFrame, time: str | None, parts: Sequence[Part]) -
                 f"The spine has {what} column '{name}', which the join needs.",
                 hint=did_you_mean(name, names, f"It has: {', '.join(names)}."),
             )
+    frame = spine[needed]
+    if time is not None and str(frame[time].dtype).startswith("datetime64[ns"):
+        frame = frame.assign(**{time: frame[time].dt.floor("us")})  # a cast would round up, past events yet to come
     try:
-        return pa.Table.from_pandas(spine[needed], preserve_index=False)
+        return pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise InvalidInput(
             f"The spine's keys or times cannot be read: {str(error).split(chr(10), 1)[0]}",

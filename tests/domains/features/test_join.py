@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -234,3 +235,64 @@ def test_random_tables_agree_with_the_oracle(features, mode, size):
     for ttl in (None, 7 * minutes):
         joined = features.join(spine(*asked), ["f"], mode=mode, ttl=int(ttl.total_seconds() * 1000) if ttl else None)
         assert values(joined) == [oracle(rows, k, t, mode, ttl) for k, t in asked]
+
+
+@pytest.mark.parametrize("unit", ["ns", "us", "ms", "s"])
+def test_a_spine_in_any_unit_of_time_looks_back_from_its_own_moment(features, unit):
+    make(features, [(1, T0, T0, 10)])
+    rows = spine((1, T0 - timedelta(seconds=1)), (1, T0))
+    rows["t"] = rows["t"].astype(f"datetime64[{unit}, UTC]")
+    assert values(features.join(rows, ["f"])) == [None, 10]
+
+
+def test_a_nanosecond_before_an_event_is_before_it(features):
+    make(features, [(1, T0, T0, 10)])
+    rows = pd.DataFrame({"k": [1, 1], "t": [pd.Timestamp(T0) - pd.Timedelta(1, "ns"), pd.Timestamp(T0)]})
+    assert str(rows["t"].dtype) == "datetime64[ns, UTC]"
+    for mode in ("event", "known"):
+        assert values(features.join(rows, ["f"], mode=mode)) == [None, 10]
+
+
+def test_infinite_values_are_values_and_nan_is_missing(features):
+    features.create("f", ["k"], time="t")
+    numbers = [float("inf"), float("-inf"), float("nan"), 0.0]
+    features.ingest("f", pd.DataFrame({"k": range(4), "t": [T0] * 4, "v": numbers}))
+    joined = features.join(spine(*[(k, T0) for k in range(4)]), ["f"])
+    assert values(joined) == [float("inf"), float("-inf"), None, 0.0]
+
+
+def by_pandas(table, asked, mode):
+    """An independent way to the same answer: ranks, running maxima and pandas' own as-of join."""
+    table = table.sort_values(["t", "c"], kind="stable").reset_index(drop=True)
+    table["known"] = table[["t", "c"]].max(axis=1) if mode == "known" else table["t"]
+    table["rank"] = range(len(table))
+    table = table.sort_values(["known", "rank"], kind="stable")
+    table["best"] = table.groupby("k")["rank"].cummax()
+    ranked = table.sort_values("rank")["v"].to_numpy()
+    sides = table[["k", "known", "best"]].drop_duplicates(["k", "known"], keep="last")
+    moments = asked.reset_index().sort_values("t", kind="stable")
+    found = pd.merge_asof(moments, sides, left_on="t", right_on="known", by="k").sort_values("index")
+    return [None if pd.isna(best) else ranked[int(best)] for best in found["best"]]
+
+
+@pytest.mark.parametrize("keys", [10_000, 20], ids=["even", "hot"])
+def test_tables_of_many_rows_agree_with_another_library_to_the_last_cell(features, keys):
+    numbers = np.random.default_rng(keys)
+    start = pd.Timestamp(T0).as_unit("us")
+
+    def moments(count):
+        return start + pd.to_timedelta(numbers.integers(0, 1_000_000, count), unit="s").as_unit("us")
+
+    asked = pd.DataFrame({"k": numbers.integers(0, keys, 5_000), "t": moments(5_000)})
+    tables = {}
+    for name in ("f", "g"):
+        table = pd.DataFrame({"k": numbers.integers(0, keys, 50_000), "t": moments(50_000)})
+        table["c"] = table["t"] + pd.to_timedelta(numbers.integers(-5, 40, 50_000) * 10_000, unit="s")
+        table[name] = np.arange(50_000)
+        features.create(name, ["k"], time="t", created="c")
+        features.ingest(name, table)
+        tables[name] = table.rename(columns={name: "v"})
+    for mode in ("event", "known"):
+        joined = features.join(asked, ["f", "g"], mode=mode)
+        for name, table in tables.items():
+            assert values(joined, name) == by_pandas(table, asked, mode)

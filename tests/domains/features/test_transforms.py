@@ -128,21 +128,18 @@ def test_a_transformation_goes_and_what_it_made_stays(room):
         room.run_transform("daily")
 
 
-@pytest.mark.parametrize(
-    ("sql", "why"),
-    [
-        ("DELETE FROM hourly", "Only SELECT"),
-        ("COPY hourly TO 'out.csv'", "Only SELECT"),
-        ("SELECT 1; SELECT 2", "one statement"),
-        ("SELECT * FROM '/etc/passwd'", "no feature table"),
-        ("SELECT * FROM read_text('/etc/passwd')", ""),
-        ("SELECT * FROM hurly", "'hurly'"),
-    ],
-)
-def test_sql_neither_writes_nor_reads_outside(room, sql, why):
-    with pytest.raises((InvalidInput, NotFound)) as caught:
-        room.add_transform("daily", sql=sql)
-    assert why in caught.value.message
+def test_sql_neither_writes_nor_reads_outside(room):
+    for sql, why in {
+        "DELETE FROM hourly": "Only SELECT",
+        "COPY hourly TO 'out.csv'": "Only SELECT",
+        "SELECT 1; SELECT 2": "one statement",
+        "SELECT * FROM '/etc/passwd'": "no feature table",
+        "SELECT * FROM read_text('/etc/passwd')": "engine says",
+        "SELECT * FROM hurly": "'hurly'",
+    }.items():
+        with pytest.raises((InvalidInput, NotFound)) as caught:
+            room.add_transform("daily", sql=sql)
+        assert why in caught.value.message, sql
     assert room.transforms() == []
 
 
@@ -255,27 +252,19 @@ def test_types_do_not_depend_on_which_values_are_missing(room, workspace):
     assert {one.values["kinds"] for one in answers} == {"Int64 boolean str datetime64[us, UTC] float64"}
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("a", "1"), ("a", 1.5), ("a", True), ("e", "x"), ("b", 1), ("c", 3), ("d", "soon")]
-)
-def test_a_request_field_of_another_type_is_refused(room, field, value):
+def test_a_request_field_of_another_type_is_refused(room):
     request = {"a": "BIGINT", "b": "BOOLEAN", "c": "VARCHAR", "d": "TIMESTAMPTZ", "e": "DOUBLE"}
     room.add_view("plain", sql="a AS x, b AS y, c AS z, d AS at, e AS u", request=request)
     good = {"a": 1, "b": True, "c": "x", "d": "2025-01-01T00:00Z", "e": 1}
-    assert room.lookup("plain", [good])[0].values == {
-        "x": 1,
-        "y": True,
-        "z": "x",
-        "at": "2025-01-01T00:00:00Z",
-        "u": 1.0,
-    }
-    with pytest.raises(InvalidInput, match=f"'{field}'"):
-        room.lookup("plain", [good | {field: value}])
+    values = {"x": 1, "y": True, "z": "x", "at": "2025-01-01T00:00:00Z", "u": 1.0}
+    assert room.lookup("plain", [good])[0].values == values
+    for field, value in [("a", "1"), ("a", 1.5), ("a", True), ("e", "x"), ("b", 1), ("c", 3), ("d", "soon")]:
+        with pytest.raises(InvalidInput, match=f"'{field}'"):
+            room.lookup("plain", [good | {field: value}])
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
+def test_sql_on_demand_sees_one_row_and_nothing_else(room):
+    for sql in (
         "sum(temp) AS x",
         "lag(temp) OVER () AS x",
         "(SELECT max(temp) FROM given) AS x",
@@ -283,15 +272,12 @@ def test_a_request_field_of_another_type_is_refused(room, field, value):
         "temp AS temp",
         "unnest([1, 2]) AS x",
         "temp AS x; DROP TABLE given; SELECT 1",
-        "read_text('/etc/passwd') AS x",
+        "(SELECT content FROM read_text('/etc/passwd')) AS x",
         "nothing AS x",
         "[temp] AS x",
-    ],
-)
-def test_sql_on_demand_sees_one_row_and_nothing_else(room, sql):
-    with pytest.raises(InvalidInput) as caught:
-        room.add_view("x", sql=sql, inputs=["hourly:temp"])
-    assert caught.value.message
+    ):
+        with pytest.raises(InvalidInput):
+            room.add_view("x", sql=sql, inputs=["hourly:temp"])
     assert room.transforms() == []
 
 
