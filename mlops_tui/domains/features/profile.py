@@ -36,12 +36,20 @@ _STRONGEST = 20
 _MOST_CORRELATED_COLUMNS = 60
 _NUMBERS = (BIGINT, DOUBLE)
 _STEPS = 4
+_AT_ONCE = 4  # columns a query
+_SAMPLED = "sampled_rows"
 
 
 def sample(source: str, rows: int, wanted: int = SAMPLE_ROWS) -> str:
     """SQL that reads about `wanted` rows of `source`, whole vectors at a time and the same ones each time."""
     share = min(100.0, max(100.0 * wanted / max(rows, 1), 0.001))
     return f"(SELECT * FROM {source} USING SAMPLE {share:.4f} PERCENT (system, 7))"
+
+
+def keep_sample(connection: duckdb.DuckDBPyConnection, source: str, rows: int, wanted: int) -> str:
+    """The name of a table of the connection with about `wanted` rows of `source`, read once for all that look at them."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_SAMPLED} AS SELECT * FROM {sample(source, rows, wanted)}")
+    return _SAMPLED
 
 
 def build(
@@ -63,25 +71,28 @@ def build(
             progress(step, _STEPS, note)
 
     tell(0, "where the values lie")
-    looked_at = source if exact else sample(source, rows)
-    guides = cuts.guides(connection, sample(source, rows, GUIDE_ROWS), columns)
+    some = keep_sample(connection, source, rows, GUIDE_ROWS if exact else SAMPLE_ROWS)
+    looked_at = source if exact else some
+    guides = cuts.guides(connection, some, columns)
     tell(1, "counts and means")
-    first = _one(connection, _first_pass(columns), looked_at)
+    first = _asked(connection, _first_pass(columns, guides), looked_at)
     seen = int(first["n"])
-    profiles = [_first(name, kind, place, first, seen) for place, (name, kind) in enumerate(columns.items())]
+    profiles = [
+        _first(name, kind, place, first, seen, _middle(guides[name]))
+        for place, (name, kind) in enumerate(columns.items())
+    ]
     twins = _suspected_twins(profiles)
     lines = [
         cuts.edges(profile.type, first.get(f"min{place}"), first.get(f"max{place}"), guides[profile.name])
         for place, profile in enumerate(profiles)
     ]
-    second = _second_pass(profiles, lines, guides, twins)
     tell(2, "histograms and quantiles")
-    found = _one(connection, second, looked_at) if second else {}
+    found = _asked(connection, _second_pass(profiles, lines, guides, twins), looked_at)
     profiles = [_second(profile, place, lines[place], found) for place, profile in enumerate(profiles)]
     equal = [pair for number, pair in enumerate(twins) if not found.get(f"twin{number}")]
     profiles = _warned(profiles, equal, table)
     tell(3, "what goes together")
-    pairs, pair_rows = _correlations(connection, source, rows, profiles)
+    pairs, pair_rows = _correlations(connection, some, profiles)
     return Profile(
         table.name,
         version,
@@ -99,33 +110,48 @@ def build(
 # -- first pass --------------------------------------------------------------------------------------------------------
 
 
-def _first_pass(columns: Mapping[str, str]) -> list[str]:
-    wanted = ["count(*) AS n"]
+def _first_pass(columns: Mapping[str, str], guides: Mapping[str, Sequence[Any]]) -> list[list[str]]:
+    wanted = [["count(*) AS n"]]
     for place, (name, kind) in enumerate(columns.items()):
         column = quote(name)
-        wanted += [f"count({column}) AS there{place}", f"approx_count_distinct({column}) AS distinct{place}"]
+        here = [f"count({column}) AS there{place}", f"approx_count_distinct({column}) AS distinct{place}"]
         if kind in _NUMBERS:
-            # Infinity would swallow means and deviations; it is counted on its own.
-            value = f"CASE WHEN isfinite({column}) THEN {column} END" if kind == DOUBLE else column
-            sums = {
-                "min": "min",
-                "max": "max",
-                "mean": "avg",
-                "std": "stddev_samp",
-                "skew": "skewness",
-                "finite": "count",
-            }
-            wanted += [f"{function}({value}) AS {what}{place}" for what, function in sums.items()]
+            here += [f"{part} AS {what}{place}" for what, part in _moments(column, kind, _middle(guides[name])).items()]
         elif kind == VARCHAR:
-            wanted += [f"{part}(length({column})) AS length_{part}{place}" for part in ("min", "avg", "max")]
+            here += [f"{part}(length({column})) AS length_{part}{place}" for part in ("min", "avg", "max")]
         elif kind == BOOLEAN:
-            wanted += [f"count(*) FILTER (NOT {column}) AS zeros{place}", f"avg({column}::INT) AS mean{place}"]
+            here += [f"count(*) FILTER (NOT {column}) AS zeros{place}", f"avg({column}::INT) AS mean{place}"]
         else:
-            wanted += [f"epoch_us(min({column})) AS min{place}", f"epoch_us(max({column})) AS max{place}"]
+            here += [f"epoch_us(min({column})) AS min{place}", f"epoch_us(max({column})) AS max{place}"]
+        wanted.append(here)
     return wanted
 
 
-def _first(name: str, kind: str, place: int, row: Mapping[str, Any], rows: int) -> ColumnProfile:
+def _moments(column: str, kind: str, middle: float) -> dict[str, str]:
+    """Least, greatest, and the sums of the first three powers of the distance from `middle`, a value in the midst of them.
+
+    Sums cost half of what the engine's own deviation and skewness do; around the middle they lose no digits. Infinity would
+    swallow them; it is counted on its own.
+    """
+    value = f"CASE WHEN isfinite({column}) THEN {column} END" if kind == DOUBLE else column
+    away = f"({value} - {middle!r}::DOUBLE)"
+    return {
+        "min": f"min({value})",
+        "max": f"max({value})",
+        "finite": f"count({value})",
+        "sum": f"sum({away})",
+        "squares": f"sum({away} * {away})",
+        "cubes": f"sum({away} * {away} * {away})",
+    }
+
+
+def _middle(guide: Sequence[Any]) -> float:
+    """A value in the midst of a column's values: the median of the sample, 0 when there are none."""
+    middle = guide[len(guide) // 2] if guide and not isinstance(guide[0], str) else 0.0
+    return float(middle)
+
+
+def _first(name: str, kind: str, place: int, row: Mapping[str, Any], rows: int, middle: float) -> ColumnProfile:
     def got(what: str) -> Any:
         return row.get(f"{what}{place}")
 
@@ -138,8 +164,26 @@ def _first(name: str, kind: str, place: int, row: Mapping[str, Any], rows: int) 
         return replace(profile, zeros=int(got("zeros")), mean=_finite(got("mean")))
     if kind == TIMESTAMP:
         return replace(profile, min=_moment(got("min")), max=_moment(got("max")))
-    profile = replace(profile, min=got("min"), max=got("max"), infinite=there - int(got("finite")))
-    return replace(profile, mean=_finite(got("mean")), std=_finite(got("std")), skew=_finite(got("skew")))
+    finite = int(got("finite"))
+    profile = replace(profile, min=got("min"), max=got("max"), infinite=there - finite)
+    mean, std, skew = _shape(finite, middle, got("sum"), got("squares"), got("cubes"))
+    return replace(profile, mean=mean, std=std, skew=skew)
+
+
+def _shape(
+    count: int, middle: float, first: float | None, second: float | None, third: float | None
+) -> tuple[float | None, float | None, float | None]:
+    """Mean, sample deviation and sample skewness (G1) from the sums of the powers of the distance from `middle`."""
+    if not count or first is None or second is None or third is None:
+        return None, None, None
+    off = first / count
+    m2 = max(second / count - off * off, 0.0)
+    m3 = third / count - 3 * off * second / count + 2 * off**3
+    std = math.sqrt(m2 * count / (count - 1)) if count > 1 else None
+    skew = None
+    if count > 2 and m2 > 1e-30 + 1e-14 * off * off:
+        skew = math.sqrt(count * (count - 1)) / (count - 2) * m3 / m2**1.5
+    return _finite(middle + off), _finite(std), _finite(skew)
 
 
 # -- second pass -------------------------------------------------------------------------------------------------------
@@ -150,22 +194,25 @@ def _second_pass(
     lines: Sequence[Sequence[float]],
     guides: Mapping[str, Sequence[Any]],
     twins: Sequence[tuple[str, str]],
-) -> list[str]:
-    wanted = []
+) -> list[list[str]]:
+    wanted: list[list[str]] = []
     for place, profile in enumerate(profiles):
-        column = quote(profile.name)
+        column, here = quote(profile.name), list[str]()
         if lines[place]:
             value = f"epoch_us({column})" if profile.type == TIMESTAMP else column
-            wanted.append(f"histogram({value}, {cuts.literal(lines[place])}) AS bins{place}")
+            here.append(f"histogram({value}, {cuts.literal(lines[place])}) AS bins{place}")
         if profile.type == BOOLEAN or (profile.type == BIGINT and profile.distinct <= _LEVELS):
-            wanted.append(f"histogram({column}) AS levels{place}")
+            here.append(f"histogram({column}) AS levels{place}")
         elif profile.type == VARCHAR and guides[profile.name]:
             among = ", ".join(text(value) for value in guides[profile.name])
-            wanted.append(f"histogram(CASE WHEN {column} IN ({among}) THEN {column} END) AS levels{place}")
+            here.append(f"histogram(CASE WHEN {column} IN ({among}) THEN {column} END) AS levels{place}")
         if _maybe_unique(profile):
-            wanted.append(f"count(DISTINCT {column}) AS exact{place}")
-    for number, (left, right) in enumerate(twins):
-        wanted.append(f"count(*) FILTER ({quote(left)} IS DISTINCT FROM {quote(right)}) AS twin{number}")
+            wanted.append([f"count(DISTINCT {column}) AS exact{place}"])
+        wanted.append(here)
+    wanted += [
+        [f"count(*) FILTER ({quote(left)} IS DISTINCT FROM {quote(right)}) AS twin{number}"]
+        for number, (left, right) in enumerate(twins)
+    ]
     return wanted
 
 
@@ -249,7 +296,7 @@ def _warnings(profile: ColumnProfile, table: Table, twin: str | None) -> list[st
 
 
 def _correlations(
-    connection: duckdb.DuckDBPyConnection, source: str, rows: int, profiles: Sequence[ColumnProfile]
+    connection: duckdb.DuckDBPyConnection, sampled: str, profiles: Sequence[ColumnProfile]
 ) -> tuple[tuple[tuple[str, str, float], ...], int]:
     """Pearson's r of number columns over a sample, strongest first; and the sample's size."""
     import numpy as np
@@ -259,7 +306,9 @@ def _correlations(
     if len(names) < 2:
         return (), 0
     picked = ", ".join(f"{quote(name)}::DOUBLE AS {quote(name)}" for name in names)
-    frame = fetch(connection, f"SELECT {picked} FROM {sample(source, rows, PAIR_ROWS)}").to_pandas()
+    frame = fetch(
+        connection, f"SELECT {picked} FROM {sampled} USING SAMPLE {PAIR_ROWS} ROWS (reservoir, 7)"
+    ).to_pandas()
     with np.errstate(all="ignore"):
         matrix = frame.replace([np.inf, -np.inf], np.nan).corr(min_periods=10).to_numpy()
     pairs = [
@@ -288,9 +337,14 @@ def _patterns(
 # -- values ------------------------------------------------------------------------------------------------------------
 
 
-def _one(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], source: str) -> dict[str, Any]:
-    row: dict[str, Any] = fetch(connection, f"SELECT {', '.join(columns)} FROM {source}").to_pylist()[0]
-    return row
+def _asked(connection: duckdb.DuckDBPyConnection, wanted: Sequence[Sequence[str]], source: str) -> dict[str, Any]:
+    """The values of aggregates, listed by column: a few columns a query, as each more makes all of them slower."""
+    found: dict[str, Any] = {}
+    there = [here for here in wanted if here]
+    for at in range(0, len(there), _AT_ONCE):
+        listed = ", ".join(one for here in there[at : at + _AT_ONCE] for one in here)
+        found |= fetch(connection, f"SELECT {listed} FROM {source}").to_pylist()[0]
+    return found
 
 
 def _same(value: Value) -> Value:

@@ -184,3 +184,15 @@ def decile_psi(left: pd.Series, right: pd.Series) -> float:
     p = np.histogram(left, edges)[0] / len(left)
     q = np.histogram(right, edges)[0] / len(right)
     return float(((q - p) * np.log(q / p)).sum())
+
+
+def test_deviation_and_skewness_keep_their_digits_far_from_nought(workbench):
+    values = 1e9 + np.random.default_rng(3).lognormal(0, 1, N)
+    workbench.features.create("far", ["id"])
+    workbench.features.ingest("far", pd.DataFrame({"id": range(N), "value": values, "same": 1e9 + 0.5}))
+    found, series = workbench.features.profile("far"), pd.Series(values)
+    column = found.column("value")
+    assert column.mean == pytest.approx(series.mean(), rel=1e-12)
+    assert column.std == pytest.approx(series.std(), rel=1e-6)
+    assert column.skew == pytest.approx(series.skew(), rel=1e-5)
+    assert (found.column("same").std, found.column("same").skew) == (0.0, None)
