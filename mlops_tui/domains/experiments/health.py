@@ -170,7 +170,7 @@ def _stalled(name: str, points: Sequence[Point], running: bool) -> Mark | None:
     begun = (
         abs(statistics.fmean(turned[:3]) - statistics.fmean(turned)) <= 3 * noise
     )  # a steep fall at once is learning
-    if abs(_trend(turned)[0]) < 1.5 and max(means) - min(means) < 4 * noise / math.sqrt(quarter) and begun:
+    if abs(_trend(turned)[0]) < 2 and max(means) - min(means) < 4 * noise / math.sqrt(quarter) and begun:
         return Mark(MarkKind.STALLED, name, int(steps[0]), f"{name} is where it was at step {int(steps[0])}")
     half = len(turned) // 2
     newer = turned[half:]
