@@ -32,6 +32,10 @@ PANES: dict[tuple[str, str], str] = {
         "aside",
     ): "Rows that an ingest could not read or that lack a key or a time, with line, column and reason.",
     (
+        "features",
+        "labels",
+    ): "Queues of rows to label, how far each is, and how far people agree; a labels the rows of the queue.",
+    (
         "experiments",
         "runs",
     ): "Training runs: parameters, metrics over steps, files. A run that stops without a word is crashed.",
@@ -50,6 +54,15 @@ PANES: dict[tuple[str, str], str] = {
     ("run", "system"): "What the machine did while the run ran.",
     ("run", "notes"): "The note of the run, in Markdown; n writes it.",
     ("run", "lineage"): "What the run came from and what came of it; enter opens it.",
+    ("compare", "differences"): "Runs side by side, what differs first; a star is the best value of a metric.",
+    ("compare", "curves"): "One metric of all these runs over each other.",
+    ("compare", "scatter"): "A parameter of these runs against their metrics, a dot per run.",
+    ("compare", "code"): "How the code of each run differs from that of the first.",
+    (
+        "experiment",
+        "mattered",
+    ): "How much worse a random forest tells the metric of unseen runs without each parameter; shares of one.",
+    ("experiment", "best"): "The best runs by the metric, with what they were given.",
     ("experiments", "experiments"): "Groups of runs that try the same thing.",
     ("registry", "models"): "Names under which versions of a model are kept, with the aliases that point at them.",
     ("registry", "versions"): "Model packages, numbered and hashed, with stage, metrics and where they came from.",

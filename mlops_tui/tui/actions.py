@@ -21,7 +21,7 @@ DESKS: tuple[tuple[str, str, str], ...] = (
     ("system", "System", "Sys"),
 )
 """(id, title, short title) in the order of the keys 1-8."""
-PAGES = {"run": "Run", "compare": "Comparison"}
+PAGES = {"run": "Run", "compare": "Comparison", "experiment": "Experiment"}
 """Pages of one object in front of a desk: (id, title)."""
 
 
@@ -177,6 +177,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("features.profile", "Profile of the column", ("I",), "features", "rows", "a row", view=True, footer="profile",
            cli="mlops features profile {ref} --column COLUMN",
            help="Shape, quantiles, missing values, warnings of the column under the column cursor; again: of all rows."),
+    Action("features.label", "Label rows", ("a",), "features", "labels", "a label queue", "mlops labels next {name}", footer="label",
+           help="One row at a time, one key a class; u takes the newest back.", undo="mlops labels undo {name}"),
+    Action("features.publish", "Publish the labels", ("p",), "features", "labels", "a label queue", "mlops labels publish {name}",
+           footer="publish", help="Bring the feature table of the queue up to date with what was said since the last time.",
+           rules=(rules.has("unpublished", "Its table has all labels."),)),
     Action("features.lookup", "Look an entity up", ("l",), "features", cli="mlops features lookup TABLE KEY=VALUE", view=True,
            footer="look up", help="Its values online with status and age, and offline at the same moment."),
     Action("features.sql", "SQL console", ("Q",), "features", cli="mlops features sql QUERY", view=True, footer="sql",
@@ -187,6 +192,11 @@ ACTIONS: tuple[Action, ...] = (
     *_of_runs("run", "", "a run"),
     Action("run.save", "Save the file", ("b",), "run", "artifacts", "a run", "mlops runs artifacts {id} --get PATH --to FOLDER",
            view=True, footer="save", help="Copy a file, or a folder with all in it, out of the store."),
+    Action("experiments.insight", "What mattered", ("i",), "experiments", "", "a run or an experiment",
+           "mlops experiments importance {experiment} --metric METRIC", view=True, footer="what mattered",
+           help="Which parameters of an experiment mattered for a metric, mean and spread over each, the best runs."),
+    Action("experiment.metric", "Another metric", ("M",), "experiment", cli="mlops experiments importance {name} --metric {metric}",
+           view=True, footer="metric", help="Choose by which metric the experiment is looked at."),
     Action("compare.differences", "Only what differs", ("d",), "compare", "differences", "", "mlops runs compare {ids} --differing",
            view=True, footer="differences", help="Leave out what is the same in all runs; again everything."),
     Action("run.epochs", "Epochs along x", ("E",), "run", "curves", "a run", "mlops runs metrics {id} --key epoch", view=True,

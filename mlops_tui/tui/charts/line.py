@@ -191,6 +191,9 @@ def _curves(
         if before is not after:
             _trace(board, before, "muted", across, fitted, style)
     for place, one in zip(places, smooth, strict=True):
+        if style == "scatter":
+            _dots(board, one, curves.role(place), across, fitted)
+            continue
         path = _trace(board, one, curves.role(place), across, fitted, style)
         if len(raw) > 1:
             _marks(board, place, len(raw), path)
@@ -206,15 +209,24 @@ def _trace(
         if found is None:
             continue
         first, last = fitted.level(found.first, board.tall), fitted.level(found.last, board.tall)
-        if style == "scatter":
-            for value in {found.first, found.low, found.high, found.last}:
-                board.dot(x, fitted.level(value, board.tall), role)
-        else:
-            if before is not None and not found.torn:
-                _bridge(board, before, (x, first), role, path, step=style == "step")
-            board.stroke(x, fitted.level(found.high, board.tall), fitted.level(found.low, board.tall), role)
+        if before is not None and not found.torn:
+            _bridge(board, before, (x, first), role, path, step=style == "step")
+        board.stroke(x, fitted.level(found.high, board.tall), fitted.level(found.low, board.tall), role)
         path[x], before = last, (x, last)
     return path
+
+
+def _dots(board: Canvas, one: Series, role: str, across: tuple[float, float], fitted: Scale) -> None:
+    """Every point for itself, two dots tall and wide so that a single one is seen."""
+    left, span = across[0], across[1] - across[0]
+    for x, y in zip(one.xs, one.ys, strict=False):
+        if not (math.isfinite(x) and math.isfinite(y) and across[0] <= x <= across[1]):
+            continue
+        column = min(board.wide - 1, int((x - left) / span * board.wide)) if span > 0 else board.wide // 2
+        level = fitted.level(y, board.tall)
+        for at in {column, min(column + 1, board.wide - 1)}:
+            for row in {level, min(level + 1, board.tall - 1)}:
+                board.dot(at, row, role)
 
 
 def _bridge(

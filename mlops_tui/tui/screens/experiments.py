@@ -25,7 +25,7 @@ from mlops_tui.workbench import Workbench
 if TYPE_CHECKING:
     from mlops_tui.domains.experiments.records import Experiment, LatestMetric, Run
 
-RUN, COMPARE = "run", "compare"
+RUN, COMPARE, EXPERIMENT = "run", "compare", "experiment"
 """Places of pages; they are no parts of the desk but in front of it."""
 MOST_MARKED = 2000
 
@@ -73,7 +73,7 @@ class ExperimentsDesk(TakesIn):
             ),
             detail=lambda bench, row: run_facts.beside(bench, row.id),
             watches=frozenset({"catalog", "metrics"}),
-            names=lambda one: {"id": one.id[:8]},
+            names=lambda one: {"id": one.id[:8], "experiment": one.experiment},
         ),
         Section(
             "experiments",
@@ -90,7 +90,7 @@ class ExperimentsDesk(TakesIn):
             detail=experiment_detail,
             inside=Inside("runs", lambda one: f"experiment={one.name}", "runs"),
             watches=frozenset({"catalog", "metrics"}),
-            names=lambda one: {"name": one.name},
+            names=lambda one: {"name": one.name, "experiment": one.name},
         ),
     )
 
@@ -112,6 +112,9 @@ class ExperimentsDesk(TakesIn):
 
     def go(self, section: str = "", key: str = "", filter: str = "") -> None:
         """A part of this desk; the place `run` is the page of a run in front of the list."""
+        if section == EXPERIMENT and key:
+            self.open_experiment(key)
+            return
         if section == COMPARE and key:
             self.open_comparison(key.split(","))
             return
@@ -127,6 +130,12 @@ class ExperimentsDesk(TakesIn):
         from mlops_tui.tui.screens.run import RunDesk
 
         self.app.push_screen(RunDesk(run_id))
+
+    def open_experiment(self, name: str) -> None:
+        """Put the page of an experiment in front."""
+        from mlops_tui.tui.screens.experiment import ExperimentDesk
+
+        self.app.push_screen(ExperimentDesk(name))
 
     def open_comparison(self, ids: Sequence[str]) -> None:
         """Put runs side by side."""
@@ -190,6 +199,11 @@ class ExperimentsDesk(TakesIn):
             return
         self.workbench_app.leave()
         self.open_comparison(chosen)
+
+    async def act_insight(self) -> None:
+        """The page of the experiment of the row."""
+        self.workbench_app.leave()
+        self.open_experiment(self.record.experiment if self.section.id == "runs" else self.record.name)
 
     async def act_rename(self) -> None:
         """Ask for another name."""

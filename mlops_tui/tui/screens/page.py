@@ -119,7 +119,7 @@ class Page(TakesIn):
 
     @on(Headed)
     def _headed(self, message: Headed) -> None:
-        if not isinstance(message.found, Failure):
+        if message.found is not None and not isinstance(message.found, Failure):
             self.subject = message.found
             self.chrome()
 

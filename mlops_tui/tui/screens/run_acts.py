@@ -57,8 +57,8 @@ def tag(desk: Acting, runs: Sequence[Run]) -> None:
     ids = [one.id for one in runs]
 
     def command(answers: Answers) -> str:
-        value = f"={answers['value']}" if answers["value"] else "="
-        return f"mlops runs tag {_ids(runs)} {shlex.quote(answers['key'] + value)}"
+        what = shlex.quote(f"{answers['key']}={answers['value']}") if answers["value"] else f"--remove {shlex.quote(answers['key'])}"
+        return f"mlops runs tag {_ids(runs)} {what}"
 
     def chosen(answers: Answers | None) -> None:
         if answers is not None:

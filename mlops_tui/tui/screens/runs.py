@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 METRICS, PARAMS = 8, 4
 """So many metrics and parameters are columns before the user chooses; a query or an order can name any."""
 NEWEST = "-started_at"
+NEWEST_RUNS = 10
 PARAM = "p."
 """Titles of parameters begin so, as in queries: `p.lr<0.01`."""
 _EXPERIMENT = re.compile(r"(?:^|\s)(?:experiment|exp)[:=](\"[^\"]+\"|[^\s|]+)")
@@ -60,8 +62,19 @@ def shown(bench: Workbench, ask: Ask) -> Keys:
     metrics = [one for one in ask.chosen if one in set(keys.metrics)]
     params = [one.removeprefix(PARAM) for one in ask.chosen if one.startswith(PARAM)]
     if not ask.chosen:
-        return Keys(keys.metrics[:METRICS], keys.params[:PARAMS])
+        return _usual(bench, ask.filter, keys)
     return Keys(tuple(metrics), tuple(one for one in params if one in set(keys.params)))
+
+
+def _usual(bench: Workbench, query: str, keys: Keys) -> Keys:
+    """What most of the newest runs have comes first: with many experiments the first by name may be none of theirs."""
+    metrics: Counter[str] = Counter()
+    params: Counter[str] = Counter()
+    for run in bench.experiments.runs(query=query, limit=NEWEST_RUNS):
+        metrics.update(bench.experiments.metrics(run.id).keys())
+        params.update(bench.experiments.params(run.id).keys())
+    first = sorted(keys.metrics, key=lambda one: -metrics[one])[:METRICS]
+    return Keys(tuple(first), tuple(sorted(keys.params, key=lambda one: -params[one])[:PARAMS]))
 
 
 def read(bench: Workbench, ask: Ask, offset: int, limit: int) -> list[Row]:
