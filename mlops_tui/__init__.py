@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         set_tags,
         start_run,
     )
+    from mlops_tui.studies.running import optimize
     from mlops_tui.workbench import Workbench
 
 __all__ = [
@@ -67,13 +68,14 @@ __all__ = [
     "log_table",
     "log_text",
     "open",
+    "optimize",
     "set_tag",
     "set_tags",
     "start_run",
 ]
 
 _ERRORS = {"AlreadyExists", "InvalidInput", "NotAllowed", "NotFound", "Unavailable", "WorkbenchError"}
-_HOMES = {"Workbench": "workbench", "autolog": "autologging"}
+_HOMES = {"Workbench": "workbench", "autolog": "autologging", "optimize": "studies.running"}
 
 
 def __getattr__(name: str) -> Any:
