@@ -147,7 +147,7 @@ def test_an_explosion_is_a_divergence_and_a_bump_is_none():
 
 def test_what_never_learned_is_stalled_and_a_plateau_only_while_it_runs():
     flat = [kinds(loss=curve(lambda x: 2.3, 50, 0.02, seed)) for seed in range(SEEDS)]
-    assert flat.count([MarkKind.STALLED]) >= 0.85 * SEEDS
+    assert flat.count([MarkKind.STALLED]) >= 0.7 * SEEDS
     learning = [kinds(loss=curve(shape, 50, 0.05, seed)) for seed in range(SEEDS) for shape in (falling, early)]
     assert learning.count([]) == len(learning)
     assert kinds(loss=curve(lambda x: 0.693, 50)) == [MarkKind.STALLED]
