@@ -192,13 +192,14 @@ def _count(rollout: Rollout, group: Iterable[Interval], failures: Callable[[Inte
     sides = {True: [0, 0], False: [0, 0]}
     for one in group:
         side = sides[one.version == rollout.version]
-        side[0] += one.requests - one.client_errors
+        side[0] += one.requests
         side[1] += failures(one)
     return Counts(*sides[True], *sides[False])
 
 
 def _errors(one: Interval) -> int:
-    return one.server_errors
+    """Refusals of the model count too: mistakes of callers meet both sides alike, a version that cannot take a row does not."""
+    return one.server_errors + one.client_errors
 
 
 def _slow(one: Interval, bound: float) -> int:

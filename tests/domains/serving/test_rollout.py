@@ -84,9 +84,14 @@ def test_wrong_answers_are_rolled_back_once_labels_come():
     assert action(labels=[Counts(100, 40, 900, 90)]).reason.startswith("wrong answers")
 
 
-def test_errors_of_clients_are_nobodys_failure():
+def test_mistakes_of_callers_meet_both_sides_and_say_nothing():
     wrong = [dataclasses.replace(one, client_errors=one.requests // 2) for one in fine()]
     assert action(traffic=wrong).action is Action.ADVANCE
+
+
+def test_a_version_that_refuses_rows_the_others_take_is_rolled_back():
+    refusing = dataclasses.replace(interval(2, 100), client_errors=20)
+    assert action(traffic=[interval(1, 900), refusing]).reason.startswith("errors: 20 of 100")
 
 
 @pytest.mark.parametrize(
