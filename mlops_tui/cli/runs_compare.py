@@ -163,20 +163,21 @@ def _advice(pair: Any) -> str:
 
 
 @click.command("watch")
-@click.argument("run")
-@click.option("--key", "-k", "keys", multiple=True, metavar="NAME", help="Only this metric; may be given again.")
+@click.argument("run", required=False)
+@click.option("--key", "-k", "keys", multiple=True, metavar="NAME", help="Only this metric, with a chart; may be given again.")
 @click.option("--every", "every_s", type=click.FloatRange(0.1), default=1.0, show_default=True, metavar="SECONDS",
               help="How often it looks.")  # fmt: skip
 @click.option("--ascii", "as_ascii", is_flag=True, help="ASCII characters only.")
 @pass_workbench
-def watch(workbench: Workbench, run: str, keys: tuple[str, ...], every_s: float, as_ascii: bool) -> None:
-    """Draw the curves of a run in place until it ends; exit code 1 when it failed. In a pipe: a line per change.
+def watch(workbench: Workbench, run: str | None, keys: tuple[str, ...], every_s: float, as_ascii: bool) -> None:
+    """Follow a run in place until it ends, the newest that runs by default; exit code 1 when it failed. In a pipe: a line now and then.
 
     \b
     Example: mlops runs watch 3f2a --key loss
     """
     from mlops_tui.cli import watching
 
+    run = run or watching.newest(workbench)
     found = watching.watch(workbench, run, keys, every_s=every_s, ascii_only=as_ascii)
     if found.state != RunState.FINISHED:
         say(f"The run {found.state}. {found.error.strip().splitlines()[-1] if found.error.strip() else ''}".rstrip())

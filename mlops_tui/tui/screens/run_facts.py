@@ -181,8 +181,8 @@ def _metrics(one: Summary, width: int) -> list[Line]:
     names = f"{'':<{label}}  {'last':>{widths[0]}}  {'least':>{widths[1]}}  {'most':>{widths[2]}}"
     out.append(line((names, "muted")))
     for name, last, low, high in rows:
-        course = one.sparks.get(name, ())
-        spark = sparkline(course, min(SPARK, room, len(course))) if room >= 8 and course else ("", "text")
+        text, role = sparkline(one.sparks.get(name, ()), min(SPARK, room)) if room >= 8 else ("", "text")
+        spark = (text.lstrip(), role)
         shown = clean(name) if len(name) <= label else clean(name)[: label - 1] + "…"
         out.append(line(f"{shown:<{label}}  ", (f"{last:>{widths[0]}}", "title"),
                         (f"  {low:>{widths[1]}}  {high:>{widths[2]}}", "muted"), "  ", spark))  # fmt: skip
