@@ -175,7 +175,11 @@ class Lookups:
 
 def online_value(layout: Layout, name: str, value: Any) -> Any:
     """A value as the online side keeps it (times in us). Raises InvalidInput when it is not of the column's type."""
-    kind = layout.columns[name]
+    return plain_value(name, layout.columns[name], value)
+
+
+def plain_value(name: str, kind: str, value: Any) -> Any:
+    """A value as a plain one of a column type: times in us, booleans 0 or 1. Raises InvalidInput when it is of another."""
     if value is None:
         return None
     if kind == TIMESTAMP:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.features import project_code
 from mlops_tui.domains.features.derived_records import Transform
-from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR
+from mlops_tui.domains.features.looking import plain_value
+from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, quote
 from mlops_tui.domains.features.row_sql import ROW, close_doors
 
 if TYPE_CHECKING:
@@ -73,7 +75,13 @@ class Transforms:
         kinds = {one.name: one.type for one in view.fields} | view.request
         columns = {name: typed(name, given[name], kind) for name, kind in kinds.items()}
         frame = pd.DataFrame(columns, index=pd.RangeIndex(rows))
-        found = self._by_sql(view, frame) if view.kind == "sql" else self._call(view, frame)
+        if view.kind == "sql":
+            import pyarrow as pa
+
+            numbered = frame.assign(**{ROW: range(rows)})
+            found = self._by_sql(view, pa.Table.from_pandas(numbered, preserve_index=False)).to_pandas()
+        else:
+            found = self._call(view, frame)
         if not isinstance(found, pd.DataFrame) or len(found) != rows:
             what = f"{len(found)} rows" if isinstance(found, pd.DataFrame) else type(found).__name__
             raise InvalidInput(
@@ -91,16 +99,21 @@ class Transforms:
 
     def rows(self, view: Transform, given: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
         """As `evaluate`, as JSON-ready values: missing ones None, times ISO 8601 text."""
-        frame = self.evaluate(view, given, rows)
-        columns = {}
+        if view.kind == "sql":  # without pandas, which takes longer than the query
+            table = self._by_sql(view, _arrow(view, given, rows))
+            columns = {name: table.column(name).to_pylist() for name in view.outputs}
+        else:
+            frame = self.evaluate(view, given, rows)
+            columns = {
+                name: frame[name].astype("object").where(frame[name].notna(), None).tolist() for name in view.outputs
+            }
         for name, kind in view.outputs.items():
-            values = frame[name].astype("object").where(frame[name].notna(), None).tolist()
             if kind == TIMESTAMP:
-                values = [None if value is None else value.isoformat().replace("+00:00", "Z") for value in values]
-            columns[name] = values
+                columns[name] = [None if value is None else _iso(value) for value in columns[name]]
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
-    def _by_sql(self, view: Transform, frame: pd.DataFrame) -> pd.DataFrame:
+    def _by_sql(self, view: Transform, given: Any) -> Any:
+        """The outputs for an Arrow table of inputs, as an Arrow table of the types declared."""
         import duckdb
 
         from mlops_tui.core.lake import plain_error
@@ -108,16 +121,17 @@ class Transforms:
         engine = self._engines.get(view.code_hash)
         if engine is None:
             engine = self._engines[view.code_hash] = self._context.lake.connect()
+            engine.execute("SET threads = 1")  # for a few rows more threads only cost
             close_doors(engine, None)
-        engine.register("given", frame.assign(**{ROW: range(len(frame))}))
+        shown = ", ".join(f"{_missing(name, kind)} AS {quote(name)}" for name, kind in view.outputs.items())
+        engine.register("given", given)
         try:
-            relation = engine.sql(f"SELECT {view.body}\n, {ROW} FROM given ORDER BY {ROW}")
-            found: pd.DataFrame = relation.to_arrow_table().to_pandas()
+            inner = f"SELECT {view.body}\n, {ROW} FROM given"
+            return engine.sql(f"SELECT {shown} FROM ({inner}) ORDER BY {ROW}").to_arrow_table()
         except duckdb.Error as error:
             raise plain_error(error) from error
         finally:
             engine.unregister("given")
-        return found.drop(columns=ROW)
 
     # -- Python ------------------------------------------------------------------------------------------------------
 
@@ -142,6 +156,36 @@ class Transforms:
             raise InvalidInput(
                 f"{one.body} failed: {type(error).__name__}: {error}.", hint=f"It is version {one.reference}."
             ) from error
+
+
+def _missing(name: str, kind: str) -> str:
+    """SQL of an output in its type; what is no number is missing, as in tables."""
+    value = f"CAST({quote(name)} AS {kind})"
+    return f"nullif({value}, 'nan'::DOUBLE)" if kind == DOUBLE else value
+
+
+def _iso(value: datetime.datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
+
+
+def _arrow(view: Transform, given: Mapping[str, Sequence[Any]], rows: int) -> Any:
+    """The inputs of a view as an Arrow table. Raises InvalidInput for values of a wrong type."""
+    import pyarrow as pa
+
+    types = {
+        BIGINT: pa.int64(),
+        DOUBLE: pa.float64(),
+        VARCHAR: pa.string(),
+        BOOLEAN: pa.bool_(),
+        TIMESTAMP: pa.timestamp("us", "UTC"),
+    }
+    columns = {}
+    for name, kind in ({one.name: one.type for one in view.fields} | view.request).items():
+        values = [plain_value(f"'{name}'", kind, value) for value in given[name]]
+        if kind == BOOLEAN:
+            values = [None if value is None else bool(value) for value in values]
+        columns[name] = pa.array([None if value != value else value for value in values], types[kind])
+    return pa.table(columns | {ROW: pa.array(range(rows), pa.int64())})
 
 
 def typed(name: str, values: Any, kind: str) -> Any:
