@@ -39,7 +39,9 @@ def maturity(workbench: Workbench, model: str | None, as_json: bool) -> None:
             names = ", ".join(fact.title for fact in one.facts if fact.id in missing)
             click.echo(f"{scale} level {level + 1} needs: {names}")
     click.echo()
-    checked = [{"ok": "✓" if fact.ok else "-", "title": fact.title, "seen": fact.seen or fact.how} for fact in one.facts]
+    checked = [
+        {"ok": "✓" if fact.ok else "-", "title": fact.title, "seen": fact.seen or fact.how} for fact in one.facts
+    ]
     emit(checked, [("ok", ""), ("title", "Fact"), ("seen", "Seen, or what would supply it")])
 
 

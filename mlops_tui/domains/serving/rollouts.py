@@ -98,13 +98,17 @@ class Rollouts:
     def promote(self, name: str, why: str = "") -> Rollout:
         """End the rollout now with all the traffic, whatever the evidence. Raises NotFound."""
         return self._end(
-            self._open(name), Judgement(Action.PROMOTE, why or "a person decided", self._now(name).evidence)
+            self._open(name),
+            Judgement(Action.PROMOTE, why or "a person decided", self._now(name).evidence),
+            by_hand=True,
         )
 
     def abort(self, name: str, why: str = "") -> Rollout:
         """End the rollout now with the weights from before. Raises NotFound."""
         return self._end(
-            self._open(name), Judgement(Action.ROLL_BACK, why or "a person decided", self._now(name).evidence)
+            self._open(name),
+            Judgement(Action.ROLL_BACK, why or "a person decided", self._now(name).evidence),
+            by_hand=True,
         )
 
     # -- looking
@@ -213,7 +217,7 @@ class Rollouts:
             self._store.put(tx, moved)
         return moved
 
-    def _end(self, one: Rollout, judgement: Judgement) -> Rollout:
+    def _end(self, one: Rollout, judgement: Judgement, *, by_hand: bool = False) -> Rollout:
         """Give it all, or take all from it, in one write with the registry's move and the trail."""
         good = judgement.action is Action.PROMOTE
         state = RolloutState.PROMOTED if good else RolloutState.ROLLED_BACK
@@ -236,7 +240,8 @@ class Rollouts:
             facts = {"version": one.ref, "evidence": [dataclasses.asdict(item) for item in judgement.evidence]}
             verb = "promote" if good else "roll back"
             self._audit.note(tx, verb, "rollout", f"{one.deployment}#{one.id}", why=judgement.reason, after=facts)
-        self._tell(ended)
+        if not by_hand:
+            self._tell(ended)
         return ended
 
     def _taken_over(self, one: Rollout, deployment: Deployment | None) -> Rollout:

@@ -117,6 +117,7 @@ def test_paused_it_goes_no_further_but_is_still_rolled_back(bench, traffic):
 def test_a_person_may_end_it_either_way(bench):
     bench.serving.rollouts.start("live", "churn/2", [10], rules=RULES)
     assert bench.serving.rollouts.abort("live", "no").reason == "no"
+    assert bench.alerts.list() == []
     assert shares(bench) == {1: 100.0}
     bench.serving.rollouts.start("live", "churn/2", [10], rules=RULES)
     assert bench.serving.rollouts.promote("live").state is RolloutState.PROMOTED
