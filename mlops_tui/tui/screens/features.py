@@ -9,8 +9,9 @@ from textual import on
 from textual.message import Message
 
 from mlops_tui.domains.features.searching import TABLES as ASKS
+from mlops_tui.tui import actions
 from mlops_tui.tui.blocks import Block, Text
-from mlops_tui.tui.screens import column_profile, feature_deeds, feature_lists, feature_looks, grid
+from mlops_tui.tui.screens import column_profile, feature_deeds, feature_lists, feature_looks, grid, label_lists
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.section import Inside, Memory, Section
 from mlops_tui.tui.state import Failure
@@ -99,6 +100,7 @@ class FeaturesDesk(Desk):
             names=lambda one: {"name": one.table},
             limit=feature_lists.SET_ASIDE,
         ),
+        label_lists.LABELS,
     )
 
     class Profiled(Message):
@@ -113,6 +115,7 @@ class FeaturesDesk(Desk):
         self._listed = "tables"
         self._profiles: dict[str, Any] = {}
         self._profiling: set[str] = set()
+        self._drawn: tuple[str, str, Any, str] | None = None
 
     # -- rows of the table or snapshot selected last ----------------------------------------------------------------------
 
@@ -124,6 +127,7 @@ class FeaturesDesk(Desk):
             self._choose_rows(self.memory[self._listed].selected or self.memory["tables"].selected)
         if not self.here.loaded:
             self.table.cursor = 0
+        self._drawn = None
         super().show_section()
         if self.section.id == "rows":
             self.remove_class("-plain")
@@ -141,11 +145,13 @@ class FeaturesDesk(Desk):
         super().learn_fields(section)
 
     def action_inside(self) -> None:
-        """Of a row: its values uncut. Of a check: the rows that fail it."""
+        """Of a row: its values uncut. Of a check: the rows that fail it. Of a label queue: its rows, to label them."""
         record = self.record
         if self.section.id == "snapshots":
             self._listed = "snapshots"
-        if record is None or self.section.id not in ("rows", "checks"):
+        if self.section.id == "labels":
+            self.call_later(self.carry_out, actions.get("features.label"))
+        elif record is None or self.section.id not in ("rows", "checks"):
             super().action_inside()
         elif self.section.id == "checks":
             feature_looks.failing(self, record)
@@ -185,20 +191,24 @@ class FeaturesDesk(Desk):
         found = self._profiles.get(ref)
         if found is None:
             self.profile(ref, exact=False)
+            self._drawn = None
             view.show(lambda width, height: states.loading(width))
         elif isinstance(found, Failure):
+            self._drawn = None
             view.show(lambda width, height: states.failed(found, width))
-        else:
+        elif self._drawn != (drawn := (ref, self.column, found, self._counting(ref))):
+            self._drawn = drawn
             view.show(of_blocks(self._blocks(ref, found)), home=home, of=f"{ref} {self.column}")
 
     def _blocks(self, ref: str, found: Any) -> list[Block]:
-        waiting = ref in self._profiling
-        title = self._title(ref)
-        text = f"◐ Counting all rows: {self.progress.get(title, '')}" if waiting else ""
+        text = self._counting(ref)
         blocks = list(column_profile.of_column(found, self.column, text))
-        if not found.exact and not waiting:
+        if not found.exact and not text:
             blocks.insert(1, Text("I counts all rows.", "muted"))
         return blocks
+
+    def _counting(self, ref: str) -> str:
+        return f"◐ Counting all rows: {self.progress.get(self._title(ref), '')}" if ref in self._profiling else ""
 
     def profile(self, ref: str, *, exact: bool) -> None:
         """Read or compute the profile of a snapshot in a worker: a sample at once, or all rows with progress."""
@@ -285,6 +295,14 @@ class FeaturesDesk(Desk):
     async def act_lookup(self) -> None:
         """The values of an entity, online and offline."""
         feature_looks.lookup(self)
+
+    async def act_label(self) -> None:
+        """Label the rows of the queue, one by one."""
+        label_lists.label(self)
+
+    async def act_publish(self) -> None:
+        """Bring the feature table of the queue up to date."""
+        label_lists.publish(self)
 
     async def act_sql(self) -> None:
         """The SQL console."""
