@@ -20,12 +20,14 @@ from mlops_tui.web import mlflow_experiments, mlflow_logged, mlflow_models, mlfl
 from mlops_tui.web.asgi import Gone, Receive, Refusal, Request, Response, Scope, Send, check_host, encode
 from mlops_tui.web.mlflow_artifacts import Artifactory
 from mlops_tui.web.mlflow_ask import Ask
+from mlops_tui.web.mlflow_parts import PARTS, Parts
 from mlops_tui.workbench import Workbench
 
 logger = logging.getLogger("mlops.tracking")
 
 PREFIX = "/api/2.0/mlflow/"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
+PRESIGNED = "/api/2.0/mlflow-artifacts/presigned/"
 SPOKEN = "3.18.0"  # the version of MLflow whose protocol this is
 MAX_BODY = 32_000_000
 Handler = Callable[[Workbench, Ask], Any]
@@ -37,7 +39,7 @@ _CODES: dict[type[WorkbenchError], tuple[int, str]] = {
     NotAllowed: (403, "PERMISSION_DENIED"),
     Unavailable: (503, "TEMPORARILY_UNAVAILABLE"),
 }
-_REFUSED = {403: "PERMISSION_DENIED", 404: "ENDPOINT_NOT_FOUND", 413: "INVALID_PARAMETER_VALUE"}
+_REFUSED = {403: "PERMISSION_DENIED", 404: "ENDPOINT_NOT_FOUND", 413: "INVALID_PARAMETER_VALUE", 501: "NOT_IMPLEMENTED"}
 _HANDLERS: dict[tuple[str, str], Handler] = {
     **mlflow_experiments.HANDLERS,
     **mlflow_runs.HANDLERS,
@@ -75,6 +77,7 @@ class MlflowDialect:
     def __init__(self, workspace: Workspace, desk: Desk, *, hosts: tuple[str, ...] = ()) -> None:
         self._desk = desk
         self._files = Artifactory(workspace, desk.call)
+        self._parts = Parts(workspace, desk.call)
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,6 +109,10 @@ class MlflowDialect:
             return await self._call(request, path[len(PREFIX) :], scope)
         if path == FILES or path.startswith(FILES + "/"):
             return await self._file(request, path[len(FILES) :].strip("/"), scope, receive, send)
+        if path.startswith(PARTS):
+            return await self._part(request, *path[len(PARTS) :].partition("/")[::2], receive)
+        if path.startswith(PRESIGNED):
+            raise Refusal(501, "Addresses for direct downloads are not given; files come through this server.")
         if request.method == "GET" and path == "/health":
             return Response(200, b"OK", "text/plain")
         if request.method == "GET" and path == "/version":
@@ -134,6 +141,22 @@ class MlflowDialect:
             return Response(200, encode(self._files.list(Ask(_query(scope)).text("path"))))
         else:
             raise Refusal(404, f"There is no {request.method} for artifacts.")
+        return Response(200, b"{}")
+
+    async def _part(self, request: Request, verb: str, path: str, receive: Receive) -> Response:
+        if (request.method, verb) == ("PUT", "part"):
+            etag = await self._parts.part(path, receive)
+            return Response(200, b"{}", headers={"etag": f'"{etag}"'})
+        if request.method != "POST" or verb not in ("create", "complete", "abort"):
+            raise Refusal(404, f"There is no {request.method} {PARTS}{verb[:80]} here.")
+        ask = Ask(await _body(request))
+        if verb == "create":
+            host = request.headers.get("host") or "127.0.0.1"
+            return Response(200, encode(self._parts.create(path, ask, f"http://{host}")))
+        if verb == "complete":
+            await self._parts.complete(path, ask)
+        else:
+            self._parts.abort(ask)
         return Response(200, b"{}")
 
 

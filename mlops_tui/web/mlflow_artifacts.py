@@ -45,7 +45,7 @@ class Artifactory:
         self._call(lambda bench: bench.experiments.remote.files.check(owner, name))
         staged = self._workspace.tmp / f"upload-{uuid.uuid4().hex}"
         try:
-            size = await _drain(receive, staged)
+            size = await drain(receive, staged)
             sha = await asyncio.to_thread(self._store.put_file, staged)
         except OSError as error:
             raise Unavailable(f"The artifact could not be kept: {error.strerror}.", hint="Check the disk.") from error
@@ -139,7 +139,8 @@ def _sha_of(bench: Workbench, owner: str, name: str) -> str:
     return sha
 
 
-async def _drain(receive: Receive, to: Path) -> int:
+async def drain(receive: Receive, to: Path) -> int:
+    """Write a request's body to a new file; its bytes."""
     to.parent.mkdir(parents=True, exist_ok=True)
     size = 0
     with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -76,6 +76,16 @@ def delete_tag(bench: Workbench, ask: Ask) -> dict[str, Any]:
     return {}
 
 
+def search_datasets(bench: Workbench, ask: Ask) -> dict[str, Any]:
+    """The data sets that runs of some experiments read, as MLflow's page of runs offers them for filtering."""
+    numbers = [Ask({"experiment_id": one}).number("experiment_id") for one in ask.texts("experiment_ids")]
+    if not 1 <= len(numbers) <= 20:
+        raise InvalidInput("SearchDatasets request must specify 1 to 20 experiment_ids.")
+    found = bench.experiments.remote.runs.data_sets(numbers, 1000)
+    names = ("experiment_id", "name", "digest", "context")
+    return {"dataset_summaries": [dict(zip(names, (str(one[0]), *one[1:]), strict=True)) for one in found]}
+
+
 def view_of(ask: Ask, name: str) -> str:
     """ACTIVE_ONLY, DELETED_ONLY or ALL."""
     view = ask.text(name, "ACTIVE_ONLY")
@@ -103,6 +113,7 @@ HANDLERS = {
     ("GET", "experiments/get-by-name"): get_by_name,
     ("POST", "experiments/search"): search,
     ("GET", "experiments/search"): search,
+    ("POST", "experiments/search-datasets"): search_datasets,
     ("POST", "experiments/update"): update,
     ("POST", "experiments/delete"): delete,
     ("POST", "experiments/restore"): restore,

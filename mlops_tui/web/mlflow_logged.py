@@ -67,15 +67,14 @@ def directories(bench: Workbench, ask: Ask) -> dict[str, Any]:
 
 def search(bench: Workbench, ask: Ask) -> dict[str, Any]:
     limit, offset = ask.limit("max_results", 100, 1000), offset_of(ask.text("page_token", ""))
-    if next(ask.items("datasets"), None) is not None:
-        raise InvalidInput("This server does not filter logged models by data set.")
+    data_sets = [(one.text("dataset_name"), one.text("dataset_digest", "")) for one in ask.items("datasets")]
     numbers = [Ask({"experiment_id": one}).number("experiment_id") for one in ask.texts("experiment_ids")]
     orders = [
         LOGGED.order(one.text("field_name"), one.fields.get("ascending") is not False) for one in ask.items("order_by")
     ]
     conditions = LOGGED.conditions(ask.text("filter", ""))
     found, more = page(
-        bench.experiments.remote.models.search(numbers, conditions, orders, limit + 1, offset), limit, offset
+        bench.experiments.remote.models.search(numbers, conditions, orders, limit + 1, offset, data_sets), limit, offset
     )
     return {"models": [shown(one) for one in found], **more}
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from mlops_tui.core.clock import now_ms
 from mlops_tui.core.errors import InvalidInput
+from mlops_tui.domains.experiments.files import check_path
 from mlops_tui.domains.experiments.records import MAX_PARAM, MAX_TAG
 from mlops_tui.domains.experiments.remote_records import DataInput, ModelPoint, Points, RemoteRun
 from mlops_tui.domains.experiments.remote_search import STATES
+from mlops_tui.web.mlflow_artifacts import folder_page
 from mlops_tui.web.mlflow_ask import Ask, Pair, Point, pairs, real
 from mlops_tui.web.mlflow_experiments import SCHEME, view_of
 from mlops_tui.web.mlflow_search import RUNS, offset_of, page
@@ -71,6 +73,14 @@ def search(bench: Workbench, ask: Ask) -> dict[str, Any]:
         offset,
     )
     return {"runs": [shown(run) for run in found], **more}
+
+
+def artifacts(bench: Workbench, ask: Ask) -> dict[str, Any]:
+    """The files right under a folder of a run, by their whole path: what clients ask that do not use the artifact proxy."""
+    run, folder = bench.experiments.remote.runs.get(run_of(ask)), ask.text("path", "").strip("/")
+    lead = f"{check_path(folder)}/" if folder else ""
+    files = folder_page(bench, run.id, folder).get("files", [])
+    return {"root_uri": _place(run), "files": [{**one, "path": lead + one["path"]} for one in files]}
 
 
 # -- logging --------------------------------------------------------------------------------------------------------------
@@ -233,6 +243,11 @@ def shown(run: RemoteRun) -> dict[str, Any]:
     }
 
 
+def _place(run: RemoteRun) -> str:
+    """Where the files of a run are for clients."""
+    return f"{SCHEME}{run.experiment_id}/{run.id}/artifacts"
+
+
 def _info(run: RemoteRun) -> dict[str, Any]:
     info = {
         "run_id": run.id,
@@ -242,7 +257,7 @@ def _info(run: RemoteRun) -> dict[str, Any]:
         "user_id": run.user,
         "status": STATUS[run.state],
         "start_time": run.started_at,
-        "artifact_uri": f"{SCHEME}{run.experiment_id}/{run.id}/artifacts",
+        "artifact_uri": _place(run),
         "lifecycle_stage": "deleted" if run.deleted else "active",
     }
     return info if run.ended_at is None else {**info, "end_time": run.ended_at}
@@ -268,6 +283,7 @@ HANDLERS = {
     ("POST", "runs/log-inputs"): log_inputs,
     ("POST", "runs/outputs"): log_outputs,
     ("POST", "runs/log-model"): log_model,
+    ("GET", "artifacts/list"): artifacts,
     ("GET", "metrics/get-history"): history,
     ("GET", "metrics/get-history-bulk"): history_bulk,
     ("GET", "metrics/get-history-bulk-interval"): history_interval,

@@ -618,7 +618,7 @@ async def test_web_pages_of_others_are_not_answered(client, headers):
         "/model-versions/get-artifact",
         "/v1/traces",
         "/signup",
-        "/api/2.0/mlflow-artifacts/mpu/create/x",
+        "/api/2.0/mlflow-artifacts/mpu/steal/x",
         "/api/2.0/mlflow//runs/search",
         "/api/2.0/mlflow/runs/search/",
         "//etc/passwd",

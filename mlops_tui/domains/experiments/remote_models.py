@@ -32,9 +32,11 @@ ATTRIBUTES = {
 }
 READY = "READY"
 STATUSES = ("PENDING", READY, "UPLOAD_FAILED")
-_LATEST = """SELECT {} FROM metrics.model_metric p WHERE p.model = m.id AND p.name = ?
-    AND NOT EXISTS (SELECT 1 FROM metrics.model_metric q WHERE q.model = p.model AND q.name = p.name
+_LATEST = """SELECT {} FROM metrics.model_metric p WHERE p.model = m.id AND p.name = ?{}
+    AND NOT EXISTS (SELECT 1 FROM metrics.model_metric q WHERE q.model = p.model AND q.name = p.name{}
     AND (q.step, q.ts) > (p.step, p.ts))"""
+DataSets = Sequence[tuple[str, str]]
+"""(name, digest); an empty digest is any."""
 
 
 class LoggedModels:
@@ -148,20 +150,26 @@ class LoggedModels:
         orders: Sequence[Order],
         limit: int,
         offset: int,
+        data_sets: DataSets = (),
     ) -> list[LoggedModel]:
-        """Models of these experiments that meet all conditions; without an order the newest first."""
+        """Models of these experiments that meet all conditions; without an order the newest first.
+
+        With data sets only metrics of those count in conditions, and a model must have one.
+        """
         places = ", ".join("?" * len(experiments))
         parts: list[tuple[str, Sequence[str | float]]] = [(f"m.experiment_id IN ({places})", list(experiments))]
-        where, values = all_of([*parts, *(_condition(condition) for condition in conditions)])
-        by, more = [], []
+        if data_sets and not any(condition.entity == "metric" for condition in conditions):
+            within, named = _within("p", data_sets)
+            parts.append((f"EXISTS (SELECT 1 FROM metrics.model_metric p WHERE p.model = m.id{within})", named))
+        where, values = all_of([*parts, *(_condition(condition, data_sets) for condition in conditions)])
+        by: list[str] = []
+        more: list[str | float] = []
         for order in orders:
             direction = "ASC" if order.ascending else "DESC"
             if order.entity == "metric":
-                by += [
-                    f"({_LATEST.format('p.value')} LIMIT 1) IS NULL",
-                    f"({_LATEST.format('p.value')} LIMIT 1) {direction}",
-                ]
-                more += [order.key, order.key]
+                sought, given = _latest("p.value", order.key, data_sets)
+                by += [f"({sought} LIMIT 1) IS NULL", f"({sought} LIMIT 1) {direction}"]
+                more += [*given, *given]
             elif order.key in ATTRIBUTES:
                 by.append(f"{ATTRIBUTES[order.key]} {direction}")
             else:
@@ -186,14 +194,29 @@ class LoggedModels:
         return [_model(row, points.get(row["id"], [])) for row in rows]
 
 
-def _condition(condition: Condition) -> tuple[str, list[str | float]]:
+def _within(alias: str, data_sets: DataSets) -> tuple[str, list[str | float]]:
+    """A condition that a metric is about one of the data sets; empty without any."""
+    if not data_sets:
+        return "", []
+    one = f"({alias}.dataset = ? AND ? IN ('', {alias}.digest))"
+    return f" AND ({' OR '.join([one] * len(data_sets))})", [text for pair in data_sets for text in pair]
+
+
+def _latest(what: str, key: str, data_sets: DataSets) -> tuple[str, list[str | float]]:
+    """A SELECT of the newest point of a metric of model `m`, with its values."""
+    (outer, given), (inner, again) = _within("p", data_sets), _within("q", data_sets)
+    return _LATEST.format(what, outer, inner), [key, *given, *again]
+
+
+def _condition(condition: Condition, data_sets: DataSets) -> tuple[str, list[str | float]]:
     if condition.entity == "attribute":
         if condition.key not in ATTRIBUTES:
             raise InvalidInput(f"Logged models have no attribute {condition.key[:80]!r}.")
         return compared(ATTRIBUTES[condition.key], condition)
     if condition.entity == "metric":
         text, values = compared("p.value", condition)
-        return f"EXISTS ({_LATEST.format('1')} AND {text})", [condition.key, *values]
+        sought, given = _latest("1", condition.key, data_sets)
+        return f"EXISTS ({sought} AND {text})", [*given, *values]
     column = f"json_extract(m.{'params' if condition.entity == 'param' else 'tags'}, ?)"
     path = '$."' + condition.key.replace('"', "") + '"'
     if condition.op in PRESENCE:

@@ -170,6 +170,17 @@ class RemoteRuns:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
+    def data_sets(self, experiments: Sequence[int], limit: int) -> list[tuple[int, str, str, str]]:
+        """What the runs of these experiments read: (experiment, name, digest, context), each once."""
+        places = ", ".join("?" * len(experiments))
+        rows = self._context.catalog.tuples(
+            f"""SELECT DISTINCT r.experiment_id, i.name, i.digest, coalesce(json_extract(i.tags, '$."mlflow.data.context"'), '')
+            FROM run r JOIN run_input i ON i.run = r.number WHERE r.deleted_at IS NULL AND r.experiment_id IN ({places})
+            ORDER BY 1, 2, 3, 4 LIMIT ?""",
+            (*experiments, limit),
+        )
+        return [(int(number), name, digest, context) for number, name, digest, context in rows]
+
     def get(self, run_id: str) -> RemoteRun:
         """A run, deleted or not, with everything but its history."""
         rows = self._context.catalog.read(f"SELECT {_RUN} FROM run r WHERE r.id = ?", (run_id,))
