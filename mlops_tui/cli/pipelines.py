@@ -12,10 +12,10 @@ import click
 from mlops_tui.cli.output import emit, emit_one, follow, json_option, pass_workbench, progress_bar, say
 from mlops_tui.core import clock
 from mlops_tui.core.errors import NotFound
+from mlops_tui.domains.pipelines.records import PipelineRun
 
 if TYPE_CHECKING:
     from mlops_tui.domains.jobs.records import Job
-    from mlops_tui.domains.pipelines.records import PipelineRun
     from mlops_tui.workbench import Workbench
 
 POLL_S = 0.2
@@ -32,7 +32,12 @@ def pipelines() -> None:
 
 @pipelines.command()
 @click.argument("name")
-@click.option("--template", default="regression", show_default=True, help="regression or classification.")
+@click.option(
+    "--template",
+    default="regression",
+    show_default=True,
+    help="regression, classification, semi-supervised, clustering or anomaly.",
+)
 @click.option("--spine", default="labels", show_default=True, metavar="TABLE", help="Feature table with the target.")
 @click.option("--target", default="target", show_default=True, metavar="COLUMN", help="The column to predict.")
 @pass_workbench
@@ -103,19 +108,120 @@ def show(workbench: Workbench, name: str, as_json: bool) -> None:
 
 
 @pipelines.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--follow", "-f", "following", is_flag=True, help="Print the log until it has ended.")
 @click.option("--wait", is_flag=True, help="Return when it has ended. Exit code 1 when the gate said no.")
 @click.option("--key", default=None, metavar="TEXT", help="The same key starts it only once.")
+@click.option("--no-cache", is_flag=True, help="Do every step anew, also those whose inputs were seen before.")
+@click.option("--resume", default="", metavar="RUN", help="Go on with an ended run: steps that were done are kept.")
+@click.option(
+    "--like", default="", metavar="RUN", help="Make that run again and compare: equal to the last digit, or why not."
+)
 @json_option
 @pass_workbench
-def run(workbench: Workbench, name: str, following: bool, wait: bool, key: str | None, as_json: bool) -> None:
+def run(
+    workbench: Workbench,
+    name: str | None,
+    following: bool,
+    wait: bool,
+    key: str | None,
+    no_cache: bool,
+    resume: str,
+    like: str,
+    as_json: bool,
+) -> None:
     """Run a pipeline now, in the daemon when it lives, else in a process of its own.
 
     \b
     Example: mlops pipelines run churn --follow
     """
-    job = workbench.pipelines.run(name, cause={"kind": "manual", "by": workbench.actor}, key=key)
+    if sum(map(bool, (name, resume, like))) != 1:
+        raise click.UsageError("Say which: a pipeline's NAME, --resume RUN or --like RUN.")
+    if resume:
+        job = workbench.pipelines.resume(resume)
+    elif like:
+        job = workbench.pipelines.run_like(like)
+    else:
+        cause = {"kind": "manual", "by": workbench.actor}
+        job = workbench.pipelines.run(str(name), cause=cause, key=key, cache=not no_cache)
+    _watch(workbench, job, following, wait, as_json)
+
+
+@pipelines.command()
+@click.argument("run")
+@click.option("--override", default="", metavar="WHY", help="Have the last word over the gate; the reason is kept.")
+@click.option("--follow", "-f", "following", is_flag=True, help="With --override: print the log until it has ended.")
+@json_option
+@pass_workbench
+def gate(workbench: Workbench, run: str, override: str, following: bool, as_json: bool) -> None:
+    """Say what the gate of a run decided and by which numbers; exit code 1 unless it said yes. RUN is a run or a pipeline.
+
+    \b
+    Example: mlops pipelines gate churn
+    """
+    found = _newest(workbench, run)
+    if override:
+        ended = workbench.pipelines.override(found.id, override)
+        if not isinstance(ended, PipelineRun):
+            _watch(workbench, ended, following, not following, as_json)
+            return
+        found = ended
+    if found.verdict is None:
+        raise NotFound(
+            f"Run {found.id[:8]} has no verdict: it {found.state}.", hint=f"See: mlops pipelines show {found.id[:8]}"
+        )
+    if as_json:
+        emit_one(found.verdict, as_json)
+    else:
+        _show_verdict(found)
+    if found.verdict.outcome != "blessed":
+        raise click.exceptions.Exit(1)
+
+
+@pipelines.command()
+@click.argument("run")
+@json_option
+@pass_workbench
+def trials(workbench: Workbench, run: str, as_json: bool) -> None:
+    """List the settings that the search of a run tried, so far. RUN is a run, or a pipeline for its newest.
+
+    \b
+    Example: mlops pipelines trials churn
+    """
+    found = workbench.pipelines.trials(_newest(workbench, run).id)
+    shown = (
+        found
+        if as_json
+        else [{**_fields(item), "params": _words(item.params), "folds": len(item.folds)} for item in found]
+    )
+    columns = [("number", "Trial"), ("state", "State"), ("value", "Value"), ("folds", "Folds"), ("params", "Settings")]
+    emit(
+        shown,
+        [*columns, ("error", "Error")],
+        as_json=as_json,
+        empty="No settings were searched. See [tune] of the definition.",
+    )
+
+
+def _newest(workbench: Workbench, name: str) -> PipelineRun:
+    """The newest run of a pipeline, or the run of that id."""
+    if name in {definition.name for definition in workbench.pipelines.list()}:
+        runs = workbench.pipelines.runs(name, 1)
+        if not runs:
+            raise NotFound(f"{name} has not run yet.", hint=f"mlops pipelines run {name} --follow")
+        return runs[0]
+    return workbench.pipelines.get_run(name)
+
+
+def _words(params: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in params.items()
+    )
+
+
+def _watch(workbench: Workbench, job: Job, following: bool, wait: bool, as_json: bool) -> None:
+    """Start a job where no daemon does, follow it as asked, and end with the gate's word as exit code."""
+    name = job.name
     if not workbench.daemon_alive():
         job = workbench.jobs.run_here(job)
     if following and not as_json:
@@ -164,17 +270,21 @@ def _show_run(run: PipelineRun, as_json: bool) -> None:
     click.echo()
     rows = [{**_fields(step), "took": _took(step)} for step in run.steps]
     emit(rows, [("name", "Step"), ("state", "State"), ("took", "Took"), ("detail", "Detail")])
+    like = run.facts.get("like")
+    if like:
+        click.echo()
+        same = "equal to the last digit" if like["equal"] else "different: " + "; ".join(like["differences"])
+        click.echo(f"like run {like['run']}: {same}")
     if run.verdict is not None:
         click.echo()
-        click.echo(click.style(f"gate: {run.verdict.outcome}", bold=True) + f" - {run.verdict.reason}")
-        columns = [
-            ("name", "Check"),
-            ("passed", "Passed"),
-            ("value", "Value"),
-            ("limit", "Limit"),
-            ("detail", "Detail"),
-        ]
-        emit(run.verdict.checks, columns)
+        _show_verdict(run)
+
+
+def _show_verdict(run: PipelineRun) -> None:
+    assert run.verdict is not None
+    click.echo(click.style(f"gate: {run.verdict.outcome}", bold=True) + f" - {run.verdict.reason}")
+    columns = [("name", "Check"), ("passed", "Passed"), ("value", "Value"), ("limit", "Limit"), ("detail", "Detail")]
+    emit(run.verdict.checks, columns)
 
 
 def _over(workbench: Workbench, job: Job) -> bool:

@@ -94,7 +94,7 @@ def test_without_waiting_the_run_is_started_and_can_be_shown_by_its_id(bikes, en
     run = json.loads(out)
     shown = json.loads(bikes("pipelines", "show", run["id"][:8], "--json")[1])
     assert shown["verdict"]["checks"][0]["value"] == 3.0
-    assert len(shown["steps"]) == 9
+    assert [step["name"] for step in shown["steps"]][-3:] == ["gate", "register", "deploy"]
     assert shown["created_at"].endswith("Z")
 
 

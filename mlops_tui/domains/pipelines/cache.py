@@ -134,7 +134,8 @@ def _settings(work: Work, name: str) -> Any:
     recipe = work.recipe
     model = recipe.model
     by_step: dict[str, list[Any]] = {
-        "load": [recipe.data, recipe.steps, model.task],
+        # Which snapshots are read, not how they were asked for: see `_before`.
+        "load": [msgspec.structs.replace(recipe.data, spine="", features=_columns(recipe)), recipe.steps, model.task],
         "split": [recipe.split],
         "preprocess": [recipe.preprocess, model.preprocess, model.estimator, model.task],
         "select": [recipe.select],
@@ -145,6 +146,10 @@ def _settings(work: Work, name: str) -> Any:
         "explain": [recipe.explain, recipe.primary],
     }
     return msgspec.to_builtins(by_step[name])
+
+
+def _columns(recipe: Recipe) -> list[str]:
+    return [reference.partition(":")[2] for reference in recipe.data.features]
 
 
 def _sources(work: Work, name: str) -> dict[str, str]:

@@ -114,5 +114,5 @@ def _check_task(estimator: Any, recipe: Recipe) -> None:
 def _check_values(estimator: Any) -> None:
     # scikit-learn checks values only in fit; its own check is asked here so that a mistake costs no data work.
     check = getattr(estimator, "_validate_params", None)
-    if check is not None:
+    if check is not None and hasattr(estimator, "_parameter_constraints"):
         check()

@@ -135,7 +135,7 @@ def threshold_of(model: Any) -> float | None:
 def score_all(work: Work, truth: Array, answer: Array, threshold: float | None = None) -> dict[str, float]:
     """The metrics of the recipe that can be computed, of labels as they are said from `threshold` on."""
     found = {}
-    for name in work.recipe.metrics:
+    for name in metrics.computed(work.recipe.metrics):
         shown = metrics.decided(name, answer, threshold) if work.recipe.classes else answer
         value = metrics.score(name, truth, shown)
         if np.isfinite(value):

@@ -21,14 +21,16 @@ MAX_LEVELS = 50
 def found(
     frame: pd.DataFrame, parts: np.ndarray[Any, Any], split: Split, *, inputs: list[str], target: str, time: str | None
 ) -> list[str]:
-    """Look at the cut rows: `parts` 0 train, 1 validation, 2 test."""
+    """Look at the cut rows: `parts` 0 train, 1 validation, 2 test. Without a target there is nothing to give away."""
+    if not target:
+        return []
     learned, judged = frame[parts < 2], frame[parts == 2]
     texts = [
         *_twins(learned, judged, inputs),
         *_groups(learned, judged, split),
         *_overlap(learned, judged, split, time),
     ]
-    return [*texts, *_answers(frame, inputs, target)] if target else texts
+    return [*texts, *_answers(frame, inputs, target)]
 
 
 def _twins(learned: pd.DataFrame, judged: pd.DataFrame, inputs: list[str]) -> Iterator[str]:

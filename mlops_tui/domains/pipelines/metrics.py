@@ -31,6 +31,11 @@ def scores(names: Sequence[str], truth: Array, answer: Array) -> dict[str, float
     return {name: score(name, truth, answer) for name in names}
 
 
+def computed(names: Sequence[str]) -> list[str]:
+    """Those that are computed from truth and answers; silhouette, stability and the like need the model."""
+    return [name for name in names if name in _METRICS]
+
+
 def decided(name: str, answer: Array, threshold: float | None) -> Array:
     """Probabilities as a metric of labels shall see them when the second of two labels is said from `threshold` on."""
     if threshold is None or threshold == DEFAULT_THRESHOLD or name not in OF_LABELS or answer.shape[1] != 2:

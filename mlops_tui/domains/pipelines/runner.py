@@ -236,8 +236,10 @@ def pinned(recipe: Recipe, snapshots: list[str]) -> Recipe:
 def _run_module(name: str, work: Work) -> dict[str, Any]:
     """Do a step, or take it from the cache; either way show with the run what it found out."""
     module = importlib.import_module(f"mlops_tui.domains.pipelines.steps.{name}")
-    work.study = key = cache.key_of(work, name)
+    key = cache.key_of(work, name)
     wanted = work.recipe.resources.cache and work.options.get("cache", True)
+    work.study = key if wanted and key else f"{work.run_id}/{name}"
+    work.seed()
     result = cache.restore(work, key) if key and wanted else None
     if result is not None:
         work.say(f"inputs, settings and code were seen before; taken from the cache ({key[:12]})")

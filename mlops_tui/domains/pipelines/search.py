@@ -79,8 +79,16 @@ class Search:
     """Judges settings fold by fold. `judge(params, fold)` fits and scores; higher is better when `sign` is 1."""
 
     def __init__(
-        self, judge: Callable[[dict[str, Any], Fold], float], cuts: list[Fold], *, sign: int, prune: bool
+        self,
+        judge: Callable[[dict[str, Any], Fold], float],
+        cuts: list[Fold],
+        *,
+        sign: int,
+        prune: bool,
+        seed: Callable[[int], None] = lambda number: None,
     ) -> None:
+        """`seed(number)` is called before each setting, so that what it draws does not depend on those before it."""
+        self.seed = seed
         self.judge = judge
         self.cuts = cuts
         self.sign = sign
@@ -109,6 +117,7 @@ class Search:
     def one(self, number: int, params: dict[str, Any], bounds: list[float]) -> tuple[int, str, list[float], str]:
         """Judge one setting; it is given up when its mean so far is worse than the bound of that fold."""
         values: list[float] = []
+        self.seed(number)
         for place, cut in enumerate(self.cuts):
             try:
                 with warnings.catch_warnings():

@@ -56,7 +56,8 @@ class Work:
     options: dict[str, Any] = field(default_factory=dict)
     # Called with one line on how far the step is, for whoever looks at the run meanwhile.
     note: Callable[[str], None] = lambda text: None
-    # What the running step's inputs, settings and code come to; see `cache.py`. A search is named by it.
+    # What the running step's inputs, settings and code come to (see `cache.py`), or the run where nothing may be taken over:
+    # the trials of a search belong to it.
     study: str = ""
 
     @property
@@ -66,6 +67,16 @@ class Work:
     def say(self, text: str) -> None:
         """A line for the step's log."""
         print(text, flush=True)  # noqa: T201 - the standard output of a step is its log
+
+    def seed(self, number: int = 0) -> None:
+        """Make code that draws without a seed of its own repeatable; `number` tells apart what is done side by side."""
+        import random
+
+        import numpy as np
+
+        start = (self.recipe.split.seed * 1_000_003 + number) % 2**32
+        random.seed(start)
+        np.random.seed(start)
 
     # -- files between steps: whole or not there
 
@@ -129,6 +140,9 @@ class Work:
 
     def log_metrics(self, values: dict[str, float], step: int = 0) -> None:
         self._log(lambda writer: writer.metrics([(name, step, value) for name, value in values.items()]))
+
+    def log_points(self, name: str, points: list[tuple[int, float]]) -> None:
+        self._log(lambda writer: writer.metrics([(name, step, value) for step, value in points]))
 
     def log_curve(self, name: str, values: list[float]) -> None:
         self._log(lambda writer: writer.metrics([(name, step, value) for step, value in enumerate(values)]))

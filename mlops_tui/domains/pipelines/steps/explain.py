@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from mlops_tui.domains.pipelines.metrics import Array
     from mlops_tui.domains.pipelines.recipe import Explain
 
-OUTPUTS = ("explain.json",)
+OUTPUTS = ("explanation.json",)
 DEPENDENCE_ROWS = 300
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Write `explain.json`: {"metric", "rows", "importance": [...], "dependence": [...]}."""
+    """Write `explanation.json`: {"metric", "rows", "importance": [...], "dependence": [...]}."""
     settings = work.recipe.explain
     assert settings is not None
     model = work.read_object("model")
@@ -32,7 +32,7 @@ def run(work: Work) -> dict[str, Any]:
     top = [item["column"] for item in importance if item["mean"] > 0][: settings.top]
     dependence = [found for name in top if (found := _dependence(work, model, rows, name, settings)) is not None]
     report = {"metric": work.recipe.primary, "rows": len(rows), "importance": importance, "dependence": dependence}
-    work.write_json("explain", report)
+    work.write_json("explanation", report)
     for item in importance:
         work.say(f"{item['column']}: {item['mean']:.6g} +- {item['sd']:.3g}")
     first = ", ".join(f"{item['column']} {item['mean']:.3g}" for item in importance[:3])
@@ -42,7 +42,7 @@ def run(work: Work) -> dict[str, Any]:
 def publish(work: Work, result: dict[str, Any]) -> None:
     """Show the importances with the run, and the file."""
     work.log_metrics({f"importance/{item['column']}": item["mean"] for item in result["importance"]})
-    work.log_files("explain.json")
+    work.log_files("explanation.json")
 
 
 def _importance(

@@ -166,7 +166,7 @@ def _against_unlabelled(work: Work, champion: Version) -> Iterator[GateCheck]:
     target = work.recipe.data.target
     known = frame[target].notna().to_numpy() if target else np.zeros(len(frame), dtype=bool)
     new, labels = answer_of(model, rows, "anomaly")
-    if settings.metric in ("stability", "flagged") or not known.any():
+    if not known.any():
         agreed = rank_correlation(new[:, 1], old[:, 1])
         yield GateCheck(
             f"against {champion.ref}",
@@ -177,7 +177,8 @@ def _against_unlabelled(work: Work, champion: Version) -> Iterator[GateCheck]:
         )
         return
     truth = places_of(frame[target][known], labels)
-    metric = work.recipe.gate_metric
+    # What can be said of the model alone compares no two of them; their ranking of the labelled rows does.
+    metric = work.recipe.gate_metric if metrics.computed([work.recipe.gate_metric]) else "roc_auc"
     margin = margin_of(settings.margin, metrics.score(metric, truth, old[known]))
     assert margin is not None
     yield gate.against_champion(
@@ -245,7 +246,7 @@ def _behaviour(work: Work) -> Iterator[GateCheck]:
             found["value"],
             found["limit"],
             rows=found["rows"],
-            detail=found["detail"],
+            detail=f"{found['name']}: {found['detail']}",
         )
 
 

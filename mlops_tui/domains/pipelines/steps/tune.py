@@ -19,7 +19,9 @@ def run(work: Work) -> dict[str, Any]:
     frame = work.read_frame("train")
     cuts = fitting.folds(work, frame, tune.cv, tune.folds)
     sign = 1 if HIGHER_IS_BETTER[primary] else -1
-    hunt = search.Search(lambda params, cut: _judge(work, frame, params, cut), cuts, sign=sign, prune=tune.prune)
+    hunt = search.Search(
+        lambda params, cut: _judge(work, frame, params, cut), cuts, sign=sign, prune=tune.prune, seed=work.seed
+    )
     wanted = dict(enumerate(search.candidates(tune, work.recipe.split.seed)))
     with work.context.catalog.write() as tx:
         work.store.begin_study(tx, work.run_id, study)
@@ -45,9 +47,8 @@ def publish(work: Work, result: dict[str, Any]) -> None:
     with work.context.catalog.write() as tx:
         work.store.begin_study(tx, work.run_id, result["study"])
     trials = work.store.trials(result["study"])
-    for trial in trials:
-        if trial.value is not None:
-            work.log_metrics({f"tune/{work.recipe.primary}": trial.value}, step=trial.number)
+    points = [(trial.number, trial.value) for trial in trials if trial.value is not None]
+    work.log_points(f"tune/{work.recipe.primary}", points)
     table = [{"trial": item.number, "state": item.state, "value": item.value, "params": item.params} for item in trials]
     work.write_json("trials", table)
     work.log_files("trials.json")
