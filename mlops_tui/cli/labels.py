@@ -86,7 +86,7 @@ def create(workbench: Workbench, name: str, source: str, as_json: bool, **option
         return
     how = f", {queue.order} first" + (f" ({queue.why})" if queue.why else "") if queue.order != "given" else ""
     say(
-        f"{name} has {queue.rows} rows of {queue.source}{how}. Label them: mlops tui labels, or mlops labels next {name}"
+        f"{name} has {queue.rows} rows of {queue.source}{how}. Label them: mlops tui queue/{name}, or mlops labels next {name}"
     )
 
 

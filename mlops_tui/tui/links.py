@@ -38,6 +38,7 @@ def _number(kind: str, name: str) -> int:
 KINDS: dict[str, Kind] = {
     "table": Kind("features", "tables", lambda bench, name: bench.features.get(name).name),
     "snapshot": Kind("features", "snapshots", lambda bench, ref: bench.features.snapshot(ref).reference),
+    "queue": Kind("features", "labels", lambda bench, name: bench.labels.get(name).name),
     "run": Kind("experiments", "run", lambda bench, prefix: bench.experiments.run(prefix).id),
     "model": Kind("registry", "models", _model),
     "version": Kind("registry", "versions", _version),
@@ -54,6 +55,7 @@ PLACES: dict[str, Place] = {
     **{name: Place(name) for name, _, _ in DESKS},
     "tables": Place("features", "tables"),
     "snapshots": Place("features", "snapshots"),
+    "labels": Place("features", "labels"),
     "runs": Place("experiments", "runs"),
     "models": Place("registry", "models"),
     "versions": Place("registry", "versions"),
@@ -71,6 +73,7 @@ PLACES: dict[str, Place] = {
 SHOW: dict[tuple[str, str], str] = {
     ("features", "tables"): "mlops features show {name}",
     ("features", "snapshots"): "mlops features history {name}",
+    ("features", "labels"): "mlops labels show {name}",
     ("experiments", "runs"): "mlops runs show {id}",
     ("experiments", "experiments"): "mlops experiments show {name}",
     ("registry", "models"): "mlops models show {name}",

@@ -29,7 +29,7 @@ from mlops_tui.domains.registry.service import Registry
 from mlops_tui.domains.serving.service import Serving
 
 LIMIT = 1_000
-RATE_MS = 10 * clock.MINUTE
+RATE_MS, LEAST_RATE_MS = 10 * clock.MINUTE, 10 * clock.SECOND
 LONGEST = 200  # letters of a class
 DEPLOYMENT = "deployment:"
 _Choice = TypeVar("_Choice", Order, Measure)
@@ -330,8 +330,8 @@ def _choice(kind: type[_Choice], value: str, what: str) -> _Choice:
 
 
 def _per_hour(times: Sequence[int], now: int) -> float | None:
-    """Labels per hour over the last ten minutes; None below two."""
+    """Labels per hour over the last ten minutes; None while they span less than ten seconds."""
     recent = sorted(at for at in times if 0 <= now - at <= RATE_MS)
-    if len(recent) < 2 or recent[-1] == recent[0]:
+    if len(recent) < 2 or recent[-1] - recent[0] < LEAST_RATE_MS:
         return None
-    return (len(recent) - 1) * clock.HOUR / (recent[-1] - recent[0])
+    return round((len(recent) - 1) * clock.HOUR / (recent[-1] - recent[0]), 1)
