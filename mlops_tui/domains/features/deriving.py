@@ -49,6 +49,8 @@ class Deriving(Declaring):
             if inputs:
                 raise InvalidInput("A SELECT names its tables itself.", hint="Leave --input out.")
             self.sql(sql, limit=0)
+            with self._context.lake.connection() as connection:
+                inputs = row_sql.tables_of(connection, one.body)
         elif not inputs:
             raise InvalidInput("A function needs tables to read.", hint="Name them: --input orders --input weather@2")
         for ref in inputs:
@@ -141,7 +143,7 @@ class Deriving(Declaring):
                 f"'{name}' is worked out on demand; there is nothing to run.", hint=f"mlops features lookup {name} ..."
             )
         table = self._snapshots.table(name)
-        read = self._read_by(one)
+        read = tuple(self.snapshot(ref).reference for ref in one.inputs)
         told = hashlib.sha256("\n".join((one.code_hash, *read)).encode()).hexdigest()[:16]
         for made in self._derived.made(table):
             same = made.code_hash == one.code_hash and made.inputs == read
@@ -159,21 +161,13 @@ class Deriving(Declaring):
             frame, Mode(one.mode), message=said, batch_id=f"transform:{told}:{table.latest_version}", types={}
         )
 
-    def _read_by(self, one: Transform) -> tuple[str, ...]:
-        """The snapshots a transformation reads now."""
-        if one.kind == "python":
-            return tuple(self.snapshot(ref).reference for ref in one.inputs)
-        with self._context.lake.connection() as connection:
-            names = row_sql.tables_of(connection, one.body)
-        return tuple(self.snapshot(ref).reference for ref in names)
-
     def _worked(self, one: Transform, read: Sequence[str]) -> pd.DataFrame:
         if one.kind == "python":
             return self._transforms.call(one, [self.frame(ref) for ref in read])
         from mlops_tui.domains.features import offline
 
         with self._snapshots.held() as hold, self._context.lake.connection() as connection:
-            pins = dict(zip(row_sql.tables_of(connection, one.body), read, strict=True))
+            pins = dict(zip(one.inputs, read, strict=True))
             folder = self._context.lake.root / "features"
             arrow = offline.query(connection, one.body, lambda ref: hold(*self._snapshots.resolve(pins[ref])), folder)
             return offline.as_frame(arrow)

@@ -66,7 +66,7 @@ DAILY = "SELECT city, date_trunc('day', t) AS day, avg(temp) AS temp FROM hourly
 @pytest.mark.parametrize("how", [{"sql": DAILY}, {"python": "weather_code:daily", "inputs": ["hourly"]}], ids=str)
 def test_a_table_is_filled_and_the_snapshot_knows_by_what(room, how):
     one = room.add_transform("daily", **how)
-    assert (one.version, one.on_demand) == (1, False)
+    assert (one.version, one.on_demand, one.inputs) == (1, False, ("hourly",))
     snapshot = room.run_transform("daily")
     assert snapshot.rows == 6
     (made,) = room.made("daily")
