@@ -20,12 +20,13 @@ class RunFiles:
 
     def __init__(self, workspace: Workspace, writer: RunWriter) -> None:
         self._store = Artifacts(workspace.artifacts)
+        self._root, self._tmp = workspace.root.resolve(), workspace.tmp.resolve()
         self._writer = writer
         self._environment = threading.Lock()
         self._environment_kept = False
 
     def keep_path(self, path: str | Path, name: str | None = None) -> None:
-        """A copy of a file, or of a folder with all in it, under `name` (its own by default).
+        """A copy of a file, or of a folder with all in it but the workspace, under `name` (its own by default).
 
         Raises NotFound when it is not there, InvalidInput for a name outside the run's folder.
         """
@@ -35,14 +36,22 @@ class RunFiles:
         name = check_path(name or source.name)
         files = {name: source}
         if source.is_dir():
-            inside = sorted(item for item in source.rglob("*") if item.is_file())
+            inside = sorted(item for item in source.rglob("*") if item.is_file() and not self._is_ours(item))
             files = {f"{name}/{item.relative_to(source).as_posix()}": item for item in inside}
-        try:
-            kept = [(to, self._store.put_file(item), item.stat().st_size) for to, item in files.items()]
-        except (OSError, WorkbenchError) as error:
-            self._writer.complain(f"artifact {name} was not kept: {error}")
-        else:
+        kept = []
+        for to, item in files.items():
+            try:
+                sha = self._store.put_file(item)
+                kept.append((to, sha, self._store.size(sha)))  # of what was stored: the file may go on growing
+            except (OSError, WorkbenchError) as error:  # it vanished while the others were copied, or the disk refuses
+                self._writer.complain(f"artifact {to} was not kept: {error}")
+        if kept:
             self._writer.files(kept)
+
+    def _is_ours(self, path: Path) -> bool:
+        """Whether it belongs to the workspace: reading a live database from this process would drop its locks."""
+        resolved = path.resolve()
+        return resolved.is_relative_to(self._root) and not resolved.is_relative_to(self._tmp)
 
     def keep_bytes(self, data: bytes, name: str) -> None:
         """Bytes as a file. Raises InvalidInput for a name outside the run's folder."""

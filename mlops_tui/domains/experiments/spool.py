@@ -49,6 +49,7 @@ RUN_ID_LENGTH = 16
 WRITER_LENGTH = RUN_ID_LENGTH + 1 + 11 + 6
 _HELD_RECORDS = 10_000
 _RECORD_POINTS = 10_000
+_SHOWN = 80
 _INT64 = 2**63
 
 
@@ -97,7 +98,7 @@ class RunWriter:
             try:
                 kept.append([_key(key), None if step is None else _step(step), _number(value)])
             except (TypeError, ValueError, OverflowError) as error:
-                self.complain(f"metric {key!r} was not logged: {error}")
+                self.complain(f"metric {_shown(key)} was not logged: {error}")
         self._number_steps(kept)
         for begun in range(0, len(kept), _RECORD_POINTS):
             points_now = kept[begun : begun + _RECORD_POINTS]
@@ -165,10 +166,10 @@ class RunWriter:
                 text = as_text(value).encode("utf-8", "replace").decode()  # lone surrogates fit no file
                 kept[_key(key)] = text[:limit]
             except (TypeError, ValueError) as error:
-                self.complain(f"{kind[:-1]} {key!r} was not logged: {error}")
+                self.complain(f"{kind[:-1]} {_shown(key)} was not logged: {error}")
                 continue
             if len(text) > limit:
-                self.complain(f"{kind[:-1]} {key!r} was cut to {limit} characters")
+                self.complain(f"{kind[:-1]} {_shown(key)} was cut to {limit} characters")
         if kept:
             self._append([kind, clock.now_ms(), kept])
 
@@ -211,6 +212,11 @@ def as_text(value: Any) -> str:
         except (TypeError, ValueError):
             return str(plain)
     return str(plain)
+
+
+def _shown(key: Any) -> str:
+    text = repr(key)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def _key(key: Any) -> str:

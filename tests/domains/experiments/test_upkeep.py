@@ -13,7 +13,7 @@ from mlops_tui.core.lake import Lake
 from mlops_tui.domains.experiments import archiving
 from mlops_tui.domains.experiments.files import RunFiles
 from mlops_tui.domains.experiments.points_store import PointsStore
-from mlops_tui.domains.experiments.records import MAX_NOTE, RunState
+from mlops_tui.domains.experiments.records import MAX_NOTE
 from mlops_tui.domains.experiments.spool import RunWriter
 from mlops_tui.workbench import Workbench
 
