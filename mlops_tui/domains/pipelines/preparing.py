@@ -44,12 +44,18 @@ def codes_for(settings: Preprocess, *, trees: bool, labelled: bool) -> str:
 
 
 def build(
-    frame: pd.DataFrame, *, trees: bool, settings: Preprocess | None = None, labelled: bool = True
+    frame: pd.DataFrame,
+    *,
+    trees: bool,
+    settings: Preprocess | None = None,
+    labelled: bool = True,
+    continuous: bool = False,
 ) -> ColumnTransformer:
     """Build the unfitted transformer for rows like `frame`.
 
     Numbers: median for a gap with a column that says so (trees: the mean), scaled unless trees read them. Levels: one column
-    each, rare and unknown ones together. Many levels: see `codes_for`. Times: their parts. Texts: weights of their words.
+    each, rare and unknown ones together. Many levels: see `codes_for`; a `continuous` target has one mean, also when it is a
+    count, which would pass for a class. Times: their parts. Texts: weights of their words.
     """
     settings = settings or Preprocess()
     groups: dict[str, list[str]] = {}
@@ -59,7 +65,7 @@ def build(
     steps = {
         "number": _numbers(settings, trees),
         "level": make_pipeline(Texts(), one_hot),
-        "many-levels": make_pipeline(Texts(), _codes(codes_for(settings, trees=trees, labelled=labelled))),
+        "many-levels": make_pipeline(Texts(), _codes(codes_for(settings, trees=trees, labelled=labelled), continuous)),
         "time": make_pipeline(DatetimeParts(), SimpleImputer()),
         "text": Words(settings.text_features),
     }
@@ -86,10 +92,10 @@ def _numbers(settings: Preprocess, trees: bool) -> Any:
     return make_pipeline(gaps, scaler()) if scaler else gaps
 
 
-def _codes(how: str) -> Any:
+def _codes(how: str, continuous: bool) -> Any:
     if how == "ordinal":
         return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    return TargetEncoder() if how == "target" else Hashed()
+    return TargetEncoder(target_type="continuous" if continuous else "auto") if how == "target" else Hashed()
 
 
 def _distinct(parts: Sequence[tuple[str, Any, list[str]]]) -> list[tuple[str, Any, list[str]]]:

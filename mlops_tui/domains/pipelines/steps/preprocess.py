@@ -30,7 +30,9 @@ def run(work: Work) -> dict[str, Any]:
         raise InvalidInput("Every input has one value only; there is nothing to learn.", hint="Check the features.")
     # A missing label is no value a mean could be taken of, so rows without one are coded without the target too.
     labelled = work.recipe.labelled and work.recipe.model.task != "semi-supervised"
-    work.write_object("transformer", preparing.build(rows, trees=trees, settings=settings, labelled=labelled))
+    continuous = work.recipe.model.task == "regression"
+    made = preparing.build(rows, trees=trees, settings=settings, labelled=labelled, continuous=continuous)
+    work.write_object("transformer", made)
     counts = {kind: list(found.values()).count(kind) for kind in dict.fromkeys(found.values())}
     for name, kind in found.items():
         work.say(f"{name}: {kind}")
