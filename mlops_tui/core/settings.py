@@ -51,6 +51,7 @@ class Serving(Struct, forbid_unknown_fields=True, frozen=True):
 class Tracking(Struct, forbid_unknown_fields=True, frozen=True):
     """[tracking] The tracking server for MLflow clients."""
 
+    serve: bool = False  # whether the daemon keeps it running
     host: str = "127.0.0.1"
     port: Port = 5000
 

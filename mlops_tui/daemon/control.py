@@ -45,9 +45,9 @@ def info_path(workspace: Workspace) -> Path:
     return workspace.run / "daemon.json"
 
 
-def gateway_path(workspace: Workspace) -> Path:
-    """The gateway that the daemon supervises; `gateway.json` beside it is the gateway's own, while it answers."""
-    return workspace.run / "supervised-gateway.json"
+def gateway_path(workspace: Workspace, name: str = "gateway") -> Path:
+    """The server that the daemon supervises; `gateway.json` beside it is the gateway's own, while it answers."""
+    return workspace.run / f"supervised-{name}.json"
 
 
 def status(workspace: Workspace) -> Status:

@@ -1,4 +1,4 @@
-"""Keeping the inference gateway alive while any deployment wants it. It outlives the daemon; the next one adopts it."""
+"""Keeping a server alive while it is wanted: the inference gateway, the tracking server. It outlives the daemon; the next one adopts it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from mlops_tui.core import processes
 from mlops_tui.core.identity import Identity
@@ -15,15 +17,31 @@ from mlops_tui.daemon.control import gateway_path
 
 MODULE = "mlops_tui.web.inference"
 MARK = "MLOPS_GATEWAY_OF"
+TRACKING_MODULE = "mlops_tui.web.tracking"
+TRACKING_MARK = "MLOPS_TRACKING_OF"
 STEADY_S = 60.0  # after so long a life, earlier failures are forgotten
 LONGEST_PAUSE_S = 60.0
 _LOG_BYTES = 5_000_000
 
 
-class Gateway:
-    """The gateway of one workspace as its daemon sees it.
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Which server: what it is called, its module, the variable that marks its process, and what starts and ends it."""
 
-    `wanted` says whether any deployment should run; `foreign` whether a gateway that someone started by hand serves already.
+    name: str
+    module: str
+    mark: str
+    unwanted: str
+
+
+GATEWAY = Kind("gateway", MODULE, MARK, "no deployment wants the gateway")
+TRACKING = Kind("tracking", TRACKING_MODULE, TRACKING_MARK, "the setting tracking.serve is off")
+
+
+class Gateway:
+    """A server of one workspace as its daemon sees it.
+
+    `wanted` says whether it should run; `foreign` whether one that someone started by hand serves already.
     """
 
     def __init__(
@@ -33,13 +51,15 @@ class Gateway:
         wanted: Callable[[], bool],
         foreign: Callable[[], bool] = lambda: False,
         command: list[str] | None = None,
+        kind: Kind = GATEWAY,
     ) -> None:
         self._workspace = workspace
         self._log = log
         self._wanted = wanted
         self._foreign = foreign
-        self._command = command or processes.python_module(MODULE, "--workspace", str(workspace.root))
-        self._path = gateway_path(workspace)
+        self._kind = kind
+        self._command = command or processes.python_module(kind.module, "--workspace", str(workspace.root))
+        self._path = gateway_path(workspace, kind.name)
         self._child: subprocess.Popen[bytes] | None = None
         self._who: Identity | None = None
         self._began = 0.0
@@ -52,7 +72,7 @@ class Gateway:
         alive = self._alive()
         if not self._wanted():
             if alive:
-                self._log.info("no deployment wants the gateway; stopping it")
+                self._log.info("%s; stopping it", self._kind.unwanted)
                 self.stop()
             return
         if alive:
@@ -78,18 +98,18 @@ class Gateway:
             self._who = self._find()
             self._began = time.monotonic()
             if self._who is not None:
-                self._log.info("found the gateway running (pid %d)", self._who.pid)
+                self._log.info("found the %s running (pid %d)", self._kind.name, self._who.pid)
         return self._who is not None and processes.is_alive(self._who)
 
     def _find(self) -> Identity | None:
-        """The gateway an earlier daemon left, also when that was killed before it could write the identity down."""
+        """The one an earlier daemon left, also when that was killed before it could write the identity down."""
         who = processes.load_identity(self._path)
         if who is not None and processes.is_alive(who):
             return who
         if not self._searched:  # once: reading every process's environment costs 8 ms
             self._searched = True
-            mine = processes.marked(MARK, str(self._workspace.root))
-            found = [one for one in mine if MODULE in processes.command_line(one)]
+            mine = processes.marked(self._kind.mark, str(self._workspace.root))
+            found = [one for one in mine if self._kind.module in processes.command_line(one)]
             for one in found:
                 processes.save_identity(self._path, one)
                 return one
@@ -97,10 +117,10 @@ class Gateway:
 
     def _start(self) -> None:
         self._path.unlink(missing_ok=True)
-        path = self._workspace.logs / "gateway.log"
+        path = self._log_file
         if path.exists() and path.stat().st_size > _LOG_BYTES:
-            path.replace(path.with_name("gateway.log.1"))
-        environment = processes.package_environment() | {MARK: str(self._workspace.root)}
+            path.replace(path.with_name(f"{path.name}.1"))
+        environment = processes.package_environment() | {self._kind.mark: str(self._workspace.root)}
         with path.open("ab") as output:
             self._child = subprocess.Popen(
                 self._command,
@@ -118,13 +138,15 @@ class Gateway:
             self._note_end()
             return
         processes.save_identity(self._path, self._who)
-        self._log.info("started the gateway (pid %d)", self._child.pid)
+        self._log.info("started the %s (pid %d)", self._kind.name, self._child.pid)
 
     def _note_end(self) -> None:
         self._failures += 1
         pause = min(0.5 * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_S)
         self._not_before = time.monotonic() + pause
-        self._log.warning("the gateway ended; next start in %.1f s. Its last words: %s", pause, self._last_words())
+        self._log.warning(
+            "the %s ended; next start in %.1f s. Its last words: %s", self._kind.name, pause, self._last_words()
+        )
         self._forget()
 
     def _forget(self) -> None:
@@ -133,9 +155,13 @@ class Gateway:
         self._child, self._who = None, None
         self._path.unlink(missing_ok=True)
 
+    @property
+    def _log_file(self) -> Path:
+        return self._workspace.logs / f"{self._kind.name}.log"
+
     def _last_words(self) -> str:
         try:
-            with (self._workspace.logs / "gateway.log").open("rb") as file:
+            with self._log_file.open("rb") as file:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - 2000))
                 lines = file.read().decode(errors="replace").strip().splitlines()
         except OSError:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mlops_tui.core import locks
 from mlops_tui.core.errors import WorkbenchError
 from mlops_tui.core.workspace import Workspace
-from mlops_tui.daemon.gateway import Gateway
+from mlops_tui.daemon.gateway import TRACKING, Gateway
 from mlops_tui.domains.jobs.records import JobState
 from mlops_tui.domains.schedules.ticker import Ticker
 from mlops_tui.workbench import Workbench
@@ -54,11 +54,13 @@ class Daemon:
         self._synced: list[tuple[str, int]] | None = None
         self._ticker = Ticker(self._ring)
         self._gateway = Gateway(workspace, log, self._serving_wanted, self._serving_elsewhere)
+        self._tracking = Gateway(workspace, log, lambda: self._settings.tracking.serve, kind=TRACKING)
         pace = self._settings.daemon
         self._tasks = [
             Task("jobs", 1.0, self._jobs, on_change=True),
             Task("schedules", 5.0, self._schedules, on_change=True),
             Task("gateway", 1.0, self._gateway.step, on_change=True),
+            Task("tracking", 1.0, self._tracking.step),
             Task("hardware", self._settings.hardware.interval_s, self._hardware),
             Task("experiments", 2.0, self._experiments),
             Task("features", 1.0, self._features),
@@ -141,6 +143,7 @@ class Daemon:
         self._log.info("stopping: %s", self._stopping or "an error")
         self._ticker.stop()
         self._guarded("gateway", self._gateway.stop)
+        self._guarded("tracking", self._tracking.stop)
         self._guarded("hardware", lambda: _ignore(self._bench.hardware.flush()))
         self._bench.close()
         self._log.info("daemon stopped")

@@ -12,7 +12,7 @@ import pytest
 from mlops_tui.core import processes
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.daemon.control import gateway_path, status
-from mlops_tui.daemon.gateway import MODULE, Gateway
+from mlops_tui.daemon.gateway import MODULE, TRACKING, Gateway
 
 LOG = logging.getLogger("test")
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)", MODULE]
@@ -81,3 +81,23 @@ def test_its_last_words_are_in_the_log(workspace: Workspace, caplog: pytest.LogC
     command = [sys.executable, "-c", "raise SystemExit('port 8080 is in use')"]
     gateway = Gateway(workspace, LOG, lambda: True, command=command)
     until(lambda: (gateway.step(), "port 8080 is in use" in caplog.text)[1])
+
+
+def test_the_tracking_server_is_kept_alive_beside_the_gateway(workspace: Workspace, gateway: Gateway) -> None:
+    wanted = True
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", TRACKING.module]
+    tracking = Gateway(workspace, LOG, lambda: wanted, command=sleeper, kind=TRACKING)
+    gateway.step()
+    tracking.step()
+    first = processes.load_identity(gateway_path(workspace, "tracking"))
+    assert first is not None
+    assert first.pid != status(workspace).gateway_pid
+    gateway_path(workspace, "tracking").unlink()  # killed before it could write the identity down
+    second = Gateway(workspace, LOG, lambda: wanted, command=sleeper, kind=TRACKING)
+    second.step()
+    assert processes.load_identity(gateway_path(workspace, "tracking")) == first
+    wanted = False
+    second.step()
+    assert processes.load_identity(gateway_path(workspace, "tracking")) is None
+    assert status(workspace).gateway_pid is not None
+    tracking.stop()
