@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from mlops_tui.domains.jobs.records import JobState
-from mlops_tui.domains.pipelines.records import GateCheck, GateVerdict, Outcome, RunState
+from mlops_tui.domains.pipelines.records import GateCheck, GateVerdict, Outcome, RunState, Trial
 from mlops_tui.domains.pipelines.store import PipelinesStore
 
 
@@ -103,6 +103,46 @@ def test_following_prints_the_verdict_too(bikes, ends):
     code, out, _ = bikes("pipelines", "run", "bikes", "--follow")
     assert code == 1
     assert "state           blocked" in out
+
+
+def test_the_gate_of_a_run_is_shown_with_its_word_as_exit_code(bikes, ends):
+    ends(RunState.BLOCKED, Outcome.BLOCKED)
+    bikes("pipelines", "run", "bikes", "--wait")
+    code, out, _ = bikes("pipelines", "gate", "bikes")
+    assert code == 1
+    assert "gate: blocked - rmse is 3, wanted <= 2" in out
+    assert json.loads(bikes("pipelines", "gate", "bikes", "--json")[1])["checks"][0]["value"] == 3.0
+    assert bikes("pipelines", "gate", "bikes", "--override", " ")[0] == 5
+
+
+def test_a_gate_that_was_never_asked_has_nothing_to_say(bikes):
+    assert "has not run yet" in bikes("pipelines", "gate", "bikes")[2]
+    assert bikes("pipelines", "gate", "beef")[0] == 3
+
+
+def test_a_run_says_one_thing_to_run(bikes):
+    assert bikes("pipelines", "run")[0] == 2
+    assert bikes("pipelines", "run", "bikes", "--like", "abcd")[0] == 2
+    assert bikes("pipelines", "run", "--like", "abcd")[0] == 3
+    assert bikes("pipelines", "run", "--resume", "abcd")[0] == 3
+
+
+def test_the_settings_a_search_tried_are_listed(bikes, ends, workbench):
+    ends(RunState.SUCCEEDED, Outcome.BLESSED)
+    bikes("pipelines", "run", "bikes", "--wait")
+    assert "No settings were searched" in bikes("pipelines", "trials", "bikes")[2]
+    store, run = PipelinesStore(workbench.context), workbench.pipelines.runs("bikes")[0]
+    with workbench.context.catalog.write() as tx:
+        store.begin_study(tx, run.id, "study")
+        store.put_trial(tx, "study", Trial(0, "done", {"depth": 3, "rate": 0.125}, 1.5, [1.0, 2.0], run=run.id))
+        store.put_trial(tx, "study", Trial(1, "pruned", {"depth": 9, "rate": 0.5}, None, [4.0], run=run.id))
+    code, out, _ = bikes("pipelines", "trials", run.id[:8])
+    assert code == 0
+    assert "depth 3, rate 0.125" in out
+    assert [item["state"] for item in json.loads(bikes("pipelines", "trials", "bikes", "--json")[1])] == [
+        "done",
+        "pruned",
+    ]
 
 
 def test_an_unknown_pipeline_is_not_found_with_the_nearest_name(bikes):

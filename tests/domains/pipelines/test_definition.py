@@ -176,3 +176,105 @@ def test_a_missing_section_is_named():
 def test_a_regression_cannot_be_stratified():
     text = MINIMAL.replace("classification", "regression") + '[split]\nby = "stratified"\n'
     assert "only classes can be stratified" in messages(text)[0]
+
+
+# Everything this release adds to the example of the interfaces page.
+MORE = (
+    FULL.replace('method = "random"', 'method = "sobol"\nfolds = "time"')
+    + """
+[preprocess]
+categories = "hash"
+[preprocess.columns]
+city = "sklearn.preprocessing.OrdinalEncoder"
+age = "number"
+[select]
+method = "k_best"
+[calibrate]
+method = "isotonic"
+[evaluate.threshold]
+by = "cost"
+false_negative = 5
+[explain]
+top = 3
+[fairness]
+sensitive = ["sex"]
+demographic_parity = 0.1
+[[tests]]
+name = "sex does not matter"
+kind = "invariance"
+column = "sex"
+values = ["f", "m"]
+within = 0.01
+[[tests]]
+name = "good everywhere"
+kind = "minimum"
+metric = "recall"
+slice = { country = "de" }
+at_least = 0.7
+"""
+)
+
+
+def test_what_a_definition_asks_for_are_its_steps():
+    assert parse(MINIMAL, "churn.toml").plan == (
+        *("load", "check", "split", "preprocess", "train", "evaluate", "gate", "register", "deploy"),
+    )
+    recipe = parse(MORE, "churn.toml")
+    assert set(recipe.plan) - set(parse(MINIMAL, "churn.toml").plan) == {
+        "select",
+        "tune",
+        "calibrate",
+        "explain",
+        "test",
+    }
+    assert recipe.evaluate.threshold.false_negative == 5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "false_negative = 5",
+            "false_negativ = 5",
+            "evaluate.threshold.false_negativ: unknown key. Did you mean 'false_neg",
+        ),
+        ('by = "cost"', 'by = "costs"', "evaluate.threshold.by: 'costs' is none of f1, accuracy"),
+        (
+            'age = "number"',
+            'age = "numbr"',
+            "preprocess.columns.age: 'numbr' is no way to prepare a column. Did you mean",
+        ),
+        ('folds = "time"', 'folds = "group"', "tune.folds: folds by group need [split] group"),
+        ('sensitive = ["sex"]', "sensitive = []", "fairness.sensitive: name at least one column"),
+        ("demographic_parity = 0.1", "error_gap = 1.0", "fairness.error_gap: error_gap is for a regression"),
+        ('values = ["f", "m"]', "", "tests[1]: a test of invariance needs values"),
+        ('metric = "recall"', 'metric = "recal"', "tests[2].metric: 'recal' is no classification metric. Did you mean"),
+        ("at_least = 0.7", "", "tests[2]: a test of a minimum needs at_least or at_most"),
+        ('task = "classification"', 'task = "regression"', "calibrate.method: only a classification has probabilities"),
+        ('preprocess = "auto"', 'preprocess = "scale"', "model.preprocess: write auto, none, file.py:function"),
+    ],
+)
+def test_a_mistake_in_a_newer_section_is_named_where_it_stands(old, new, expected):
+    assert old in MORE
+    found = messages(MORE.replace(old, new, 1))
+    assert any(message.partition(" ")[2].startswith(expected) for message in found), found
+
+
+@pytest.mark.parametrize(
+    ("task", "extra", "expected"),
+    [
+        ("clustering", '[select]\nmethod = "k_best"\n', "k_best needs a target"),
+        ("clustering", "[explain]\n", "importance is measured by the target"),
+        ("anomaly", '[tune]\nmethod = "random"\n[tune.space]\nx = [1]\n', "a search needs a target"),
+        ("semi-supervised", "", "semi-supervised needs target = COLUMN"),
+    ],
+)
+def test_a_task_without_a_target_is_told_what_needs_one(task, extra, expected):
+    text = MINIMAL.replace("classification", task).replace('target = "left"\n', "") + extra
+    assert any(expected in message for message in messages(text)), messages(text)
+
+
+def test_without_labels_an_outlier_detector_is_judged_by_what_needs_none():
+    text = MINIMAL.replace("classification", "anomaly").replace('target = "left"\n', "")
+    assert parse(text, "x.toml").primary == "stability"
+    assert "'roc_auc' is no anomaly metric" in messages(text + '[evaluate]\nprimary = "roc_auc"\n')[0]

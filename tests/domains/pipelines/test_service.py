@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
+from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
 from mlops_tui.domains.pipelines import runner
 from mlops_tui.domains.pipelines.records import STEPS
 from mlops_tui.domains.pipelines.work import Skip
@@ -246,3 +246,59 @@ def test_the_files_of_old_runs_go_and_their_rows_stay(pipelines, steps, clock):
     assert pipelines.prune() == 1
     assert not pipelines.folder(run.id).exists()
     assert pipelines.get_run(run.id).state == run.state
+
+
+def test_a_waiting_run_is_let_through_by_a_person_with_a_reason(pipelines, steps, workbench):
+    steps["gate"] = lambda: {"verdict": verdict("needs_person")}
+    run, _ = execute(pipelines)
+    with pytest.raises(InvalidInput, match="needs a reason"):
+        pipelines.override(run.id, " ")
+    decided = pipelines.override(run.id, "we looked at it")
+    assert (decided.state, decided.verdict.outcome) == ("succeeded", "blessed")
+    assert decided.verdict.checks[-1].name == "override"
+    assert decided.verdict.reason.startswith("tester decided: we looked at it")
+    (entry,) = [entry for entry in workbench.audit.list(kind="pipeline_run") if entry.verb == "override"]
+    assert (entry.name, entry.why) == (run.id, "we looked at it")
+    with pytest.raises(NotAllowed, match="nothing to override"):
+        pipelines.override(run.id, "again")
+
+
+def test_a_blocked_run_is_overridden_by_running_it_again_past_the_gate(pipelines, steps):
+    steps["gate"] = lambda: {"verdict": verdict("blocked")}
+    run, _ = execute(pipelines)
+    again = pipelines.run_of_job(pipelines.override(run.id, "the market changed"))
+    assert again.options["override"] == {"by": "tester", "why": "the market changed"}
+    assert again.cause == {"kind": "override", "run": run.id, "why": "the market changed"}
+    assert pipelines.definition_of(again.id) == pipelines.definition_of(run.id)
+
+
+def test_a_run_is_resumed_from_its_own_definition_when_it_has_ended(pipelines, steps, workbench):
+    steps["train"] = lambda: os._exit(1)
+    run, _ = execute(pipelines)
+    path = workbench.workspace.pipelines / "bikes.toml"
+    path.write_text(path.read_text().replace("200", "300"))
+    again = pipelines.run_of_job(pipelines.resume(run.id))
+    assert pipelines.definition_of(again.id) == pipelines.definition_of(run.id)
+    with pytest.raises(NotAllowed, match="is queued"):
+        pipelines.resume(again.id)
+
+
+def test_a_run_like_another_reads_what_that_one_read_and_ends_after_its_scores(pipelines, steps, workbench):
+    steps["load"] = lambda: {"snapshots": ["labels@1"]}
+    scores = iter([{"rmse": 1.0}, {"rmse": 1.5}])
+    first, second = next(scores), next(scores)
+    steps["evaluate"] = lambda: {"metrics": first}
+    run, _ = execute(pipelines)
+    workbench.features.ingest("labels", [{"id": 9, "x": 1.0, "count": 2}])
+    job = pipelines.run_like(run.id)
+    like = pipelines.run_of_job(job)
+    assert like.options == {"cache": False, "like": run.id, "pins": ["labels@1"]}
+    assert [step.name for step in like.steps] == ["load", "check", "split", "preprocess", "train", "evaluate"]
+    pipelines.execute(like.id, lambda done, total, note: None)
+    assert pipelines.get_run(like.id).state == "succeeded"
+    steps["evaluate"] = lambda: {"metrics": second}
+    other = pipelines.run_of_job(pipelines.run_like(run.id))
+    pipelines.execute(other.id, lambda done, total, note: None)
+    ended = pipelines.get_run(other.id)
+    assert (ended.state, ended.facts["like"]["differences"]) == ("blocked", ["rmse 1.0 -> 1.5"])
+    assert ended.version == ""
