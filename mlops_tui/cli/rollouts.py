@@ -84,13 +84,8 @@ def canary(
         return
     if weight is not None:
         raise click.UsageError("Give either --weight or --steps.")
-    changes = {
-        "bake_s": parse_span(bake) / 1000 if bake else None,
-        "min_requests": min_requests,
-        "error_margin": margin,
-        "alpha": alpha,
-    }
-    rules = dataclasses.replace(_rules(), **{key: value for key, value in changes.items() if value is not None})
+    span = parse_span(bake) / 1000 if bake else 0
+    rules = _rules(bake_s=span, min_requests=min_requests or 0, margin=margin or 0, alpha=alpha or 0)
     one = workbench.serving.rollouts.start(name, reference, _steps(steps), rules=rules, to=to, why=why)
     if as_json:
         emit_one(one, as_json=True)
@@ -154,10 +149,10 @@ def list_rollouts(workbench: Workbench, name: str | None, as_json: bool) -> None
     emit(rows, ROLLOUTS, as_json=as_json, empty=empty)
 
 
-def _rules() -> Any:
+def _rules(**given: float) -> Any:
     from mlops_tui.domains.serving.rollout import Rules  # lists need nothing of it
 
-    return Rules()
+    return Rules.of(**given)
 
 
 def _steps(text: str) -> list[float]:

@@ -48,6 +48,13 @@ class Rules:
     slow_margin: float = 0.05
     wrong_margin: float = 0.05
 
+    @classmethod
+    def of(cls, *, bake_s: float = 0, min_requests: int = 0, margin: float = 0, alpha: float = 0) -> Rules:
+        """Rules from what was said; 0 stands for the default. One `margin` for all: that of errors, and no less for the others."""
+        given = {"bake_s": bake_s, "min_requests": min_requests, "error_margin": margin, "alpha": alpha}
+        others = {name: max(margin, getattr(cls(), name)) for name in ("slow_margin", "wrong_margin")}
+        return cls(**{name: value for name, value in given.items() if value}, **others)  # type: ignore[arg-type]
+
     def margin(self, kind: str) -> float:
         return {ERRORS: self.error_margin, SLOW: self.slow_margin, WRONG: self.wrong_margin}[kind]
 
