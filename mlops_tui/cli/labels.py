@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import csv
+import json
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -16,6 +18,7 @@ from mlops_tui.cli.output import (
     why_option,
     yes_option,
 )
+from mlops_tui.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from mlops_tui.domains.labels.records import Item
@@ -166,6 +169,27 @@ def put(
         say(f"Row {position} is {label}, says {given.labeller}.")
 
 
+@labels.command("load")
+@click.argument("name")
+@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
+@labeller_option
+@json_option
+@pass_workbench
+def load(workbench: Workbench, name: str, file: TextIO, labeller: str | None, as_json: bool) -> None:
+    """Take labels made elsewhere in, all or none: CSV or JSON lines with position (or the keys), label, labeller, note.
+
+    FILE may be - for standard input, which is JSON lines.
+
+    \b
+    Example: mlops labels load bad_orders labels.csv --labeller ana
+    """
+    given = workbench.labels.put_many(name, _rows(file), labeller=labeller)
+    if as_json:
+        emit_one({"labels": len(given)}, as_json)
+    else:
+        say(f"{len(given)} labels are in {name}.")
+
+
 @labels.command("skip")
 @click.argument("name")
 @click.argument("position", type=int, metavar="ROW")
@@ -285,6 +309,25 @@ def remove(workbench: Workbench, name: str, why: str, yes: bool) -> None:
     confirm(f"Remove {name} with {queue.labels} labels, {queue.unpublished} not published?", yes=yes, typed=name)
     workbench.labels.remove(name, why=why)
     say(f"{name} is removed.")
+
+
+def _rows(file: TextIO) -> list[dict[str, Any]]:
+    """CSV by the ending of the name, else JSON lines. Raises InvalidInput that names the line."""
+    if str(file.name).lower().endswith(".csv"):
+        return list(csv.DictReader(file))
+    rows = []
+    for number, text in enumerate(file, 1):
+        if text.strip():
+            try:
+                row = json.loads(text)
+            except ValueError as error:
+                raise InvalidInput(
+                    f"Line {number} is not JSON: {error}.", hint="One object a line, or a .csv file."
+                ) from error
+            if not isinstance(row, dict):
+                raise InvalidInput(f"Line {number} is no object.", hint='Write {"position": 1, "label": "good"}')
+            rows.append(row)
+    return rows
 
 
 def _flat(item: Item) -> dict[str, Any]:

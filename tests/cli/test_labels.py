@@ -33,6 +33,18 @@ def test_a_script_labels_a_queue_to_its_end_and_publishes(mlops, orders):
     assert "bad_labels" in mlops("features", "list")[1]
 
 
+def test_labels_are_loaded_from_files(mlops, orders, tmp_path):
+    mlops("labels", "create", "bad", "orders", "-c", "good", "-c", "bad")
+    (tmp_path / "a.csv").write_text("id,label,labeller,note\n0,good,ben,old\n1,bad,,\n")
+    (tmp_path / "a.jsonl").write_text('{"position": 1, "label": "bad", "labeller": "cleo"}\n\n')
+    (tmp_path / "b.jsonl").write_text("[1]\n")
+    assert mlops("labels", "load", "bad", str(tmp_path / "a.csv"))[2] == "2 labels are in bad.\n"
+    assert mlops("labels", "load", "bad", str(tmp_path / "a.jsonl"), "--json")[0] == 0
+    assert mlops("labels", "load", "bad", str(tmp_path / "b.jsonl"))[0] == 5
+    shown = json.loads(mlops("labels", "show", "bad", "--json")[1])
+    assert {one["labeller"] for one in shown["labels"]} == {"ana", "ben", "cleo"}
+
+
 def test_lists_and_agreement_are_tables_for_people(mlops, orders):
     assert "No label queues yet" in "".join(mlops("labels", "list")[1:])
     mlops("labels", "create", "bad", "orders", "-c", "good", "-c", "bad", "--votes", "2")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
-from typing import TypeVar
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from mlops_tui.core import clock
 from mlops_tui.core.context import Context
@@ -188,6 +189,22 @@ class Labels:
             )
         return self._put(queue, position, label, labeller, note, at)
 
+    def put_many(
+        self, name: str, rows: Iterable[Mapping[str, Any]], *, labeller: str | None = None
+    ) -> builtins.list[Label]:
+        """Labels made elsewhere, all of them or, on InvalidInput, none.
+
+        Each row has `label` (nothing for skipped), the row's `position` or its key columns, and perhaps `labeller`, `note` and
+        `labelled_at` (ms or ISO 8601). Raises NotFound, InvalidInput with the number of the row that is wrong.
+        """
+        from mlops_tui.domains.labels.loading import Loading
+
+        queue = self.get(name)
+        loading = Loading(queue, self._store.items(queue), labeller or self._context.actor, self._context.now())
+        wanted = [loading.label(number, row) for number, row in enumerate(rows, 1)]
+        with self._context.catalog.write() as tx:
+            return [dataclasses.replace(one, id=self._store.put(tx, queue, one)) for one in wanted]
+
     def skip(self, name: str, position: int, *, labeller: str | None = None, note: str = "") -> Label:
         """Leave a row to others; this person is not asked again."""
         return self._put(self.get(name), position, None, labeller, note, None)
@@ -298,7 +315,7 @@ class Labels:
         given = Label(position, label, who, note.strip(), self._context.now() if at is None else at)
         with self._context.catalog.write() as tx:
             number = self._store.put(tx, queue, given)
-        return Label(given.position, given.label, given.labeller, given.note, given.at, number)
+        return dataclasses.replace(given, id=number)
 
     def _item(self, queue: Queue, position: int) -> Item:
         item = self._store.item(queue, position)

@@ -74,6 +74,24 @@ def test_a_label_counts_at_once_and_the_next_row_comes(room, clock):
     assert (progress.done, progress.skipped, progress.left, progress.labelled) == (1, 1, 10, 1)
 
 
+def test_labels_made_elsewhere_come_all_or_none(room, clock):
+    make(room, order="given")
+    key = {"id": 1, "at": "2025-10-02T00:00:00Z"}
+    rows = [{"position": 1, "label": "good"}, {"position": "4", "label": "", "labeller": "ben"}]
+    wrong = [{"position": 1, "label": "god"}, {"position": 13, "label": "good"}, {"label": "good"}, {**key, "id": 77}]
+    for one in wrong:
+        with pytest.raises(InvalidInput, match="Row 3"):
+            room.put_many("bad", [*rows, one])
+    assert room.labels("bad") == []
+    given = room.put_many("bad", rows, labeller="ana")
+    assert [(one.position, one.label, one.labeller) for one in given] == [(1, "good", "ana"), (4, None, "ben")]
+    with pytest.raises(InvalidInput, match="time"):
+        room.put_many("bad", [{**key, "label": "bad", "labelled_at": "soon"}])
+    (keyed,) = room.put_many("bad", [{**key, "label": "bad"}], labeller="cleo")
+    assert (keyed.position, keyed.at) == (2, clock.now)
+    assert room.undo("bad", labeller="ben").label is None
+
+
 def test_undo_goes_back_step_by_step_to_what_was_said_before(room):
     make(room, order="given")
     room.put("bad", 1, "good")
