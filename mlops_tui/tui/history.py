@@ -45,6 +45,11 @@ class History:
         """The place that `back` came from."""
         return self._step(here, self._after, self._before)
 
+    def returned(self, here: Place) -> None:
+        """What lay in front of a place was closed: the place is not behind the user any more."""
+        if self._before and self._before[-1].view == here.view:
+            self._before.pop()
+
     def last(self, here: Place) -> Place | None:
         """The view seen last, wherever that was; twice is here again."""
         found = self._last

@@ -12,7 +12,7 @@ _RULE = re.compile(r"\s*([-*_])(\s*\1){2,}\s*$")
 _EMPHASIS = re.compile(
     r"(\*\*|__)(.+?)\1|(`+)(.+?)\3|(?<![\w*])([*_])(?!\s)(.+?)(?<!\s)\5(?![\w*])|\[([^\]]+)\]\(([^)\s]+)\)"
 )
-_TABLE_RULE = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$")
+_TABLE_RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 
 
 def draw_markdown(text: str, width: int) -> list[Line]:
@@ -79,9 +79,9 @@ def _row(row: str, width: int) -> list[Line]:
 def _hanging(first: str, text: str, width: int, role: str = "text", *, again: bool = False) -> list[Line]:
     """Wrapped text after a mark; emphasis is put in per line, so a span over a line break loses it."""
     out: list[Line] = []
-    for at, piece in enumerate(wrap(text, max(8, width - len(first)))):
+    for at, piece in enumerate(wrap(text.rstrip(), max(8, width - len(first)))):
         mark = first if at == 0 or again else " " * len(first)
-        out.append(((mark, "accent"), *_spans(piece, role)))
+        out.append((*(((mark, "accent"),) if mark else ()), *_spans(piece, role)))
     return out
 
 

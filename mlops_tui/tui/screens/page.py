@@ -10,7 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
 
-from mlops_tui.tui.actions import Situation
+from mlops_tui.tui.actions import PAGES, Situation
 from mlops_tui.tui.history import Place
 from mlops_tui.tui.lines import Line
 from mlops_tui.tui.screens.base import Desk
@@ -170,7 +170,7 @@ class Page(TakesIn):
             super().go(section, key, filter)
             return
         home = self.home
-        if section != self.ID:
+        if section not in PAGES:
             while self.app.screen is not home:
                 self.app.pop_screen()
         home.go(section, key, filter)
@@ -184,4 +184,6 @@ class Page(TakesIn):
 
     async def step_back(self) -> None:
         """Back to what is behind this page."""
+        app = self.workbench_app
         self.app.pop_screen()
+        app.history.returned(app.place)

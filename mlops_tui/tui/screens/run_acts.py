@@ -53,16 +53,18 @@ def rename(desk: Acting, run: Run) -> None:
 
 
 def tag(desk: Acting, runs: Sequence[Run]) -> None:
-    """Ask for a tag and its value; an empty value takes the tag away. Of many runs all get it."""
+    """Ask for ``key=value``; ``key=`` takes the tag away. Of many runs all get it."""
     ids = [one.id for one in runs]
 
     def command(answers: Answers) -> str:
-        what = shlex.quote(f"{answers['key']}={answers['value']}") if answers["value"] else f"--remove {shlex.quote(answers['key'])}"
+        key, _, value = answers["tag"].partition("=")
+        what = shlex.quote(f"{key}={value}") if value else f"--remove {shlex.quote(key)}"
         return f"mlops runs tag {_ids(runs)} {what}"
 
     def chosen(answers: Answers | None) -> None:
         if answers is not None:
-            key, value = answers["key"], answers["value"] or None
+            key, _, given = answers["tag"].partition("=")
+            key, value = key.strip(), given.strip() or None
             before = {one.id: one.tags.get(key) for one in runs}
             back = Undo(
                 command(answers), f"mlops runs tag {_ids(runs)} {key}=...", lambda bench: _retag(bench, key, before)
@@ -70,10 +72,7 @@ def tag(desk: Acting, runs: Sequence[Run]) -> None:
             desk.perform("tag", lambda bench: _tagged(bench.experiments.tag_many(ids, {key: value}), key, value),
                          command=command(answers), undo=back)  # fmt: skip
 
-    fields = (
-        Field("key", "Tag", placeholder="team"),
-        Field("value", "Value", placeholder="empty: taken away", optional=True),
-    )
+    fields = (Field("tag", "Tag", placeholder="team=city; team= takes it away"),)
     desk.app.push_screen(Form(f"Tag {named(runs)}", fields, "Tag", command), chosen)
 
 

@@ -91,7 +91,7 @@ def picture(draw: Callable[[Any, int, int, View | None], Sequence[Line]], record
 
 def draw_summary(one: Summary, width: int, height: int, view: View | None = None) -> list[Line]:
     """State and origin, metrics with their course, parameters; in two columns where there is room."""
-    note = [Text(one.note.splitlines()[0][:300], "text", "Note")] if one.note else []
+    note = [Text(one.note.splitlines()[0].lstrip("# ")[:300], "text", "Note")] if one.note else []
     left: list[Block] = [_head(one, named=width >= SIDE_BY_SIDE), *note]
     params = Grid(("Parameter", "Value"), _pairs(one.params), title="Parameters")
     if one.run.error:

@@ -159,7 +159,7 @@ def _ordered(column: Column, order: str) -> Column:
 
 
 def _marks(one: Any, now: int) -> Span:
-    return (", ".join(f"▲ {word}" for word in one.run.marks), "warn")
+    return (", ".join(one.run.marks), "warn")
 
 
 FIRST = (
@@ -168,7 +168,7 @@ FIRST = (
     _ordered(cells.status("State", lambda one: one.state), "state"),
 )
 LAST = (
-    Column("Look at", _marks, width=26, rank=2),
+    Column("▲", _marks, width=26, rank=2),
     cells.text("By", lambda one: one.user, width=12, rank=8, role="muted"),
     cells.lasted("Took", lambda one: one.started_at, lambda one: one.ended_at, rank=3),
     _ordered(cells.when("Started", lambda one: one.started_at), "started_at"),
