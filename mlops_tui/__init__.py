@@ -18,6 +18,7 @@ from mlops_tui._version import __version__
 if TYPE_CHECKING:
     from mlops_tui.autologging import autolog
     from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, Unavailable, WorkbenchError
+    from mlops_tui.epochs import callback, log_epoch
     from mlops_tui.sdk import (
         ActiveRun,
         active_run,
@@ -55,8 +56,10 @@ __all__ = [
     "active_run",
     "attach_run",
     "autolog",
+    "callback",
     "log_artifact",
     "log_dict",
+    "log_epoch",
     "log_figure",
     "log_input",
     "log_metric",
@@ -75,7 +78,13 @@ __all__ = [
 ]
 
 _ERRORS = {"AlreadyExists", "InvalidInput", "NotAllowed", "NotFound", "Unavailable", "WorkbenchError"}
-_HOMES = {"Workbench": "workbench", "autolog": "autologging", "optimize": "studies.running"}
+_HOMES = {
+    "Workbench": "workbench",
+    "autolog": "autologging",
+    "callback": "epochs",
+    "log_epoch": "epochs",
+    "optimize": "studies.running",
+}
 
 
 def __getattr__(name: str) -> Any:

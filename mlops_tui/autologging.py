@@ -1,4 +1,4 @@
-"""`mlops.autolog()`: scikit-learn estimators log themselves when they are fitted.
+"""`mlops.autolog()`: scikit-learn estimators log themselves when they are fitted, and so do XGBoost and LightGBM.
 
 The `fit` of every estimator class is wrapped once, also of classes defined later. What the wrapper adds happens after the real
 `fit` has returned, and never raises: the first trouble of a kind is said on stderr. A fit that scikit-learn itself calls (a step
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_tui import sdk
+from mlops_tui import autolog_boosters, sdk
 from mlops_tui.domains.experiments.records import RunState
 from mlops_tui.estimator_facts import Given, log_cross_validation, log_fitted
 
@@ -60,6 +60,8 @@ def autolog(
 ) -> None:
     """Have every scikit-learn estimator log parameters, metrics, plots as data and itself when it is fitted.
 
+    `xgboost.train` and `lightgbm.train` log parameters, their curves while they grow, importance and the model's file.
+
     Into the active run, else into a run of its own in `experiment`. A search logs its candidates and `cross_validate` its
     folds as child runs, the best `max_children` of them. `register`: the model that each fitted estimator becomes a version of.
     `disable=True` undoes it. Raises Unavailable without scikit-learn.
@@ -77,6 +79,7 @@ def autolog(
     if not _classes:
         _watch_classes(BaseEstimator)
         _watch_function()
+        _boosters.begin()
 
 
 def _watch_classes(base: Any) -> None:
@@ -143,6 +146,7 @@ def _restore() -> None:
         setattr(module, _FUNCTION, function)
     _classes.clear()
     _functions.clear()
+    _boosters.end()
 
 
 def watch(fit: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -150,11 +154,11 @@ def watch(fit: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs
     if not _choices or _inside.depth or _is_inner(estimator):
         return fit(estimator, *args, **kwargs)
     choices = _choices[0]
-    given = _quietly(lambda: Given.of(fit, estimator, args, kwargs))
+    given = quietly(lambda: Given.of(fit, estimator, args, kwargs))
     with _Logging(choices, type(estimator).__name__) as run, _one_deeper():
         result = fit(estimator, *args, **kwargs)
         if run is not None and given is not None:
-            _quietly(
+            quietly(
                 lambda: log_fitted(run, estimator, given, choices.log_models, choices.register, choices.max_children)
             )
     return result
@@ -168,24 +172,44 @@ def watch_cross_validation(function: Callable[..., Any], args: tuple[Any, ...], 
     with _Logging(_choices[0], f"{type(estimator).__name__} cross-validation") as run, _one_deeper():
         result = function(*args, **kwargs)
         if run is not None:
-            _quietly(lambda: log_cross_validation(run, estimator, result))
+            quietly(lambda: log_cross_validation(run, estimator, result))
     return result
+
+
+def watch_booster(library: str, train: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a training function and log its booster; exactly what it returns or raises comes back."""
+    given = quietly(lambda: autolog_boosters.given_to(train, args, kwargs))
+    if not _choices or _inside.depth or given is None:
+        return train(*args, **kwargs)
+    choices = _choices[0]
+    with _Logging(choices, f"{library}.train", library) as run, _one_deeper():
+        if run is None:
+            return train(*args, **kwargs)
+        quietly(lambda: run.log_params(autolog_boosters.params_of(given)))
+        more = quietly(lambda: autolog_boosters.with_curves(library, given, kwargs, run, quietly))
+        booster = train(*args, **(kwargs if more is None else more))
+        quietly(lambda: autolog_boosters.log_booster(run, library, booster, choices.log_models))
+    return booster
+
+
+_boosters = autolog_boosters.Boosters(watch_booster)
 
 
 class _Logging:
     """The run to log into: the active one, or one that begins and ends here. None when it cannot be had."""
 
-    def __init__(self, choices: Choices, name: str) -> None:
+    def __init__(self, choices: Choices, name: str, library: str = "sklearn") -> None:
         self._choices = choices
         self._name = name
+        self._library = library
         self._own: sdk.ActiveRun | None = None
 
     def __enter__(self) -> sdk.ActiveRun | None:
         active = sdk.active_run()
         if active is not None:
             return active
-        tags = {**self._choices.tags, "autolog": "sklearn"}
-        self._own = _quietly(lambda: sdk.start_run(self._choices.experiment, name=self._name, tags=tags))
+        tags = {**self._choices.tags, "autolog": self._library}
+        self._own = quietly(lambda: sdk.start_run(self._choices.experiment, name=self._name, tags=tags))
         return self._own
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
@@ -193,10 +217,10 @@ class _Logging:
         if run is None:
             return
         if error is None:
-            _quietly(run.finish)
+            quietly(run.finish)
         else:
             text = "".join(traceback.format_exception(error))
-            _quietly(lambda: run.finish(RunState.FAILED, text))
+            quietly(lambda: run.finish(RunState.FAILED, text))
 
 
 def _is_inner(estimator: Any) -> bool:
@@ -216,11 +240,10 @@ def _one_deeper() -> Iterator[None]:
         _inside.depth -= 1
 
 
-def _quietly(action: Callable[[], Any]) -> Any:
+def quietly(action: Callable[[], Any]) -> Any:
     """The result, or None with one line on stderr; numpy's random state stays what it was, and no warning gets out."""
-    import numpy as np
-
-    state = np.random.get_state()  # the user's stream, which must not move
+    numpy = sys.modules.get("numpy")  # where it is not loaded, nobody has a stream
+    state = None if numpy is None else numpy.random.get_state()  # the user's, which must not move
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -235,4 +258,5 @@ def _quietly(action: Callable[[], Any]) -> Any:
                 pass
         return None
     finally:
-        np.random.set_state(state)
+        if numpy is not None:
+            numpy.random.set_state(state)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui.autolog_boosters import curves_of
 from mlops_tui.domains.experiments.records import MAX_PARAM, RunState
 from mlops_tui.domains.experiments.spool import RunWriter
 
@@ -142,6 +143,9 @@ def _log_curves(run: ActiveRun, estimator: Any) -> None:
         values: Any = getattr(last, name, None)
         for step, value in enumerate(values if isinstance(values, Sequence) or hasattr(values, "tolist") else ()):
             run.log_metric(name.rstrip("_"), value, step=step)
+    for key, curve in curves_of(last).items():
+        for step, value in enumerate(curve):
+            run.log_metric(key, value, step=step)
 
 
 def _log_plots(run: ActiveRun, estimator: Any, given: Given) -> None:
