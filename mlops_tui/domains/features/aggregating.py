@@ -36,8 +36,8 @@ class Windows:
     columns: Mapping[str, str]
     wanted: Mapping[str, Aggregate]
 
-    def brought(self, mode: JoinMode) -> pd.DataFrame:
-        """One row per spine row, in its order."""
+    def brought(self, mode: JoinMode, *, exact: bool = False) -> pd.DataFrame:
+        """One row per spine row, in its order; `exact` keeps whole numbers so where some are missing."""
         self._lay_out()
         late = mode == JoinMode.KNOWN and self.table.created is not None
         found = []
@@ -52,7 +52,7 @@ class Windows:
             f"SELECT {shown} FROM (SELECT _row FROM spine)"
             f" LEFT JOIN (SELECT _row, true AS _there FROM moments) USING (_row) {joins} ORDER BY _row",
         )
-        frame: pd.DataFrame = arrow.to_pandas()
+        frame: pd.DataFrame = arrow.to_pandas(integer_object_nulls=exact)
         return frame
 
     @property

@@ -53,6 +53,7 @@ class Part:
     columns: dict[str, str]  # column or aggregate -> name in the result
     ttl: int | None  # ms
     aggregates: Mapping[str, Aggregate] = field(default_factory=dict)
+    exact: bool = False  # whole numbers stay so where some are missing, instead of becoming floats
 
     @property
     def timed(self) -> bool:
@@ -116,7 +117,9 @@ def join(
         brought, report = _join_one(connection, part, mode, len(spine))
         if part.aggregates:
             wanted = {part.columns[name]: one for name, one in part.aggregates.items()}
-            windows = Windows(connection, part.table, part.source, part.snapshot.columns, wanted).brought(mode)
+            windows = Windows(connection, part.table, part.source, part.snapshot.columns, wanted).brought(
+                mode, exact=part.exact
+            )
             brought = pd.concat([brought, windows], axis=1)[list(part.columns.values())]
         brought.index = spine.index
         joined.append(brought)
@@ -154,7 +157,7 @@ def _join_one(
         f" ASOF LEFT JOIN side f ON {same} AND {on}"
         f" LEFT JOIN (SELECT DISTINCT {known_key} FROM side) k ON {exists} ORDER BY s._row",
     )
-    frame = arrow.to_pandas()
+    frame = arrow.to_pandas(integer_object_nulls=part.exact)
     counts = frame["_state"].value_counts()
     matched = frame.loc[frame["_state"] == "matched", "_age"].dropna()
     report = JoinReport(

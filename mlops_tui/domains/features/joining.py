@@ -91,16 +91,16 @@ class Joining(Checking):
         parts: list[engine.Part] = []
         with self._snapshots.held() as hold, self._context.lake.connection() as connection:
 
-            def part(one: Asked, shown: dict[str, str]) -> engine.Part:
+            def part(one: Asked, shown: dict[str, str], *, exact: bool = False) -> engine.Part:
                 lives = one.table.ttl if ttl is None else limit
                 source = hold(one.table, one.snapshot)
-                return engine.Part(one.table, one.snapshot, source, shown, lives, one.aggregates)
+                return engine.Part(one.table, one.snapshot, source, shown, lives, one.aggregates, exact)
 
             for place in range(len(refs)):
                 if place in asked:
                     parts.append(part(asked[place], names[place]))
                 else:
-                    parts += [part(one, _hidden(place, one)) for one in below[place]]
+                    parts += [part(one, _hidden(place, one), exact=True) for one in below[place]]
             frame, reports = engine.join(connection, spine, time, parts, chosen)
         for place, (shown_by, _) in views.items():
             frame = self._transforms.beside(shown_by, frame, names[place], f"_{place}_")

@@ -18,7 +18,7 @@ from mlops_tui.domains.features.served import Served
 from mlops_tui.domains.features.window_store import WindowLayout, questions
 
 _ONE_BY_ONE = 8  # above so many keys one statement for all is cheaper
-_WORDS = {
+WORDS = {
     BIGINT: "a whole number",
     DOUBLE: "a number",
     VARCHAR: "a text",
@@ -195,7 +195,7 @@ def plain_value(name: str, kind: str, value: Any) -> Any:
     if kind == BIGINT and isinstance(value, float) and value.is_integer():  # pandas makes floats of whole numbers
         return int(value)
     if not fits:
-        raise InvalidInput(f"{name} is {value!r}, not {_WORDS[kind]}.", hint=f"The column is {kind}.")
+        raise InvalidInput(f"{name} is {value!r}, not {WORDS[kind]}.", hint=f"The column is {kind}.")
     return float(value) if kind == DOUBLE else int(value) if kind == BOOLEAN else value
 
 

@@ -11,7 +11,7 @@ from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.features import project_code
 from mlops_tui.domains.features.derived_records import Transform
-from mlops_tui.domains.features.looking import plain_value
+from mlops_tui.domains.features.looking import WORDS, plain_value
 from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, quote
 from mlops_tui.domains.features.row_sql import ROW, close_doors
 
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _DTYPES = {BIGINT: "Int64", BOOLEAN: "boolean", DOUBLE: "float64", VARCHAR: "str", TIMESTAMP: "datetime64[us, UTC]"}
-_WORDS = {
-    BIGINT: "a whole number",
-    DOUBLE: "a number",
-    VARCHAR: "a text",
-    BOOLEAN: "true or false",
-    TIMESTAMP: "a time",
-}
 
 
 class Transforms:
@@ -196,29 +189,25 @@ def typed(name: str, values: Any, kind: str) -> Any:
     """
     import pandas as pd
 
+    types = pd.api.types
+    # pandas would make floats of whole numbers in a list where one is missing.
+    series = pd.Series(values, dtype="object") if isinstance(values, list) else pd.Series(values)
+    missing = series.isna()
+    dtype = types.pandas_dtype(_DTYPES[kind])
+    if missing.all():
+        return pd.Series([None] * len(series), dtype=dtype).array
+    number = types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype)
     try:
         if kind == TIMESTAMP:
-            return pd.Series(pd.to_datetime(pd.Series(values), utc=True, format="ISO8601")).dt.as_unit("us").array
-        series = pd.Series(values)
-        missing = series.isna()
-        if missing.all():
-            return pd.Series([None] * len(series), dtype=_DTYPES[kind]).array
-        if kind == VARCHAR:
-            wrong = not all(isinstance(value, str) for value in series[~missing])
-        else:
-            whole = pd.api.types.is_bool_dtype(series[~missing].infer_objects())
-            wrong = whole is not (kind == BOOLEAN)
-        if wrong:
-            raise TypeError
-        if kind in (BIGINT, DOUBLE):
-            series = pd.to_numeric(series.astype("object").where(~missing, None).infer_objects())
-            numbers = not any(isinstance(value, str) for value in pd.Series(values))
-            if not numbers:
-                raise TypeError
-        return series.astype(pd.api.types.pandas_dtype(_DTYPES[kind])).array
+            return pd.Series(pd.to_datetime(series, utc=True, format="ISO8601")).dt.as_unit("us").array
+        if (kind in (BIGINT, DOUBLE) and number) or series.dtype == dtype:
+            return series.astype(dtype).array  # a fraction does not become a whole number: that is a TypeError
     except (TypeError, ValueError, OverflowError) as error:
-        hint = f"The column is {kind}."
-        raise InvalidInput(f"'{name}' has a value that is not {_WORDS[kind]}.", hint=hint) from error
+        raise InvalidInput(f"'{name}' has a value that is not {WORDS[kind]}.", hint=f"The column is {kind}.") from error
+    plain = [None if gone else plain_value(f"'{name}'", kind, one) for one, gone in zip(series, missing, strict=True)]
+    return pd.Series(
+        [None if one is None else bool(one) for one in plain] if kind == BOOLEAN else plain, dtype=dtype
+    ).array
 
 
 def _plain(values: pd.Series) -> pd.Series:

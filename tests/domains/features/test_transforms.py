@@ -252,6 +252,23 @@ def test_types_do_not_depend_on_which_values_are_missing(room, workspace):
     assert {one.values["kinds"] for one in answers} == {"Int64 boolean str datetime64[us, UTC] float64"}
 
 
+def test_large_whole_numbers_stay_exact_beside_missing_ones(room, workspace):
+    large = 2**53 + 1
+    room.create("ids", ["city"], time="t")
+    room.ingest("ids", [{"city": "harbo", "t": "2020-01-01", "id": large}])
+    room.materialize("ids")
+    (workspace.project / "ids.py").write_text(
+        "def last(frame):\n    return frame.assign(last=frame['id'] % 10, text=frame['id'].astype('str'))\n"
+    )
+    room.add_view("by_py", python="ids:last", inputs=["ids:id"])
+    room.add_view("by_sql", sql="id % 10 AS last, id::VARCHAR AS text", inputs=["ids:id"])
+    for name in ("by_py", "by_sql"):
+        found = room.lookup(name, [{"city": "nowhere"}, {"city": "harbo"}])
+        assert [one.values["last"] for one in found] == [None, large % 10]
+        joined = room.join(spine(room), [name])
+        assert (found[1].values["text"], joined["text"].iloc[0]) == (str(large), str(large))
+
+
 def test_a_request_field_of_another_type_is_refused(room):
     request = {"a": "BIGINT", "b": "BOOLEAN", "c": "VARCHAR", "d": "TIMESTAMPTZ", "e": "DOUBLE"}
     room.add_view("plain", sql="a AS x, b AS y, c AS z, d AS at, e AS u", request=request)
