@@ -149,7 +149,7 @@ def list_rollouts(workbench: Workbench, name: str | None, as_json: bool) -> None
     emit(rows, ROLLOUTS, as_json=as_json, empty=empty)
 
 
-def _rules(**given: float) -> Any:
+def _rules(**given: Any) -> Any:
     from mlops_tui.domains.serving.rollout import Rules  # lists need nothing of it
 
     return Rules.of(**given)

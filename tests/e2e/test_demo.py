@@ -29,7 +29,7 @@ def test_the_demo_closes_the_loop_and_a_second_run_goes_on_from_there(tmp_path: 
         "bike-demand/1",
         "predicts worse",
         "started by itself",
-        "bike-demand/2",
+        "bike-demand/2 promoted: errors",
         "0 failed",
         "chain intact",
         "Loop         closed",

@@ -216,7 +216,8 @@ class Demo:
         with Background(
             self.client, self.workbench.registry.version(f"{PIPELINE}/{before}").signature, rows
         ) as background:
-            self._finished(job)
+            if self._finished(job):
+                self._rolled_out()
             after = self.workbench.registry.version(f"{PIPELINE}@champion").version
             if after != before:
                 self._serving(timeout_s=60, version=after)
@@ -226,6 +227,19 @@ class Demo:
         self._event(
             "live", f"{background.sent:,} requests answered while it trained and swapped, {background.failed} failed"
         )
+
+    def _rolled_out(self) -> None:
+        """Wait for the new version to get all the traffic or none, and tell which and why."""
+        until = time.monotonic() + 60
+        rollouts = self.workbench.serving.rollouts
+        while rollouts.current(PIPELINE) is not None and time.monotonic() < until:
+            time.sleep(0.2)
+        held = rollouts.current(PIPELINE)
+        if held is not None:
+            self._event("canary", f"{held[0].ref} stays at {held[0].share:g} % for now: {held[1].reason}")
+            return
+        for one in rollouts.list(PIPELINE, limit=1):
+            self._event("canary", f"{one.ref} {one.state}: {one.reason}")
 
     def _monitored(self) -> Any:
         """The report whose window ends after everything sent so far; None when it does not come in time."""

@@ -63,7 +63,7 @@ class Story:
         if self.compared:
             stale, served = self.compared["stale_rmsle"], self.compared["served_rmsle"]
             lines.append(f"Last months  RMSLE {stale:.3f} stale, {served:.3f} served ({self.compared['months']})")
-        closed = "closed: wrong answers seen, alerted, retrained, gated, served"
+        closed = "closed: wrong answers seen, alerted, retrained, gated, tried on part of the traffic, served"
         lines.append(f"Loop         {closed if self.closed else 'NOT closed'}")
         return "\n".join(lines)
 
