@@ -155,6 +155,7 @@ def _table(workbench: Workbench, run: Run, metrics: dict[str, LatestMetric], on:
     """Name, newest value, course and range of each metric, as far as the width goes."""
     from mlops_tui.tui import lines
     from mlops_tui.tui.charts.small import sparkline
+    from mlops_tui.tui.screens.run_curves import course
 
     label = min(max((len(key) for key in metrics), default=0), max(8, on.width // 3))
     out: list[Line] = []
@@ -163,13 +164,10 @@ def _table(workbench: Workbench, run: Run, metrics: dict[str, LatestMetric], on:
         room = min(SPARK, on.width - lines.width(found) - 2)
         if one.count > 1 and room >= 8:
             points = workbench.experiments.history(run.id, key, most=room * 4)
-            values = [point.value for point in points]
-            text, role = sparkline(values, min(room, len(values)))
-            found = (
-                *found,
-                (text.lstrip().ljust(room), role),
-                (f"  {lines.number(one.min)} to {lines.number(one.max)}", "muted"),
-            )
+            drawn = course([point.value for point in points], room)
+            text, role = sparkline(drawn, len(drawn))
+            reach = f"  {lines.number(one.min)} to {lines.number(one.max)}"
+            found = (*found, (text.ljust(room), role), (reach, "muted"))
         out.append(lines.crop(found, on.width))
     return out
 

@@ -16,7 +16,8 @@ LATE_MS = 2000
 
 
 def interrupt(run: Run) -> None:
-    """Send SIGINT to the process of a run on this machine.
+    """Send SIGINT to the process of a run on this machine; SIGTERM to one that was started in the background of a shell and so
+    does not hear it.
 
     Raises NotAllowed for a run that has ended, that logs over HTTP, that runs on another machine or for another user, and Unavailable
     when its process is gone.
@@ -35,11 +36,21 @@ def interrupt(run: Run) -> None:
             f"Process {run.pid} of run {run.id[:8]} is gone.", hint="The next sweep marks the run: mlops runs list"
         )
     try:
-        os.kill(run.pid, signal.SIGINT)
+        os.kill(run.pid, signal.SIGTERM if _deaf(run.pid) else signal.SIGINT)
     except PermissionError as error:
         raise NotAllowed(f"Process {run.pid} belongs to somebody else.", hint=f"Run as {run.user}.") from error
     except ProcessLookupError as error:
         raise Unavailable(f"Process {run.pid} of run {run.id[:8]} is gone.") from error
+
+
+def _deaf(pid: int) -> bool:
+    """Whether a process ignores SIGINT, as those do that a script starts with `&`."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return False
+    mask = next((line.split()[1] for line in lines if line.startswith("SigIgn:")), "0")
+    return bool(int(mask, 16) >> (signal.SIGINT - 1) & 1)
 
 
 def _began_at(pid: int) -> int | None:

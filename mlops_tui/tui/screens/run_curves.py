@@ -77,6 +77,15 @@ def sampled(bench: Workbench, run_id: str, name: str, most: int, epochs: Series 
     return found if epochs is None else dataclasses.replace(found, xs=tuple(_at(epochs, found.xs)))
 
 
+def course(values: Sequence[float], cells: int) -> list[float]:
+    """The values as exactly `cells` means (fewer values stay as they are), for a line of blocks."""
+    count = len(values)
+    if count <= cells:
+        return list(values)
+    pieces = (values[at * count // cells : (at + 1) * count // cells] for at in range(cells))
+    return [sum(piece) / len(piece) for piece in pieces]
+
+
 def curve(points: Sequence[Point], name: str) -> Series:
     """Points by step, with seconds since the first one as the other axis."""
     begin = points[0].ts if points else 0

@@ -74,7 +74,11 @@ def summary(of: str, bench: Workbench) -> Summary:
         room.health(of),
         room.params(of),
         {name: metrics[name] for name in shown},
-        {name: run_curves.sampled(bench, of, name, 60).ys for name in shown[:SPARKS] if metrics[name].count > 1},
+        {
+            name: tuple(point.value for point in room.history(of, name, most=4 * SPARK))
+            for name in shown[:SPARKS]
+            if metrics[name].count > 1
+        },
         len(files),
         sum(one.size for one in files),
         tuple(one.ref for one in bench.registry.by_run(of)),
@@ -181,8 +185,8 @@ def _metrics(one: Summary, width: int) -> list[Line]:
     names = f"{'':<{label}}  {'last':>{widths[0]}}  {'least':>{widths[1]}}  {'most':>{widths[2]}}"
     out.append(line((names, "muted")))
     for name, last, low, high in rows:
-        text, role = sparkline(one.sparks.get(name, ()), min(SPARK, room)) if room >= 8 else ("", "text")
-        spark = (text.lstrip(), role)
+        values = run_curves.course(one.sparks.get(name, ()), min(SPARK, room)) if room >= 8 else []
+        spark = sparkline(values, len(values)) if values else ("", "text")
         shown = clean(name) if len(name) <= label else clean(name)[: label - 1] + "…"
         out.append(line(f"{shown:<{label}}  ", (f"{last:>{widths[0]}}", "title"),
                         (f"  {low:>{widths[1]}}  {high:>{widths[2]}}", "muted"), "  ", spark))  # fmt: skip

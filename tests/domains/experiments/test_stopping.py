@@ -30,9 +30,16 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return found
 
 
-def test_the_process_of_the_run_is_interrupted(run: Run, sent: list[tuple[int, int]]) -> None:
-    stopping.interrupt(run)
-    assert sent == [(os.getpid(), signal.SIGINT)]
+@pytest.mark.parametrize(("deaf", "what"), [(False, signal.SIGINT), (True, signal.SIGTERM)])
+def test_the_process_of_the_run_is_interrupted_or_terminated_where_it_ignores_that(
+    run: Run, sent: list[tuple[int, int]], deaf: bool, what: signal.Signals
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if deaf else signal.default_int_handler)
+    try:
+        stopping.interrupt(run)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert sent == [(os.getpid(), what)]
 
 
 @pytest.mark.parametrize(
