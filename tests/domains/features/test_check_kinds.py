@@ -63,7 +63,7 @@ def test_each_kind_counts_what_fails(features, check, bad):
     assert (result.bad, result.ok) == (bad, bad == 0)
 
 
-def test_all_checks_take_one_query(features, monkeypatch):
+def test_checks_of_the_same_few_columns_take_one_query_and_each_foreign_key_one_of_its_own(features, monkeypatch):
     asked = []
     monkeypatch.setattr(
         engine, "fetch", lambda connection, sql: asked.append(sql) or connection.sql(sql).to_arrow_table()
@@ -78,7 +78,8 @@ def test_all_checks_take_one_query(features, monkeypatch):
             {"kind": "row_count", "low": 1},
         ],
     )
-    assert (report.verdict, len(asked)) == ("pass", 1)
+    assert (report.verdict, len(asked)) == ("pass", 3)
+    assert sum("JOIN" in sql for sql in asked) == 2
 
 
 def test_a_row_change_looks_at_the_version_before(features):
