@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "maturity": ("maturity:maturity", "How far the life of a model is automated."),
     "backup": ("overview:backup", "Write a consistent copy of the workspace to FILE."),
     "restore": ("overview:restore", "Make a workspace out of a backup."),
-    "gc": ("features_upkeep:gc", "Remove files of feature tables that no one needs."),
+    "gc": ("gc:gc", "Remove files that no one needs."),
     "tui": ("overview:tui", "Open the terminal application (also: plain `mlops`)."),
     "web": ("web:web", "The terminal application in a browser on this machine."),
     "features": ("features:features", "Feature tables: versioned snapshots and point-in-time joins."),

@@ -1,4 +1,4 @@
-"""`mlops features ingest` and `compact`, and `mlops gc`: taking data in, and what keeps the store small."""
+"""`mlops features ingest` and `compact`: taking data in, and what keeps the store small."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli.output import emit, emit_one, human_bytes, json_option, pass_workbench, progress_bar, say
+from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, progress_bar, say
 from mlops_tui.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -122,43 +122,6 @@ def compact(workbench: Workbench, name: str, message: str, as_json: bool) -> Non
         say(
             f"{snapshot.reference} holds the {snapshot.rows} rows of {before} files. Old files go with: mlops gc --keep 3"
         )
-
-
-@click.command("gc")
-@click.option(
-    "--keep", type=click.IntRange(1), metavar="N", help="Also drop the rows of all but the N newest versions."
-)
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@json_option
-@pass_workbench
-def gc(workbench: Workbench, keep: int | None, dry_run: bool, as_json: bool) -> None:
-    """Remove files of feature tables that no one needs: half-written ones, nameless ones, with --keep old versions.
-
-    Versions that a registered model was trained on stay, and so does what a live process is reading.
-
-    \b
-    Example: mlops gc --keep 10 --dry-run
-    """
-    hold = _trained_on(workbench) if keep else set()
-    found = workbench.features.collect(keep=keep, hold=hold, dry_run=dry_run)
-    if as_json:
-        emit_one(found, as_json)
-        return
-    if found.versions:
-        click.echo("\n".join(found.versions))
-    verb = "would go" if dry_run else "went"
-    say(f"{len(found.versions)} versions, {found.files} files ({human_bytes(found.bytes)}) {verb}.")
-    if found.staging:
-        say(f"{found.staging} half-written files of processes that are gone went too.")
-    if found.postponed:
-        say(f"{found.postponed} files are being read and wait for the next time.")
-
-
-def _trained_on(workbench: Workbench) -> set[str]:
-    registry = workbench.registry
-    return {
-        ref for model in registry.models() for version in registry.versions(model.name) for ref in version.snapshots
-    }
 
 
 def _is_many(source: str) -> bool:

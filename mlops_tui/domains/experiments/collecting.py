@@ -15,6 +15,17 @@ from mlops_tui.domains.experiments.archiving import collect_files
 from mlops_tui.domains.experiments.store import ExperimentsStore
 
 
+def rehearsed(context: Context, store: ExperimentsStore, *, hold: Collection[str], min_age_ms: int) -> tuple[int, int]:
+    """(files, bytes) that `collect` would remove now; those of runs that are still to be removed are not among them."""
+    youngest = time.time() - min_age_ms / 1000
+    sizes = []
+    for sha in set(store.upkeep.freed()) - set(hold):
+        with suppress(NotFound):
+            if context.artifacts.stored_at(sha) <= youngest:
+                sizes.append(context.artifacts.size(sha))
+    return len(sizes), sum(sizes)
+
+
 def collect(context: Context, store: ExperimentsStore, *, hold: Collection[str], min_age_ms: int) -> tuple[int, int]:
     """(files, bytes) removed: of removed runs, named by no run, no logged model and nobody in `hold`, older than `min_age_ms`."""
     held = set(hold)

@@ -143,13 +143,17 @@ class Upkeep(Insight):
         """Remove for good runs deleted longer ago than that, and files of removed runs that nobody names.
 
         `hold`: hashes of files that others (the registry) name. A file that was stored in the last `min_age_ms` stays, since a
-        run may be about to name it. With `dry_run` nothing changes and only the runs are told.
+        run may be about to name it. With `dry_run` nothing changes: the runs, and files that are free already, are told.
         """
         from mlops_tui.domains.experiments import collecting
 
         runs = self._store.upkeep.deleted_before(self._context.now() - older_than_ms)
         if dry_run:
-            return Freed(tuple(runs), 0, 0, dry_run=True)
+            return Freed(
+                tuple(runs),
+                *collecting.rehearsed(self._context, self._store, hold=hold, min_age_ms=min_age_ms),
+                dry_run=True,
+            )
         for run_id in runs:
             self._remove_runs([self.run(run_id)], "deleted before")
         files, size = collecting.collect(self._context, self._store, hold=hold, min_age_ms=min_age_ms)
