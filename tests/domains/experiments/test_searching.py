@@ -104,7 +104,7 @@ BOTH = ["boost", "resnet"]
 )
 @pytest.mark.parametrize("few", [searching.FEW, 0], ids=["named one by one", "asked one by one"])
 def test_runs_are_found(names, query, found, few, monkeypatch):
-    monkeypatch.setattr("mlops_tui.domains.experiments.store.FEW", few)
+    monkeypatch.setattr("mlops_tui.domains.experiments.finding_store.FEW", few)
     assert names(query) == found
 
 
@@ -120,7 +120,7 @@ def test_a_query_goes_with_the_other_filters_orders_and_pages(names):
 
 def test_ranking_is_the_same_for_few_and_for_many(names, monkeypatch):
     few = [names("started:today", order=order) for order in ("auc", "-auc", "loss", "-loss")]
-    monkeypatch.setattr("mlops_tui.domains.experiments.store.FEW", 0)
+    monkeypatch.setattr("mlops_tui.domains.experiments.finding_store.FEW", 0)
     assert [names("started:today", order=order) for order in ("auc", "-auc", "loss", "-loss")] == few
 
 
