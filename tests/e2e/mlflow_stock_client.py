@@ -29,6 +29,23 @@ def refused(action, code: str) -> None:
     assert said == code, f"{code} was expected, not {said}"
 
 
+LARGE = bytes(range(256)) * 24_000
+
+
+def in_parts(path: Path, folder: str) -> None:
+    """Upload as the client does it with large files."""
+    wanted = {
+        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "true",
+        "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": "1000",
+        "MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE": str(5 * 1024 * 1024),
+    }
+    path.write_bytes(LARGE)
+    os.environ.update(wanted)
+    mlflow.log_artifact(str(path), folder)
+    for name in wanted:
+        del os.environ[name]
+
+
 def tracking(client: MlflowClient) -> str:
     experiment = mlflow.set_experiment("credit risk / 2026")
     client.set_experiment_tag(experiment.experiment_id, "team", "growth")
@@ -51,6 +68,7 @@ def tracking(client: MlflowClient) -> str:
             (Path(folder) / "deep").mkdir()
             (Path(folder) / "deep" / "b c.bin").write_bytes(bytes(range(256)) * 1000)
             mlflow.log_artifacts(folder, "more")
+            in_parts(Path(folder) / "large.bin", "parts")
         with mlflow.start_run(run_name="inner", nested=True) as inner:
             mlflow.log_metric("auc", 0.5)
             mlflow.log_param("depth", 2)
@@ -66,6 +84,8 @@ def tracking(client: MlflowClient) -> str:
     assert client.get_run(inner.info.run_id).data.tags["mlflow.parentRunId"] == run_id
     assert {f.path for f in client.list_artifacts(run_id)} >= {"notes", "facts.json", "more"}
     assert mlflow.artifacts.load_text(f"runs:/{run_id}/notes/a.txt") == "hello"
+    got = client.download_artifacts(run_id, "parts/large.bin")
+    assert Path(got).read_bytes() == LARGE
     got = client.download_artifacts(run_id, "more")
     assert (Path(got) / "deep" / "b c.bin").read_bytes() == bytes(range(256)) * 1000
     refused(lambda: client.get_run("0" * 32), "RESOURCE_DOES_NOT_EXIST")

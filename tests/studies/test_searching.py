@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("optuna")
 
+from mlops_tui.archive import restore
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
 from mlops_tui.studies import optuna_study
 from mlops_tui.studies.book import Book
@@ -127,6 +128,14 @@ def test_a_study_runs_once_at_a_time_and_stops_when_asked(search, bench):
 
     assert len(search(stopping, trials=9).trials) == 2
     assert len(search(square, trials=3).trials) == 3
+
+
+def test_a_backup_holds_the_study(search, bench, tmp_path):
+    search(square, trials=2)
+    bench.backup(tmp_path / "copy.tar")
+    restored = restore(tmp_path / "copy.tar", tmp_path / "elsewhere")
+    standing = optimize(square, study="s", trials=3, workspace=restored.root)
+    assert [trial.number for trial in standing.trials] == [0, 1, 2]
 
 
 def test_importance_is_of_the_parameters_that_matter(search, bench):
