@@ -151,9 +151,10 @@ def test_what_never_learned_is_stalled_and_a_plateau_only_while_it_runs():
     learning = [kinds(loss=curve(shape, 50, 0.05, seed)) for seed in range(SEEDS) for shape in (falling, early)]
     assert learning.count([]) == len(learning)
     assert kinds(loss=curve(lambda x: 0.693, 50)) == [MarkKind.STALLED]
-    plateau = {"loss": curve(early, 200, 0.01, 4)}
-    assert judge(plateau).marks == ()
-    assert [mark.kind for mark in judge(plateau, running=True).marks] == [MarkKind.STALLED]
+    plateaus = [{"loss": curve(early, 200, 0.01, seed)} for seed in range(SEEDS)]
+    assert [judge(plateau).marks for plateau in plateaus] == [()] * SEEDS
+    stalled = [judge(plateau, running=True).marks for plateau in plateaus]
+    assert sum(bool(marks) and marks[0].kind == MarkKind.STALLED for marks in stalled) >= 0.6 * SEEDS
     assert judge({"loss": curve(falling, 200, 0.01)}, running=True).marks == ()
     assert kinds(lr=curve(lambda x: 0.1, 50), system__cpu_percent=curve(lambda x: 100, 50)) == []
 
