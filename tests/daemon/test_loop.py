@@ -11,6 +11,7 @@ import pytest
 from mlops_tui.core import processes
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.daemon.loop import Daemon, notify
+from mlops_tui.workbench import Workbench
 
 HEAVY = ("pandas", "numpy", "sklearn", "duckdb", "pyarrow", "textual", "river", "uvicorn")
 
@@ -26,6 +27,28 @@ def test_the_daemon_imports_nothing_heavy(workspace: Workspace) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_pushes_and_watched_files_are_seen_without_anything_heavy_and_become_jobs(workspace: Workspace) -> None:
+    (workspace.project / "in").mkdir()
+    with Workbench(workspace) as bench:
+        bench.features.create("shops", ["id"])
+        bench.features.ingest("shops", [{"id": 1}])
+        bench.features.push("shops", [{"id": 2}])
+        bench.features.watch("shops", workspace.project / "in", every=1000)
+    (workspace.project / "in" / "a.csv").write_text("id\n3\n")
+    code = (
+        "import sys, logging; from pathlib import Path; from mlops_tui.core.workspace import Workspace; "
+        f"from mlops_tui.daemon.loop import Daemon; daemon = Daemon(Workspace(Path({str(workspace.root)!r})), logging.getLogger()); "
+        "now = daemon._bench.context.now(); daemon._bench.context.now = lambda: now; daemon._features(); "
+        "later = now + 10_000; daemon._bench.context.now = lambda: later; daemon._features(); "
+        "print(sorted(job.kind for job in daemon._bench.jobs.list(internal=True))); "
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=processes.package_environment(), check=False
+    )
+    assert done.stdout.splitlines() == ["['flush', 'watch']", "[]"], done.stderr
 
 
 def test_every_room_answers_the_daemon(workspace: Workspace) -> None:
