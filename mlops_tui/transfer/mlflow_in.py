@@ -148,23 +148,24 @@ def _cut(values: dict[str, str], most: int, run: Found, report: Report) -> dict[
 def _take_model(workbench: Workbench, model: FoundModel, report: Report, *, only_known: bool) -> None:
     """One registered model; `only_known`: only versions whose run was taken over."""
     remote = workbench.registry.remote
-    try:
-        there = remote.tag_values(model.name, SOURCE_TAG)
-        new = [version for version in model.versions if _named(model, version) not in there]
-        if only_known:
-            new = [version for version in new if _has_run(workbench, version.run_id)]
-        if not new:
-            return
-        if not remote.has(model.name):
-            remote.create(model.name, model.description, model.tags)
-            report.models += 1
-    except WorkbenchError as error:
-        report.skipped.append((f"model {model.name}", reason(error)))
+    there = remote.tag_values(model.name, SOURCE_TAG)
+    new = [version for version in model.versions if _named(model, version) not in there]
+    if only_known:
+        new = [version for version in new if _has_run(workbench, version.run_id)]
+    ready = list(_ready(workbench, model, new, report))
+    if not ready and (new or only_known or remote.has(model.name)):
         return
-    numbers = {}
-    for version in new:
+    if not remote.has(model.name):
         try:
-            numbers[version.number] = _take_version(workbench, model, version, report)
+            remote.create(model.name, model.description, model.tags)
+        except WorkbenchError as error:
+            report.skipped.append((f"model {model.name}", reason(error)))
+            return
+        report.models += 1
+    numbers = {}
+    for version, source, files in ready:
+        try:
+            numbers[version.number] = _take_version(workbench, model, version, source, files, report)
             report.versions += 1
         except Unavailable:
             raise
@@ -175,6 +176,21 @@ def _take_model(workbench: Workbench, model: FoundModel, report: Report, *, only
     for alias, number in model.aliases.items():
         if number in numbers:
             _set_alias(workbench, model.name, alias, numbers[number], report)
+
+
+def _ready(
+    workbench: Workbench, model: FoundModel, versions: Sequence[FoundVersion], report: Report
+) -> Iterator[tuple[FoundVersion, str, dict[str, str]]]:
+    """Versions whose files are here, with their source in our words and the files; the others are reported."""
+    for version in versions:
+        try:
+            source = _here(version.source)
+            files = _files_of(workbench, source)
+            if not files:
+                raise NotFound(f"there are no files at {version.source[:200]!r}")
+            yield version, source, files
+        except WorkbenchError as error:
+            report.skipped.append((f"model {model.name}/{version.number}", reason(error)))
 
 
 def _set_stage(workbench: Workbench, model: FoundModel, number: int, stage: str, report: Report) -> None:
@@ -214,13 +230,19 @@ def _has_run(workbench: Workbench, run_id: str) -> bool:
     return bool(run_id) and workbench.experiments.remote.runs.has(run_id_of(PREFIX + run_id))
 
 
-def _take_version(workbench: Workbench, model: FoundModel, version: FoundVersion, report: Report) -> int:
+def _take_version(
+    workbench: Workbench,
+    model: FoundModel,
+    version: FoundVersion,
+    source: str,
+    files: dict[str, str],
+    report: Report,
+) -> int:
     """Its number here: that of the source, or the next one where that is taken."""
-    source = _here(version.source)
     made = workbench.registry.remote.add_version(
         model.name,
         source,
-        _files_of(workbench, source),
+        files,
         run_id=run_id_of(PREFIX + version.run_id) if _has_run(workbench, version.run_id) else "",
         logged_model=source.removeprefix("models:/").partition("/")[0] if source.startswith("models:/m-") else "",
         description=version.description,

@@ -14,6 +14,12 @@ from mlops_tui.web.mlflow import Desk, MlflowDialect
 OUTER, INNER, MODEL = "a" * 32, "b" * 32, "m-" + "c" * 32
 
 
+_RUNS = (
+    "runs(run_uuid TEXT, name TEXT, user_id TEXT, status TEXT, start_time INTEGER, end_time INTEGER,"
+    " lifecycle_stage TEXT, artifact_uri TEXT, experiment_id INTEGER)"
+)
+
+
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -66,8 +72,7 @@ def sqlite(path: Path) -> Path:
     db = sqlite3.connect(path)
     for table in (
         "experiments(experiment_id INTEGER, name TEXT, artifact_location TEXT, lifecycle_stage TEXT)",
-        "runs(run_uuid TEXT, name TEXT, user_id TEXT, status TEXT, start_time INTEGER, end_time INTEGER,"
-        + " lifecycle_stage TEXT, artifact_uri TEXT, experiment_id INTEGER)",
+        _RUNS,
         "metrics(key TEXT, value REAL, timestamp INTEGER, run_uuid TEXT, step INTEGER, is_nan INTEGER)",
         "params(key TEXT, value TEXT, run_uuid TEXT)",
         "tags(key TEXT, value TEXT, run_uuid TEXT)",

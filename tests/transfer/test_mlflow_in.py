@@ -86,6 +86,13 @@ def test_a_version_here_keeps_its_number_alias_and_stage(workbench, store, tmp_p
     assert "stays at version 3" in report.notes[1]
 
 
+def test_a_model_none_of_whose_files_came_is_not_made(workbench, store):
+    shutil.rmtree(store / "123")
+    report = take(workbench, store)
+    assert [label for label, _ in report.skipped] == ["model risk/1", "model risk/3"]
+    assert (report.models, workbench.registry.models()) == (0, [])
+
+
 def test_a_broken_run_is_said_with_its_reason_and_the_others_come(workbench, store):
     (store / "123" / OUTER / "metrics" / "loss").write_text("1100 0.5 0\nnot a point\n")
     (store / "123" / INNER / "meta.yaml").unlink()
