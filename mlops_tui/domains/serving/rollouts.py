@@ -6,7 +6,7 @@ import builtins
 import dataclasses
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, WorkbenchError
@@ -307,17 +307,3 @@ class Rollouts:
             raise NotAllowed(f"{name} is stopped.", hint=f"Start it: mlops deployments start {name}")
         if set(weights_of(deployment)) == {version}:
             raise NotAllowed(f"{model}/{version} has all the traffic of {name} already.")
-
-
-def facts(one: Rollout) -> dict[str, Any]:
-    """A rollout as a person reads it."""
-    return {
-        "rollout": one.id,
-        "deployment": one.deployment,
-        "version": one.ref,
-        "state": str(one.state),
-        "share": f"{one.share:g} %",
-        "steps": ", ".join(f"{step:g}" for step in one.steps),
-        "to": one.to,
-        "reason": one.reason,
-    }

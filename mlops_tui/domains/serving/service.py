@@ -10,31 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
-from mlops_tui.core.identity import Identity, is_alive
 from mlops_tui.core.ids import check_name, did_you_mean
 from mlops_tui.core.query import read
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.registry.service import Registry
-from mlops_tui.domains.serving import feedback, log, retiring, routing, searching, traffic
+from mlops_tui.domains.serving import feedback, log, retiring, routing, searching
 from mlops_tui.domains.serving.predictions import Predictions
 from mlops_tui.domains.serving.records import (
     STRATEGIES,
     Deployment,
-    GatewayState,
-    Interval,
     Prediction,
     Route,
-    RouteState,
-    SeriesPoint,
-    ServiceStats,
     Signature,
-    Target,
     Wanted,
-    WorkerState,
     weights_of,
 )
+from mlops_tui.domains.serving.reporting import Reporting
 from mlops_tui.domains.serving.rollouts import Rollouts
-from mlops_tui.domains.serving.store import ServingStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,15 +39,13 @@ DUE_BYTES = 4 * 1024 * 1024
 DUE_PERIODS = 3
 
 
-class Serving:
+class Serving(Reporting):
     """The deployments of one workspace."""
 
     def __init__(self, context: Context, audit: Audit, alerts: Alerts, registry: Registry) -> None:
-        self._context = context
+        super().__init__(context, registry)
         self._audit = audit
-        self._registry = registry
         self.rollouts = Rollouts(context, audit, alerts, registry, self)
-        self._store = ServingStore(context)
         self._predictions = Predictions(context, self._store)
 
     # -- wanting
@@ -166,14 +156,6 @@ class Serving:
         """Return one deployment with its state; NotFound with the nearest name otherwise."""
         return self._with_states([self._one(name)])[0]
 
-    def stats(self, name: str, since: int) -> ServiceStats:
-        """Return traffic and latency since a time in ms."""
-        return traffic.stats(self._store.intervals(name, since), self._context.now() - since)
-
-    def series(self, name: str, since: int, step: int = 60_000) -> builtins.list[SeriesPoint]:
-        """Return traffic per `step` ms since a time, oldest first, empty steps included."""
-        return traffic.series(self._store.intervals(name, since // step * step), since, self._context.now(), step)
-
     def predictions(
         self, name: str, since: int | None = None, until: int | None = None, limit: int = 100
     ) -> builtins.list[Prediction]:
@@ -234,51 +216,6 @@ class Serving:
         period = self._context.settings.daemon.compact_s * 1000 * DUE_PERIODS
         return waiting >= DUE_BYTES or last is None or self._context.now() - last >= period
 
-    # -- for the gateway
-
-    def targets(self) -> dict[tuple[str, int], Target]:
-        """Return what is needed to serve each version that a running deployment routes to."""
-        wanted = {
-            (deployment.model, route.version)
-            for deployment in self._store.find()
-            if deployment.wanted is Wanted.RUNNING
-            for route in deployment.versions
-        }
-        found: dict[tuple[str, int], Target] = {}
-        for model, number in wanted:
-            try:
-                version = self._registry.version(f"{model}/{number}")
-            except NotFound:
-                continue
-            found[model, number] = Target(model, number, version.sha, Signature.of(version.signature))
-        return found
-
-    def wanted(self) -> builtins.list[Deployment]:
-        """Return all deployments as asked for, without states."""
-        return self._store.find()
-
-    def report_gateway(self, state: GatewayState | None) -> None:
-        """Record which process answers HTTP; None when it ends."""
-        self._store.put_gateway(state)
-
-    def gateway(self) -> GatewayState | None:
-        """Return the process that answers HTTP, None when there is none."""
-        state = self._store.gateway()
-        alive = state is not None and is_alive(Identity(state.pid, state.started, state.boot))
-        return state if alive else None
-
-    def report(self, workers: Iterable[WorkerState], routes: Iterable[RouteState]) -> None:
-        """Record how workers and deployments do."""
-        self._store.put_states(workers, routes)
-
-    def record_traffic(self, intervals: Iterable[Interval]) -> None:
-        """Record counts of requests."""
-        self._store.add_intervals(intervals)
-
-    def changes(self) -> int:
-        """Return a number that changes whenever the catalog does."""
-        return self._context.catalog.data_version()
-
     # -- inside
 
     def _one(self, name: str) -> Deployment:
@@ -334,15 +271,6 @@ class Serving:
             facts = {"before": _facts(before), "after": _facts(after)}
             self._audit.note(tx, verb, "deployment", after.name, why=why, **facts)
         return self.get(after.name)
-
-    def _with_states(self, deployments: builtins.list[Deployment]) -> builtins.list[Deployment]:
-        gateway = self.gateway()
-        workers, routes = self._store.workers(), self._store.routes()
-        host, port = self._context.settings.serving.host, self._context.settings.serving.port
-        if gateway is not None:
-            host, port = gateway.host, gateway.port
-        base = f"http://{host}:{port}"
-        return [traffic.with_state(item, gateway is not None, workers, routes, base) for item in deployments]
 
     def _signatures(self) -> Callable[[str, int], Signature | None]:
         known: dict[tuple[str, int], Signature | None] = {}
