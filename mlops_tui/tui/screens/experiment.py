@@ -11,6 +11,7 @@ from textual import on
 
 from mlops_tui.core.errors import WorkbenchError
 from mlops_tui.tui.blocks import Block, Chart, Grid, Text
+from mlops_tui.tui.charts import parallel
 from mlops_tui.tui.charts.line import Plot, Series
 from mlops_tui.tui.lines import Line, Span, clean, line, number, percent
 from mlops_tui.tui.screens import cells, run_curves, runs
@@ -26,6 +27,7 @@ from mlops_tui.workbench import Workbench
 BAR = 12
 BEST = 200
 GROUPS = 40
+AXES, LINES = 6, 40
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -135,6 +137,41 @@ def best(of: str, bench: Workbench, metric: str = "") -> list[runs.Row]:
     ]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parallel:
+    """The best runs as lines across their parameters to the metric; `words` is said where there is nothing to draw."""
+
+    axes: tuple[parallel.Axis, ...]
+    words: str = ""
+
+
+def across(of: str, bench: Workbench, metric: str = "") -> Parallel:
+    """An axis per parameter that differs, those that matter first, and at last the metric."""
+    subject, params = read(of, bench, metric)
+    found = [one for one in best(of, bench, subject.metric)[:LINES] if one.metrics]
+    names = [one.name for one in params if len({row.params.get(one.name) for row in found}) > 1][:AXES]
+    if len(found) < 2 or not names:
+        return Parallel((), "Two runs with different parameters and a value of the metric are needed.")
+    values = [repr(next(iter(one.metrics.values()))) for one in found]
+    axes = [parallel.axis(name, [one.params.get(name) for one in found]) for name in names]
+    return Parallel((*axes, parallel.axis(subject.metric, values)))
+
+
+def draw_across(one: Parallel, width: int, height: int, kind: str = "braille") -> list[Line]:
+    """The axes over the whole pane, and what the colours mean."""
+    if not one.axes:
+        return [(), line((f" {one.words}", "muted"))]
+    count = len(one.axes[0].places)
+    said = line((f" {count} best runs: ", "muted"), ("best third", parallel.BEST), ", ", ("middle", parallel.MIDDLE), ", ",
+                ("last", parallel.WORST))  # fmt: skip
+    return [
+        (),
+        *(((" ", "text"), *each) for each in parallel.draw(one.axes, width - 2, height - 3, kind=kind)),
+        (),
+        said,
+    ]
+
+
 class ExperimentDesk(Page):
     """One experiment, looked at by one metric; `M` chooses another."""
 
@@ -158,6 +195,7 @@ class ExperimentDesk(Page):
             watches=frozenset(),
             names=lambda one: {"name": one.name},
         ),
+        Section("parallel", "Parallel", watches=frozenset(), draw=draw_across),
         Section(
             "best",
             "Best runs",
@@ -175,14 +213,24 @@ class ExperimentDesk(Page):
         ),
     )
 
+    LOADS: ClassVar[dict[str, Any]] = {"mattered": read, "parallel": across, "best": best}
+
     def __init__(self, of: str) -> None:
         self.metric = ""
         super().__init__(of)
 
     def _bound(self, section: Section) -> Section:
         """What is read depends on the metric chosen by then."""
-        load: Any = read if section.id == "mattered" else best
+        load = self.LOADS[section.id]
         return dataclasses.replace(section, load=lambda bench: load(self.of, bench, self.metric))
+
+    def _note(self) -> Any:
+        """The picture of lines in the glyphs of this terminal."""
+        found = self.here.records
+        if self.section.id == "parallel" and isinstance(found, Parallel):
+            kind = "ascii" if self.workbench_app.modes.ascii else "braille"
+            return lambda width, height: draw_across(found, width, height, kind)
+        return super()._note()
 
     def arrived(self, section: str, records: Any) -> Any:
         if section != "mattered":
