@@ -33,6 +33,8 @@ _COLUMNS = [("name", "Name"), ("severity", "Severity"), ("label", "Check"), ("to
 @click.option("--failing", metavar="NAME", help="Rows that fail this check.")
 @click.option("--limit", default=20, show_default=True, help="With --failing: how many rows.")
 @click.option("--history", is_flag=True, help="What came of the checks of each version.")
+@click.option("--import-pandera", "imported", metavar="FILE", help="Declare what FILE.py:SCHEMA or FILE.yaml says.")
+@click.option("--export-pandera", "exported", is_flag=True, help="Print the checks as Python of a pandera schema.")
 @json_option
 @pass_workbench
 def check(
@@ -47,6 +49,8 @@ def check(
     failing: str | None,
     limit: int,
     history: bool,
+    imported: str | None,
+    exported: bool,
     as_json: bool,
 ) -> None:
     """Run data checks on a snapshot; exit code 1 when one of severity error fails.
@@ -63,6 +67,10 @@ def check(
         fresh = room.add_checks(name, added) if added else []
         _told(fresh, as_json)
         say(f"{room.checks_file(name)} is written. Run them: mlops features check {name}")
+    elif imported:
+        _import(workbench, name, imported, as_json)
+    elif exported:
+        click.echo(room.export_pandera(ref), nl=False)
     elif suggest:
         found = room.suggest_checks(ref)
         _told(room.add_checks(name, found) if save else found, as_json)
@@ -80,6 +88,14 @@ def check(
         _history(workbench, name, as_json)
     else:
         _run(workbench, ref, file, as_json)
+
+
+def _import(workbench: Workbench, name: str, place: str, as_json: bool) -> None:
+    fresh, left = workbench.features.import_pandera(name, place)
+    _told(fresh, as_json)
+    for one in left:
+        say(f"Left out, there is no such check here: {one}")
+    say(f"{len(fresh)} checks are declared. Run them: mlops features check {name}")
 
 
 def _told(checks: list[Check], as_json: bool) -> None:

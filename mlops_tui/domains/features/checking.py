@@ -94,6 +94,23 @@ class Checking(Profiling):
             declared.add(path, fresh)
         return fresh
 
+    def import_pandera(self, name: str, place: str, folder: Path | None = None) -> tuple[list[Check], list[str]]:
+        """Declare the checks of a pandera schema (`FILE.py:SCHEMA` or a YAML file in `folder`); they, and what has no counterpart.
+
+        Needs the extra `pandera`. Raises NotFound, InvalidInput, Unavailable; then nothing is declared.
+        """
+        from mlops_tui.domains.features import pandera_bridge
+
+        found, left = pandera_bridge.to_checks(pandera_bridge.read(place, folder or Path()))
+        return self.add_checks(name, found), left
+
+    def export_pandera(self, name: str) -> str:
+        """Python that makes a pandera schema of a table's columns and checks."""
+        from mlops_tui.domains.features import pandera_bridge
+
+        table, snapshot = self._snapshots.resolve(name)
+        return pandera_bridge.to_source(table.name, snapshot.columns, self._wanted(table, snapshot))
+
     def drop_check(self, name: str, check: str) -> None:
         """Declare a check of a table no more. Raises NotFound."""
         from mlops_tui.domains.features import declared
