@@ -183,6 +183,8 @@ async def test_runs_are_compared_an_experiment_is_looked_into_and_columns_are_ch
         seen = text_of(pilot)
         assert "too few to tell" in seen
         assert "rmsle over equal max_depth" in seen
+        await press(pilot, "right_square_bracket")
+        assert "4 best runs" in text_of(pilot)
         await press(pilot, "right_square_bracket", "enter")
         assert isinstance(pilot.app.screen, RunDesk)
         await press(pilot, "escape", "escape", "z")
