@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-BEFORE = ["write-before", "write-after", "publish-before", "publish-after", "add_file-after", "add_version-before"]
-BEFORE += ["add_version-after", "note-after"]
+BEFORE = ["write-before", "write-after", "publish-before", "publish-after", "add_file-after", "note-after"]
 STEPS = [*BEFORE, "committed"]
 
 # One process that forks for each step, so that the libraries are loaded once.
