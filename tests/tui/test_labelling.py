@@ -127,6 +127,37 @@ async def test_skipped_rows_are_gone_through_once_more_and_leaving_notes_what_wa
         assert (deed.command, deed.said) == ("mlops labels show calls", "5 labels and skips given.")
 
 
+async def test_suspect_labels_are_gone_through_with_what_the_other_rows_say(label: Any, bench: Workbench) -> None:
+    async with label() as pilot:
+        screen = await begin(pilot)
+        await press(pilot, "W")
+        assert "Nothing is labelled" in text_of(pilot)
+        assert "row 1 of 30" in text_of(pilot)
+        for item in bench.labels.items("calls"):
+            warm = item.values["temp"] > 14
+            bench.labels.put("calls", item.position, "busy" if warm != (item.position == 5) else "quiet")
+        await press(pilot, "W")
+        assert "suspect labels" in text_of(pilot)
+        assert screen._item is not None
+        assert screen._item.position == 5
+        assert "rather    quiet" in text_of(pilot)
+        await press(pilot, "2")
+        assert (5, "quiet", "") in said(bench)
+
+
+async def test_what_was_said_is_written_before_the_screen_goes(label: Any, bench: Workbench) -> None:
+    async with label() as pilot:
+        screen = await begin(pilot)
+        screen._busy = True  # the store takes its time
+        await pilot.press("1", "2", "escape")
+        assert pilot.app.screen is screen
+        screen._busy = False
+        screen._pump()
+        await settle(pilot)
+        assert pilot.app.screen is not screen
+        assert said(bench) == [(1, "busy", ""), (2, "quiet", "")]
+
+
 async def test_a_queue_that_went_meanwhile_is_told(label: Any, bench: Workbench) -> None:
     async with label() as pilot:
         await begin(pilot)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.tui.lines import Line, Span, clean, crop, fit, line, number, width, wrap
+from mlops_tui.tui.lines import Line, Span, clean, crop, fit, line, number, percent, width, wrap
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.labels.records import Item, Progress
+    from mlops_tui.domains.labels.records import Item, Progress, Suspect
 
-RESERVED = "usnSpqjk"
+RESERVED = "usnSWpqjk"
 """Keys of the screen itself, which no class gets."""
+KEYS = line((" s", "key"), " skip ", ("n", "key"), " note ", ("u", "key"), " undo ", ("S", "key"), " skipped ",
+            ("W", "key"), " suspects ", ("p", "key"), " publish ", ("esc", "key"), " close")  # fmt: skip
 TWO_COLUMNS = 100
 """From this width on a row with more fields than lines is laid out in two columns."""
 
@@ -27,9 +29,13 @@ def keys_of(classes: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def row(item: Item, order: str, note: str, room: int, height: int) -> list[Line]:
-    """Key, values, why it stands here, the note; in two columns where one is too short and there is room."""
-    pairs: list[tuple[str, Span]] = [(name, (_text(value), "accent")) for name, value in item.key.items()]
+def row(item: Item, order: str, note: str, doubt: Suspect | None, room: int, height: int) -> list[Line]:
+    """What is in doubt, key, values, why it stands here, the note; in two columns where one is too short and there is room."""
+    pairs: list[tuple[str, Span]] = []
+    if doubt is not None:
+        pairs.append(("labelled", (f"{doubt.label} ({percent(doubt.p_label)})", "warn")))
+        pairs.append(("rather", (f"{doubt.suggested} ({percent(doubt.p_suggested)})", "warn")))
+    pairs += [(name, (_text(value), "accent")) for name, value in item.key.items()]
     pairs += [(name, (_text(value), "text" if value is not None else "muted")) for name, value in item.values.items()]
     if item.score is not None:
         pairs.append((order, (number(item.score, 3), "muted")))
@@ -41,6 +47,28 @@ def row(item: Item, order: str, note: str, room: int, height: int) -> list[Line]
         left, right = _fields(pairs[:half], wide), _fields(pairs[half:], wide)
         lines = [_beside(left, right, at, wide) for at in range(max(len(left), len(right)))]
     return lines
+
+
+def rate(now: Progress | None) -> Line:
+    """Who labels, and how fast."""
+    if now is None:
+        return line(("reading ", "busy"))
+    fast = f"{now.per_hour:,.0f} an hour  " if now.per_hour is not None else ""
+    return line((fast, "text"), (f"{clean(now.labeller)} ", "muted"))
+
+
+def nothing(now: Progress, mode: str, room: int) -> list[Line]:
+    """That there is no row, and what to do now."""
+    if mode != "open":
+        what, key = ("skipped row", "S") if mode == "skipped" else ("suspect label", "W")
+        return [line(f"No {what} is left."), line((key, "key"), " goes back to the open rows.")]
+    words = f"Nothing is left for {now.labeller}: {now.done:,} rows labelled."
+    return [
+        *(line((piece, "good")) for piece in wrap(words, room)),
+        *([line(("S", "key"), f" goes through the {now.skipped:,} skipped ones.")] if now.skipped else []),
+        line(("W", "key"), " goes through labels that are likely wrong."),
+        line(("p", "key"), " publishes the labels as a feature table."),
+    ]
 
 
 def gauge(now: Progress | None, waiting: int, room: int) -> Line:

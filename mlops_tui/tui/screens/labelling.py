@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from mlops_tui.tui.lines import Line, clean, fit, line, wrap
+from mlops_tui.tui.lines import Line, clean, fit, line
 from mlops_tui.tui.screens import label_lines
 from mlops_tui.tui.state import Failure, Source
 from mlops_tui.tui.widgets import states
@@ -24,10 +24,11 @@ from mlops_tui.tui.widgets.painted import LinesView
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.labels.records import Item, Progress, Queue
+    from mlops_tui.domains.labels.records import Item, Progress, Queue, Suspect
 
 AHEAD = 24
-"""Rows read ahead; more are fetched when half of them are left."""
+"""Rows read ahead with each write, so that the next one is always there."""
+MOST_SUSPECTS = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Seen:
     progress: Progress
     back: Item | None = None
     said: str = ""
+    doubts: Mapping[int, Suspect] = dataclasses.field(default_factory=dict)
 
 
 class Labelling(ModalScreen[int]):
@@ -49,7 +51,8 @@ class Labelling(ModalScreen[int]):
         Binding("u", "undo", show=False),
         Binding("s", "skip", show=False),
         Binding("n", "note", show=False),
-        Binding("S", "skipped", show=False),
+        Binding("S", "turn('skipped')", show=False),
+        Binding("W", "turn('suspects')", show=False),
         Binding("p", "publish", show=False),
         Binding("j,down", "scroll(1)", show=False),
         Binding("k,up", "scroll(-1)", show=False),
@@ -83,7 +86,9 @@ class Labelling(ModalScreen[int]):
         self._busy = False
         self._asked = False
         self._failure: Failure | None = None
-        self._only_skipped = False
+        self._mode = "open"  # which rows: open, skipped, suspects
+        self._doubts: Mapping[int, Suspect] | None = None  # worked out once, when they are turned to
+        self._leaving = False
         self._note = ""
         self.dealt = 0
 
@@ -115,16 +120,24 @@ class Labelling(ModalScreen[int]):
             return
         self._busy, self._asked = True, False
         writes = [self._writes.popleft() for _ in range(len(self._writes))]
-        source, name, skipped = self._source, self._of, self._only_skipped
+        source, name, mode, doubts = self._source, self._of, self._mode, self._doubts
 
         def work(bench: Workbench) -> Seen:
             back, said = None, ""
             for write in writes:
                 came, words = write(bench)
                 back, said = came or back, words or said
-            labels = bench.labels
-            items = tuple(labels.next(name, limit=AHEAD, skipped=skipped))
-            return Seen(labels.get(name), items, labels.progress(name), back, said)
+            labels, known = bench.labels, doubts or {}
+            if mode == "suspects":
+                known = (
+                    {one.position: one for one in labels.suspects(name, limit=MOST_SUSPECTS)}
+                    if doubts is None
+                    else known
+                )
+                items = tuple(labels.item(name, position) for position in known)
+            else:
+                items = tuple(labels.next(name, limit=AHEAD, skipped=mode == "skipped"))
+            return Seen(labels.get(name), items, labels.progress(name), back, said, known)
 
         self.run_worker(
             lambda: self.post_message(self.Came(source.attempt(work), len(writes))), thread=True, exit_on_error=False
@@ -135,13 +148,10 @@ class Labelling(ModalScreen[int]):
         self._busy = False
         found = message.found
         if isinstance(found, Failure):
-            self._failure = found
-            self._ahead.clear()
-            self._said.clear()
-            self._item = None
-            self._draw()
+            self._failed(found, message.written)
             return
         self._queue, self._progress, self._failure = found.queue, found.progress, None
+        self._doubts = found.doubts if self._mode == "suspects" else None
         self._keys = self._keys or label_lines.keys_of(found.queue.classes)
         if found.said:
             self.notify(found.said, markup=False)
@@ -151,11 +161,29 @@ class Labelling(ModalScreen[int]):
             self._fill(found.items)
         if self._writes or self._asked:
             self._pump()
+        elif self._leaving:
+            self.dismiss(self.dealt)
+            return
+        self._draw()
+
+    def _failed(self, why: Failure, written: int) -> None:
+        """What could not be written is told and the rows are read again; only when that fails too there is nothing to show."""
+        self._item, self._failure = None, None if written or self._mode == "suspects" else why
+        self._ahead.clear()
+        self._said.clear()
+        if self._leaving or self._failure is None:
+            self.notify("\n".join(part for part in (why.message, why.hint) if part), severity="error", markup=False)
+        if self._leaving:
+            self.dismiss(self.dealt)
+            return
+        if self._failure is None:
+            self._mode = "open" if self._mode == "suspects" and not written else self._mode
+            self._pump()
         self._draw()
 
     def _fill(self, items: Sequence[Item]) -> None:
-        """Rows ahead as the store has them; the row on screen stays, and skipped rows that were dealt with do not come again."""
-        again = {item.position for item, _ in self._said} if self._only_skipped else set()
+        """Rows ahead as the store has them; the row on screen stays, and of those gone through again none comes twice."""
+        again = {item.position for item, _ in self._said} if self._mode != "open" else set()
         here = self._item.position if self._item is not None else None
         self._ahead = deque(one for one in items if one.position != here and one.position not in again)
         if self._item is None:
@@ -242,10 +270,10 @@ class Labelling(ModalScreen[int]):
         self.query_one("#label-row").focus()
         self._draw()
 
-    def action_skipped(self) -> None:
-        """Go through the rows that were skipped; again: the open ones."""
-        self._only_skipped = not self._only_skipped
-        self._item = None
+    def action_turn(self, mode: str) -> None:
+        """Go through the skipped rows, or those whose label is likely wrong; again: the open ones."""
+        self._mode = "open" if self._mode == mode else mode
+        self._item, self._doubts, self._failure = None, None, None
         self._ahead.clear()
         self._said.clear()
         self._pump()
@@ -267,13 +295,18 @@ class Labelling(ModalScreen[int]):
         self.query_one("#label-row", LinesView).scroll_relative(y=step, animate=False)
 
     def action_leave(self) -> None:
-        """Out of the note, else out of the screen; what waits to be written is written first."""
+        """Out of the note, else out of the screen once everything said is written."""
         if self._writing:
             self._end_note()
-        elif self._failure is not None and self._writes:
-            self._pump()
+        elif self._busy or self._writes:
+            self._leaving = True
         else:
             self.dismiss(self.dealt)
+
+    def on_unmount(self) -> None:
+        """The application is left in the middle: what waits is written before that."""
+        for write in self._writes:
+            self._source.attempt(write)
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
@@ -282,24 +315,15 @@ class Labelling(ModalScreen[int]):
             return
         item, queue = self._item, self._queue
         where = f"  row {item.position} of {queue.rows:,}" if item is not None and queue is not None else ""
-        only = "  skipped rows" if self._only_skipped else ""
+        only = {"skipped": "  skipped rows", "suspects": "  suspect labels"}.get(self._mode, "")
         head = line((f" Label {clean(self._of)}", "title"), (where, "text"), (only, "warn"))
-        self.query_one("#dialog-title", Bar).show([(head, "")], self._rate())
+        self.query_one("#dialog-title", Bar).show([(head, "")], label_lines.rate(self._progress))
         self.query_one("#label-progress", Bar).show(
             [(label_lines.gauge(self._progress, len(self._writes), self.size.width), "")]
         )
         self.query_one("#label-row", LinesView).show(self._row)
         self.query_one("#label-classes", LinesView).show(lambda room, height: label_lines.keys(self._keys, room))
-        keys = line((" s", "key"), " skip ", ("n", "key"), " note ", ("u", "key"), " undo ", ("S", "key"), " skipped ",
-                    ("p", "key"), " publish ", ("esc", "key"), " close")  # fmt: skip
-        self.query_one("#dialog-keys", Bar).show([(keys, "")], self._last())
-
-    def _rate(self) -> Line:
-        now = self._progress
-        if now is None:
-            return line(("reading ", "busy"))
-        rate = f"{now.per_hour:,.0f} an hour  " if now.per_hour is not None else ""
-        return line((rate, "text"), (f"{clean(now.labeller)} ", "muted"))
+        self.query_one("#dialog-keys", Bar).show([(label_lines.KEYS, "")], self._last())
 
     def _last(self) -> Line:
         if not self._said:
@@ -312,18 +336,8 @@ class Labelling(ModalScreen[int]):
         if self._failure is not None:
             return states.failed(self._failure, room)
         if self._item is None or self._queue is None:
-            return self._nothing(room)
-        return label_lines.row(self._item, self._queue.order, self._note, room, height)
-
-    def _nothing(self, room: int) -> list[Line]:
-        if self._progress is None or self._busy:
-            return [line(("Reading the next rows ...", "busy"))]
-        if self._only_skipped:
-            return [line("No skipped row is left."), line(("S", "key"), " goes back to the open ones.")]
-        words = f"Nothing is left for {self._progress.labeller}: {self._progress.done:,} rows labelled."
-        more = [line(("S", "key"), f" goes through the {self._progress.skipped:,} skipped ones.")]
-        return [
-            *(line((piece, "good")) for piece in wrap(words, room)),
-            *(more if self._progress.skipped else []),
-            line(("p", "key"), " publishes the labels as a feature table."),
-        ]
+            if self._progress is None or self._busy:
+                return [line(("Reading the next rows ...", "busy"))]
+            return label_lines.nothing(self._progress, self._mode, room)
+        doubt = (self._doubts or {}).get(self._item.position)
+        return label_lines.row(self._item, self._queue.order, self._note, doubt, room, height)
