@@ -124,10 +124,11 @@ def _before(work: Work, name: str) -> list[str]:
     done = [result["key"] for result in work.results.values() if result.get("key")]
     if name != "load":
         return done[-1:] or [work.run_id]
-    references = [work.recipe.data.spine, *work.recipe.data.features]
     if any(not extra.cache for extra in work.recipe.steps):
         return [work.run_id]
-    return [work.features.snapshot(reference.partition(":")[0]).reference for reference in references]
+    references, read = work.features.pinned(work.recipe.data.features)
+    read = work.options.get("pins", {}).get("at", read)
+    return [work.features.snapshot(work.recipe.data.spine).reference, *references, *read]
 
 
 def _settings(work: Work, name: str) -> Any:
@@ -135,7 +136,7 @@ def _settings(work: Work, name: str) -> Any:
     model = recipe.model
     by_step: dict[str, list[Any]] = {
         # Which snapshots are read, not how they were asked for: see `_before`.
-        "load": [msgspec.structs.replace(recipe.data, spine="", features=_columns(recipe)), recipe.steps, model.task],
+        "load": [msgspec.structs.replace(recipe.data, spine="", features=[]), recipe.steps, model.task],
         "split": [recipe.split],
         "preprocess": [recipe.preprocess, model.preprocess, model.estimator, model.task],
         "select": [recipe.select],
@@ -146,10 +147,6 @@ def _settings(work: Work, name: str) -> Any:
         "explain": [recipe.explain, recipe.primary],
     }
     return msgspec.to_builtins(by_step[name])
-
-
-def _columns(recipe: Recipe) -> list[str]:
-    return [reference.partition(":")[2] for reference in recipe.data.features]
 
 
 def _sources(work: Work, name: str) -> dict[str, str]:

@@ -35,6 +35,7 @@ def gather(work: Work, definition: str) -> dict[str, Any]:
     return {
         "definition": _digest(definition),
         "snapshots": work.results["load"].get("snapshots", []),
+        "pins": work.results["load"].get("pins", {}),
         "commit": state.commit,
         "diff": _digest(diff) if diff else "",
         "files": cache.project_files(work.recipe, project),

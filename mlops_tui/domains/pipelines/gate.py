@@ -100,7 +100,8 @@ def slices_against(
         known = math.isfinite(difference) and math.isfinite(low)
         shown = bootstrap.smallest_shown(bootstrap.spread(drawn), confidence=confidence, power=power)
         detail = f"{name} for {label}: {difference:+.4g} [{low:+.4g}, {high:+.4g}] on {rows:,} rows"
-        detail += f", p {chance:.3g}, {corrected:.3g} by Holm; so many rows show a loss of {margin + shown:.3g}"
+        detail += f", p {chance:.3g}, {corrected:.3g} by Holm"
+        detail += f"; so many rows show a loss of {margin + shown:.3g}" if shown > 0 else ""
         checks.append(
             GateCheck(
                 name=f"{label} not worse than {champion}",

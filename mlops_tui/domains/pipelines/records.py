@@ -189,7 +189,7 @@ class PipelineRun:
     started_at: int | None
     ended_at: int | None
     error: str
-    # What was asked besides the definition: {"cache": bool, "like": run, "pins": [snapshots], "override": {"by", "why"}}.
+    # What was asked besides the definition: {"cache": bool, "like": run, "pins": {...}, "override": {"by", "why"}}.
     options: dict[str, Any] = field(default_factory=dict)
     # What it was made of and gave: snapshots, code, environment, seeds, metrics; see `facts.py`.
     facts: dict[str, Any] = field(default_factory=dict)

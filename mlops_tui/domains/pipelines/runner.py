@@ -87,7 +87,7 @@ class Runner:
 
     def _begin(self, run: PipelineRun, folder: Path) -> Work:
         definition = self._store.definition(run.id)
-        recipe = pinned(parse(definition, f"{run.pipeline}.toml"), run.options.get("pins", []))
+        recipe = pinned(parse(definition, f"{run.pipeline}.toml"), run.options.get("pins", {}))
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "pipeline.toml").write_text(definition, encoding="utf-8")
@@ -220,16 +220,11 @@ def plan_of(recipe: Recipe, options: dict[str, Any]) -> tuple[str, ...]:
     return steps[: steps.index("evaluate") + 1] if options.get("like") else steps
 
 
-def pinned(recipe: Recipe, snapshots: list[str]) -> Recipe:
-    """The recipe reading these snapshots: the spine's first, then one for each feature reference, in order."""
-    if not snapshots:
+def pinned(recipe: Recipe, pins: dict[str, Any]) -> Recipe:
+    """The recipe reading what `pins` names: {"spine": snapshot, "features": [references], "at": [snapshots]}, or as it is."""
+    if not pins:
         return recipe
-    spine, *others = snapshots
-    features = []
-    for reference, snapshot in zip(recipe.data.features, others, strict=True):
-        _, colon, columns = reference.partition(":")
-        features.append(f"{snapshot}{colon}{columns}")
-    data = msgspec.structs.replace(recipe.data, spine=spine, features=features)
+    data = msgspec.structs.replace(recipe.data, spine=pins["spine"], features=pins["features"])
     return msgspec.structs.replace(recipe, data=data)
 
 

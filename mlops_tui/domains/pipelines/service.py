@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import builtins
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from mlops_tui.core import clock, ids
-from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, Unavailable, WorkbenchError
-from mlops_tui.domains.pipelines import cache, templates
+from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
+from mlops_tui.domains.pipelines import cache, files, templates
 from mlops_tui.domains.pipelines import definition as definitions
+from mlops_tui.domains.pipelines.again import Again
 from mlops_tui.domains.pipelines.records import (
     OPEN_STATES,
     STEPS,
     Definition,
-    GateCheck,
-    GateVerdict,
-    Outcome,
     PipelineRun,
     RunState,
     StepRun,
@@ -29,7 +24,6 @@ from mlops_tui.domains.pipelines.records import (
 )
 from mlops_tui.domains.pipelines.runner import Runner, plan_of
 from mlops_tui.domains.pipelines.store import PipelinesStore
-from mlops_tui.domains.pipelines.work import Skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +43,7 @@ _BY_JOB = {"lost": RunState.LOST, "cancelled": RunState.CANCELLED, "failed": Run
 _UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 
 
-class Pipelines:
+class Pipelines(Again):
     """Definitions in the project's `pipelines/` folder, and their runs."""
 
     def __init__(
@@ -83,19 +77,19 @@ class Pipelines:
         path = self._context.workspace.pipelines / f"{name}.toml"
         text = templates.render(name, template, spine, target)
         definitions.parse(text, path.name)
-        self._write(path, text)
+        files.write(path, text)
         return path
 
     def add(self, source: Path) -> Definition:
         """Copy a checked definition file into the project. Raises InvalidInput with its mistakes, or AlreadyExists."""
         recipe = definitions.read(source)
         path = self._context.workspace.pipelines / f"{recipe.pipeline.name}.toml"
-        self._write(path, source.read_text(encoding="utf-8"))
+        files.write(path, source.read_text(encoding="utf-8"))
         return self.get(recipe.pipeline.name)
 
     def list(self) -> builtins.list[Definition]:
         """All definitions by name; one with mistakes is listed with them."""
-        return sorted((_definition(path) for path in self._files()), key=lambda found: found.name)
+        return files.listed(self._context.workspace.pipelines)
 
     def get(self, name: str) -> Definition:
         """One definition by its name; NotFound with the nearest."""
@@ -142,90 +136,6 @@ class Pipelines:
         self._check_tables(recipe)
         text = Path(self.get(name).path).read_text(encoding="utf-8")
         return self._submit(recipe, text, cause, {} if cache else {"cache": False}, key=key, wait=wait)
-
-    def run_like(self, run_id: str, wait: bool = False) -> Job:
-        """Make a run again from its own definition and snapshots, every step anew, and compare what comes out.
-
-        It ends after the scores: succeeded when they are equal to the last digit, else blocked with what differs. Raises
-        InvalidInput when that run did not get as far as its scores, NotFound when a snapshot is gone.
-        """
-        before = self.get_run(run_id)
-        if not before.facts:
-            raise InvalidInput(
-                f"Run {before.id[:8]} has no scores to compare with: it {before.state}.", hint="Name one that has them."
-            )
-        options = {"cache": False, "like": before.id, "pins": before.facts["snapshots"]}
-        return self._again(before, options, {"kind": "like", "run": before.id, "by": self._context.actor}, wait)
-
-    def resume(self, run_id: str, wait: bool = False) -> Job:
-        """Run the definition of an ended run once more; steps that were done are not done again. Raises NotAllowed while open."""
-        before = self.get_run(run_id)
-        if before.state in OPEN_STATES:
-            raise NotAllowed(f"Run {before.id[:8]} is {before.state}.", hint="Wait for its end, or cancel its job.")
-        cause = {"kind": "resume", "run": before.id, "by": self._context.actor}
-        return self._again(before, {}, cause, wait)
-
-    def override(self, run_id: str, why: str, wait: bool = False) -> PipelineRun | Job:
-        """Let a person have the last word over the gate. The reason is kept in the audit trail and in the verdict.
-
-        A run that waits: its version is deployed as the definition says; the run is returned. A blocked one has no version
-        yet: the same definition and snapshots run again (from the cache) past the gate; that job is returned.
-        Raises InvalidInput without a reason, NotAllowed for a run that neither waits nor is blocked by its gate.
-        """
-        before = self.get_run(run_id)
-        if not why.strip():
-            raise InvalidInput("An override needs a reason.", hint='mlops pipelines gate RUN --override "why"')
-        if before.verdict is None or before.state not in (RunState.BLOCKED, RunState.WAITING):
-            raise NotAllowed(
-                f"Run {before.id[:8]} is {before.state}; there is nothing to override.",
-                hint="See: mlops pipelines show RUN",
-            )
-        if before.verdict.outcome is Outcome.BLESSED:
-            raise NotAllowed(
-                f"The gate of run {before.id[:8]} said yes; the run waits for approval.",
-                hint=f"mlops models approve {before.version} --promote",
-            )
-        if before.state is RunState.WAITING:
-            return self._let_through(before, why)
-        options = {"override": {"by": self._context.actor, "why": why}, "pins": before.facts.get("snapshots", [])}
-        with self._context.catalog.write() as tx:
-            after = {"verdict": str(before.verdict.outcome), "reason": before.verdict.reason}
-            self._audit.note(tx, "override", "pipeline_run", before.id, why=why, after=after)
-        return self._again(before, options, {"kind": "override", "run": before.id, "why": why}, wait)
-
-    def _let_through(self, run: PipelineRun, why: str) -> PipelineRun:
-        from mlops_tui.domains.pipelines.steps import deploy
-
-        recipe = definitions.parse(self.definition_of(run.id), f"{run.pipeline}.toml")
-        assert run.verdict is not None
-        state, step = RunState.SUCCEEDED, StepState.SKIPPED
-        detail = f'[deploy] to = "none", {run.version} is registered'
-        if recipe.deploy.to != "none":
-            try:
-                detail = deploy.put(recipe, self._serving, self._registry, run.version, why)
-                step = StepState.SUCCEEDED
-            except Skip as reason:  # the gate's word is given; that of other people is still wanted
-                state, detail = RunState.WAITING, str(reason)
-        said = f"{self._context.actor} decided: {why}"
-        checks = [
-            *run.verdict.checks,
-            GateCheck("override", True, detail=f"{said} (the gate alone: {run.verdict.outcome})"),
-        ]
-        verdict = GateVerdict(Outcome.BLESSED, checks, run.verdict.champion, f"{said}; {run.verdict.reason}")
-        now = self._context.now()
-        with self._context.catalog.write() as tx:
-            self._store.update(tx, run.id, state=state, verdict=verdict)
-            self._store.update_step(tx, run.id, "deploy", state=step, ended_at=now, detail=detail)
-            after = {"verdict": str(run.verdict.outcome), "reason": run.verdict.reason, "version": run.version}
-            self._audit.note(tx, "override", "pipeline_run", run.id, why=why, after=after)
-        return self._get(run.id)
-
-    def _again(self, before: PipelineRun, options: dict[str, Any], cause: dict[str, Any], wait: bool) -> Job:
-        text = self._store.definition(before.id)
-        recipe = definitions.parse(text, f"{before.pipeline}.toml")
-        for snapshot in options.get("pins", []):
-            self._features.snapshot(snapshot)
-        return self._submit(recipe, text, cause, options, wait=wait)
 
     def _submit(
         self,
@@ -395,53 +305,7 @@ class Pipelines:
         if recipe.data.target and recipe.data.target not in spine.columns:
             hint = ids.did_you_mean(recipe.data.target, spine.columns, f"Columns: {', '.join(spine.columns)}.")
             raise InvalidInput(f"{spine.reference} has no column {recipe.data.target!r} for the target.", hint=hint)
-        for reference in recipe.data.features:
-            self._features.snapshot(reference.partition(":")[0])
-
-    def _files(self) -> builtins.list[Path]:
-        folder = self._context.workspace.pipelines
-        return sorted(folder.glob("*.toml")) if folder.is_dir() else []
-
-    def _write(self, path: Path, text: str) -> None:
-        if path.exists():
-            raise AlreadyExists(f"{path} is there already.", hint="Edit it, or choose another name.")
-        staged = path.with_name(f".{path.name}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staged.write_text(text, encoding="utf-8")
-            os.link(staged, path)  # fails where a rename would silently replace a file that appeared meanwhile
-        except FileExistsError:
-            raise AlreadyExists(f"{path} is there already.", hint="Edit it, or choose another name.") from None
-        except PermissionError as error:
-            raise NotAllowed(
-                f"{path} cannot be written: {error.strerror}.", hint="Check the folder's owner."
-            ) from error
-        finally:
-            staged.unlink(missing_ok=True)
-
-
-def _definition(path: Path) -> Definition:
-    try:
-        recipe, problems = definitions.examine(path.read_text(encoding="utf-8"), path.name)
-    except (OSError, UnicodeDecodeError) as error:
-        return Definition(path.stem, str(path), problems=[f"{path.name} cannot be read: {error}"])
-    if recipe is None or problems:
-        return Definition(path.stem, str(path), problems=[str(problem) for problem in problems])
-    return Definition(
-        name=recipe.pipeline.name,
-        path=str(path),
-        description=recipe.pipeline.description,
-        owner=recipe.pipeline.owner,
-        task=recipe.model.task,
-        estimator=recipe.model.estimator,
-        spine=recipe.data.spine,
-        features=recipe.data.features,
-        target=recipe.data.target,
-        model=recipe.model_name,
-        deploy_to=recipe.deploy.to,
-        deployment=recipe.deployment_name if recipe.deploy.to != "none" else "",
-        triggers=[msgspec.to_builtins(trigger) for trigger in recipe.triggers],
-    )
+        self._features.pinned(recipe.data.features)
 
 
 def _summary(run: PipelineRun) -> dict[str, Any]:

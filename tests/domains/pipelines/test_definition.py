@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.pipelines import templates
-from mlops_tui.domains.pipelines.definition import examine, parse
+from mlops_tui.domains.pipelines.definition import LISTS, SECTIONS, examine, parse
+from mlops_tui.domains.pipelines.recipe import Threshold
+from mlops_tui.domains.pipelines.records import HIGHER_IS_BETTER
+
+DOCS = Path(__file__).parents[3] / "docs" / "pipelines.md"
+SAMPLE = Path(__file__).parents[3] / "sample_data" / "bike.toml"
 
 MINIMAL = """
 [pipeline]
@@ -278,3 +286,22 @@ def test_without_labels_an_outlier_detector_is_judged_by_what_needs_none():
     text = MINIMAL.replace("classification", "anomaly").replace('target = "left"\n', "")
     assert parse(text, "x.toml").primary == "stability"
     assert "'roc_auc' is no anomaly metric" in messages(text + '[evaluate]\nprimary = "roc_auc"\n')[0]
+
+
+@pytest.mark.parametrize("name", [*SECTIONS, *LISTS, "evaluate.threshold"])
+def test_every_key_of_every_section_is_on_the_page_of_the_pipeline_file(name):
+    text = DOCS.read_text(encoding="utf-8")
+    kind = {**SECTIONS, **LISTS, "evaluate.threshold": Threshold}[name]
+    head = f"\n| `[[{name}]]` |" if name in LISTS else f"\n| `[{name}]` |"
+    rows = text.partition(head)[2].partition("\n| `[")[0]
+    missing = [field.name for field in msgspec.structs.fields(kind) if f"`{field.name}`" not in rows]
+    assert missing == []
+
+
+def test_every_metric_is_on_the_page_of_the_pipeline_file():
+    text = DOCS.read_text(encoding="utf-8")
+    assert [name for name in HIGHER_IS_BETTER if name not in text] == []
+
+
+def test_the_sample_pipeline_is_right():
+    assert examine(SAMPLE.read_text(encoding="utf-8"), SAMPLE.name)[1] == []

@@ -284,7 +284,8 @@ def test_a_run_is_resumed_from_its_own_definition_when_it_has_ended(pipelines, s
 
 
 def test_a_run_like_another_reads_what_that_one_read_and_ends_after_its_scores(pipelines, steps, workbench):
-    steps["load"] = lambda: {"snapshots": ["labels@1"]}
+    pins = {"spine": "labels@1", "features": [], "at": []}
+    steps["load"] = lambda: {"snapshots": ["labels@1"], "pins": pins}
     scores = iter([{"rmse": 1.0}, {"rmse": 1.5}])
     first, second = next(scores), next(scores)
     steps["evaluate"] = lambda: {"metrics": first}
@@ -292,7 +293,7 @@ def test_a_run_like_another_reads_what_that_one_read_and_ends_after_its_scores(p
     workbench.features.ingest("labels", [{"id": 9, "x": 1.0, "count": 2}])
     job = pipelines.run_like(run.id)
     like = pipelines.run_of_job(job)
-    assert like.options == {"cache": False, "like": run.id, "pins": ["labels@1"]}
+    assert like.options == {"cache": False, "like": run.id, "pins": pins}
     assert [step.name for step in like.steps] == ["load", "check", "split", "preprocess", "train", "evaluate"]
     pipelines.execute(like.id, lambda done, total, note: None)
     assert pipelines.get_run(like.id).state == "succeeded"

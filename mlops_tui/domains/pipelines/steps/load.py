@@ -32,11 +32,13 @@ def run(work: Work) -> dict[str, Any]:
     skipped = len(spine) - len(frame)
     if table.time:
         frame = frame.sort_values(table.time, kind="stable")
-    references = [_pinned(work, reference) for reference in data.features]
+    # What is read is named here and now, so that it can be read again; a run like another reads what that one read.
+    references, read = work.features.pinned(data.features)
+    read = work.options.get("pins", {}).get("at", read)
     frame = frame.reset_index(drop=True)
     if references:
         ttl = clock.parse_span(data.ttl) if data.ttl else None
-        frame = work.features.join(frame, references, mode=data.mode, ttl=ttl, time=table.time)
+        frame = work.features.join(frame, references, mode=data.mode, ttl=ttl, time=table.time, at=read)
     frame = _extra_steps(work, frame, "load")
     if frame.empty:
         raise InvalidInput(
@@ -56,15 +58,10 @@ def run(work: Work) -> dict[str, Any]:
         "outside_window": outside,
         "inputs": inputs,
         "time": table.time,
-        "snapshots": [snapshot.reference, *(reference.partition(":")[0] for reference in references)],
+        "snapshots": [snapshot.reference, *dict.fromkeys(read)],
+        "pins": {"spine": snapshot.reference, "features": references, "at": read},
         "detail": f"{len(frame):,} rows x {len(inputs)} inputs",
     }
-
-
-def _pinned(work: Work, reference: str) -> str:
-    """`orders:total` -> `orders@12:total`, so that what was read can be read again."""
-    name, colon, columns = reference.partition(":")
-    return f"{work.features.snapshot(name).reference}{colon}{columns}"
 
 
 def _inside_window(spine: pd.DataFrame, time: str | None, window: str) -> tuple[pd.DataFrame, int]:

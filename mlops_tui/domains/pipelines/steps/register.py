@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.clock import iso
 from mlops_tui.domains.pipelines import fitting
+from mlops_tui.domains.pipelines.comparing import LEARNED_UNTIL
 from mlops_tui.domains.pipelines.work import PACKAGE, PARTS, Work
 from mlops_tui.domains.registry import package
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-# The newest event time a version learned from, kept with it: a later gate compares on rows that neither has seen.
-LEARNED_UNTIL = "learned_until"
 
 
 def run(work: Work) -> dict[str, Any]:

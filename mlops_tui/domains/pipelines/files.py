@@ -1,0 +1,63 @@
+"""Definition files on disk: listing them as they are, and writing one that is not there yet."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mlops_tui.core.errors import AlreadyExists, NotAllowed
+from mlops_tui.domains.pipelines import definition as definitions
+from mlops_tui.domains.pipelines.records import Definition
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def listed(folder: Path) -> list[Definition]:
+    """All definitions of a folder by name; one with mistakes is listed with them."""
+    paths = sorted(folder.glob("*.toml")) if folder.is_dir() else []
+    return sorted((describe(path) for path in paths), key=lambda found: found.name)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a new file, whole or not at all. Raises AlreadyExists, also for one that appears meanwhile, or NotAllowed."""
+    if path.exists():
+        raise AlreadyExists(f"{path} is there already.", hint="Edit it, or choose another name.")
+    staged = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged.write_text(text, encoding="utf-8")
+        os.link(staged, path)  # fails where a rename would silently replace a file that appeared meanwhile
+    except FileExistsError:
+        raise AlreadyExists(f"{path} is there already.", hint="Edit it, or choose another name.") from None
+    except PermissionError as error:
+        raise NotAllowed(f"{path} cannot be written: {error.strerror}.", hint="Check the folder's owner.") from error
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def describe(path: Path) -> Definition:
+    """One file as listed; its mistakes are in `problems`."""
+    try:
+        recipe, problems = definitions.examine(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        return Definition(path.stem, str(path), problems=[f"{path.name} cannot be read: {error}"])
+    if recipe is None or problems:
+        return Definition(path.stem, str(path), problems=[str(problem) for problem in problems])
+    return Definition(
+        name=recipe.pipeline.name,
+        path=str(path),
+        description=recipe.pipeline.description,
+        owner=recipe.pipeline.owner,
+        task=recipe.model.task,
+        estimator=recipe.model.estimator,
+        spine=recipe.data.spine,
+        features=recipe.data.features,
+        target=recipe.data.target,
+        model=recipe.model_name,
+        deploy_to=recipe.deploy.to,
+        deployment=recipe.deployment_name if recipe.deploy.to != "none" else "",
+        triggers=[msgspec.to_builtins(trigger) for trigger in recipe.triggers],
+    )
