@@ -16,6 +16,7 @@ from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.lines import Span, clean, number, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
+from mlops_tui.tui.screens.evidence import rollout_blocks
 from mlops_tui.tui.screens.section import Inside, Section
 from mlops_tui.tui.widgets.dialogs import Confirm, Question
 from mlops_tui.tui.widgets.states import Empty
@@ -103,6 +104,7 @@ def deployment_detail(bench: Workbench, one: Traffic) -> Sequence[Block]:
     return (
         head,
         Grid(("Version", "Share", "State", "", ""), routes, title="Routes"),
+        *rollout_blocks(bench, what.name),
         traffic,
         *_charts(bench, what.name),
     )
