@@ -132,10 +132,11 @@ class Upkeep(Insight):
         now, last = self._context.now(), self._store.upkeep.done_at("look")
         if last is not None and 0 <= now - last < clock.HOUR:
             return False
+        before = now - self._context.settings.retention.points_days * clock.DAY
+        found = bool(self._store.numbers.points.to_archive(before, 1))
         with self._context.metrics.write() as tx:
             self._store.upkeep.done(tx, "look", now)
-        before = now - self._context.settings.retention.points_days * clock.DAY
-        return bool(self._store.numbers.points.to_archive(before, 1))
+        return found
 
     def collect(
         self, *, older_than_ms: int, hold: Collection[str] = (), dry_run: bool = False, min_age_ms: int = clock.HOUR
