@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops_tui.cli import plotting
-from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, progress_bar, say
+from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, progress_bar, say, yes_option
 from mlops_tui.core.errors import Unavailable
 from mlops_tui.workbench import Workbench
 
@@ -223,6 +223,23 @@ def stop(workbench: Workbench, name: str) -> None:
     """
     running = _book(workbench).stop(name)
     say(f"{name} ends after the trials that run now." if running else f"{name} does not run.")
+
+
+@studies.command()
+@click.argument("name")
+@yes_option
+@pass_workbench
+def remove(workbench: Workbench, name: str, yes: bool) -> None:
+    """Forget a study; its runs stay, and go with mlops runs remove or mlops experiments remove.
+
+    \b
+    Example: mlops studies remove depth --yes
+    """
+    book = _book(workbench)
+    book.get(name)
+    confirm(f"Forget the study {name}? It cannot be run on then.", yes=yes)
+    book.remove(name)
+    say(f"Forgot the study {name}; its runs are still there.")
 
 
 def _book(workbench: Workbench) -> Book:

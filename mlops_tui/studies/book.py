@@ -82,7 +82,20 @@ class Book:
         staged = self._file(name).with_suffix(".part")
         staged.write_text(json.dumps(dataclasses.asdict(study), indent=2), encoding="utf-8")
         staged.replace(self._file(name))
+        self._note("create", name, {"run": run.id, "direction": direction, "sampler": sampler})
         return study
+
+    def remove(self, name: str) -> None:
+        """Forget a study and what Optuna knows of it; its runs stay. Raises NotFound, NotAllowed while it runs."""
+        study = self.get(name)
+        handle = self.hold(name)
+        try:
+            for path in (*self.folder.glob(f"{name}.*"), self._lock(name)):
+                if path.stem == name or path == self._lock(name):
+                    path.unlink(missing_ok=True)
+            self._note("remove", name, {"run": study.run_id})
+        finally:
+            os.close(handle)
 
     def get(self, name: str) -> Study:
         """Raises NotFound with the nearest name."""
@@ -132,6 +145,10 @@ class Book:
             return False
         self.wish(name).touch()
         return True
+
+    def _note(self, verb: str, name: str, after: dict[str, Any]) -> None:
+        with self._bench.context.catalog.write() as tx:
+            self._bench.audit.note(tx, verb, "study", name, after=after)
 
     # -- helpers ------------------------------------------------------------------------------------------------------
 

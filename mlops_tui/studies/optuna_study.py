@@ -56,7 +56,8 @@ def opened(study: Study, journal: Path) -> Any:
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend
 
-        backend = JournalFileBackend(str(journal), lock_obj=FileLock(journal.with_suffix(".lock")))
+        lock: Any = FileLock(journal.with_suffix(".lock"))  # has what Optuna's own locks have
+        backend = JournalFileBackend(str(journal), lock_obj=lock)
         return optuna.create_study(
             storage=JournalStorage(backend),
             study_name=study.name,

@@ -138,6 +138,19 @@ def test_a_backup_holds_the_study(search, bench, tmp_path):
     assert [trial.number for trial in standing.trials] == [0, 1, 2]
 
 
+def test_a_removed_study_leaves_its_runs_and_its_name_free(search, bench):
+    standing = search(square, study="s.1", trials=1)
+    search(square, trials=1)
+    book = Book(bench)
+    book.remove("s.1")
+    assert [study.name for study in book.all()] == ["s"]
+    assert bench.experiments.run(standing.trials[0].run_id).state == "finished"
+    assert len(search(square, study="s.1", trials=1).trials) == 1
+    assert [entry.verb for entry in bench.audit.list(kind="study", name="s.1")] == ["create", "remove", "create"]
+    book.remove("s")
+    assert book.get("s.1").name == "s.1"
+
+
 def test_importance_is_of_the_parameters_that_matter(search, bench):
     def two(trial):
         trial.suggest_float("idle", 0, 1)
