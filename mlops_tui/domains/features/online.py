@@ -46,7 +46,9 @@ class Online(Joining):
 
     @cached_property
     def _served(self) -> Served:
-        return Served(self._context.workspace.segments / FOLDER)
+        served = Served(self._context.workspace.segments / FOLDER)
+        self._context.on_close(served.close)
+        return served
 
     def lookup(
         self, name: str, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str] | None = None

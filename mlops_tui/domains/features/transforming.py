@@ -29,6 +29,7 @@ class Transforms:
         self._context = context
         self._functions: dict[str, Callable[..., Any]] = {}
         self._engines: dict[str, duckdb.DuckDBPyConnection] = {}
+        context.on_close(self.close)
 
     def close(self) -> None:
         for engine in self._engines.values():
