@@ -191,5 +191,7 @@ def _heads(comparison: Comparison) -> list[tuple[str, tuple[Any, ...]]]:
         ("name", tuple(run.name for run in found)),
         ("state", tuple(run.state.value for run in found)),
         ("took", tuple(clock.duration(run.duration) for run in found)),
+        ("python", tuple(run.python for run in found)),
+        ("host", tuple(run.host for run in found)),
         ("commit", comparison.code),
     ]
