@@ -37,13 +37,7 @@ class FolderStore:
         for folder in [*_folders(self._root), *_folders(self._root / TRASH)]:
             if folder.name in ("models", TRASH) or not (folder / META).is_file():
                 continue
-            meta = _meta(folder)
-            group = Group(
-                str(meta.get("experiment_id")),
-                str(meta.get("name")),
-                meta.get("lifecycle_stage") == "deleted" or folder.parent.name == TRASH,
-                _texts(folder / "tags"),
-            )
+            group = _group(folder)
             self._folders[group.id] = folder
             found.append(group)
         return found
@@ -161,6 +155,15 @@ def _version(folder: Path) -> FoundVersion:
     return FoundVersion(
         int(meta["version"]), source, str(meta.get("run_id") or ""), stage, description, _texts(folder / "tags")
     )
+
+
+def _group(folder: Path) -> Group:
+    try:
+        meta = _meta(folder)
+    except InvalidInput as error:
+        return Group(folder.name, folder.name, broken=error.message)
+    deleted = meta.get("lifecycle_stage") == "deleted" or folder.parent.name == TRASH
+    return Group(str(meta.get("experiment_id")), str(meta.get("name")), deleted, _texts(folder / "tags"))
 
 
 def _is_run(folder: Path) -> bool:

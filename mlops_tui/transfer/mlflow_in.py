@@ -19,7 +19,7 @@ from mlops_tui.transfer.mlflow_server import Server
 from mlops_tui.transfer.mlflow_source import Found, FoundModel, FoundVersion, Group, MlflowStore
 from mlops_tui.transfer.mlflow_sqlite import SqliteStore
 from mlops_tui.transfer.records import Head, Progress, Report
-from mlops_tui.transfer.taking import reason, take
+from mlops_tui.transfer.taking import BROKEN, reason, take
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
@@ -48,7 +48,12 @@ def import_mlflow(
     store = open_store(workbench, source, artifacts)
     reader = _Reader(store, experiments)
     report = take(workbench, reader, progress)
-    for model in store.registered():
+    try:
+        models = store.registered()
+    except BROKEN as error:
+        report.skipped.append(("the registered models", reason(error)))
+        return report
+    for model in models:
         _take_model(workbench, model, report, only_known=bool(experiments))
     return report
 
@@ -89,6 +94,9 @@ class _Reader:
             raise NotFound(f"The source has no experiment '{min(missing)}'.", hint=f"It has: {known}")
         for group in groups:
             if self._wanted and group.name not in self._wanted:
+                continue
+            if group.broken:
+                report.skipped.append((f"experiment {group.name}", group.broken))
                 continue
             if group.deleted:
                 report.note(f"The experiment '{group.name}' is deleted there; it was left out.")

@@ -12,12 +12,13 @@ from mlops_tui.domains.experiments.remote_records import DataInput, LoggedModel
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An experiment."""
+    """An experiment; `broken` is why it cannot be read."""
 
     id: str
     name: str
     deleted: bool = False
     tags: dict[str, str] = field(default_factory=dict)
+    broken: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -73,9 +74,16 @@ class SqliteStore:
         for row in self._read("runs", "WHERE experiment_id = ? ORDER BY start_time, run_uuid", [int(group.id)]):
             stamp = f"{row['status']} {row['end_time']} {row['lifecycle_stage']}"
             if row["end_time"] is None:  # it may still grow
-                count = self._db.execute("SELECT count(*) FROM metrics WHERE run_uuid = ?", (row["run_uuid"],))
-                stamp += f" {count.fetchone()[0]}"
+                stamp += f" {self._points(row['run_uuid'])}"
             yield row["run_uuid"], row["name"] or row["run_uuid"][:8], stamp
+
+    def _points(self, run_id: str) -> int:
+        """How many points a run has; -1 in a damaged file, which is said when they are read."""
+        try:
+            row = self._db.execute("SELECT count(*) FROM metrics WHERE run_uuid = ?", (run_id,)).fetchone()
+        except sqlite3.DatabaseError:
+            return -1
+        return int(row[0])
 
     def run(self, group: Group, run_id: str) -> Found:
         (row,) = self._read("runs", "WHERE run_uuid = ?", [run_id])
@@ -107,19 +115,9 @@ class SqliteStore:
                 yield data_input(partial(_column, row), tags)
 
     def series(self, run: Found) -> Iterator[Series]:
-        points: list[tuple[float, int, int]] = []
-        current: str | None = None
-        rows = self._db.execute(
-            "SELECT key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid = ? ORDER BY key, step", (run.id,)
-        )
-        for key, value, ts, step, is_nan in rows:
-            if key != current and current is not None:
-                yield current, points
-                points = []
-            current = key
-            points.append((_value(value, is_nan), ts, step))
-        if current is not None:
-            yield current, points
+        rows = "WHERE run_uuid = ? ORDER BY key, step"
+        for key, found in groupby(self._read("metrics", rows, [run.id]), lambda row: str(row["key"])):
+            yield key, [(_value(row["value"], row["is_nan"]), row["timestamp"], row["step"]) for row in found]
 
     def files(self, run: Found) -> list[Kept] | None:
         folder = self._places.folder(run.uri)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
 
 
+BROKEN = (WorkbenchError, OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError)
+"""What a source may raise that is not as it should be: its files and answers are nobody's promise."""
+
+
 def take(workbench: Workbench, source: Source, progress: Progress) -> Report:
     """Take over what is new or has changed. A full disk ends it (Unavailable); the next call goes on where it stopped.
 
@@ -36,7 +40,7 @@ def take(workbench: Workbench, source: Source, progress: Progress) -> Report:
                 arrivals.put(head.load())
             except Unavailable:
                 raise
-            except (WorkbenchError, OSError, ValueError, ArithmeticError, LookupError) as error:
+            except BROKEN as error:
                 report.skipped.append((head.label, reason(error)))
             else:
                 report.added += standing == "new"

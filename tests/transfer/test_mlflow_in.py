@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import sqlite3
 
 import pytest
 
@@ -106,6 +107,28 @@ def test_a_broken_run_is_said_with_its_reason_and_the_others_come(workbench, sto
     assert [run.name for run in workbench.experiments.runs("churn: old")] == ["fine"]
     assert workbench.context.metrics.value("SELECT count(*) FROM metric") == 0
     assert workbench.context.metrics.value("SELECT count(*) FROM param") == 0
+
+
+def test_a_broken_experiment_and_broken_models_are_said_and_the_rest_comes(workbench, store):
+    (store / "0" / "meta.yaml").write_text("garbage")
+    (store / "models" / "risk" / "meta.yaml").write_bytes(b"\xff\xfe")
+    report = take(workbench, store)
+    assert report.added == 2
+    assert [label for label, _ in report.skipped] == ["experiment 0", "the registered models"]
+
+
+def test_a_damaged_sqlite_file_is_said(workbench, tmp_path):
+    source = mlflow_stores.sqlite(tmp_path / "mlflow.db")
+    content = source.read_bytes()
+    db = sqlite3.connect(source)
+    (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'metrics'").fetchone()
+    (size,) = db.execute("PRAGMA page_size").fetchone()
+    db.close()
+    source.write_bytes(content[: (page - 1) * size] + b"\xff" * size + content[page * size :])
+    report = take(workbench, source)
+    assert report.added == 0
+    assert all("table metrics cannot be read" in why for _, why in report.skipped)
+    assert workbench.experiments.runs() == []
 
 
 def test_what_a_killed_import_left_is_hidden_and_written_anew(workbench, store, monkeypatch):
