@@ -1,23 +1,28 @@
 """Feature tables against what else there is on this machine, as CPU seconds (user + system, all threads) of one run.
 
 Run by hand: python bench/features.py [profile|lookup|...] [--rows N]. Each line is the median of interleaved rounds, and
-answers are compared before times are.
+answers are compared before times are. MLOPS_BENCH_PEERS names the python of an environment with pandera, ydata-profiling and feast.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import resource
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.workbench import Workbench
 
 ROUNDS = 3
+PEERS = os.environ.get("MLOPS_BENCH_PEERS", "")
 
 
 def cpu(work: Callable[[], object]) -> float:
@@ -35,6 +40,19 @@ def race(contestants: dict[str, Callable[[], object]]) -> dict[str, float]:
         for name, work in contestants.items():
             times[name].append(cpu(work))
     return {name: statistics.median(seconds) for name, seconds in times.items()}
+
+
+def peer(name: str, folder: Path) -> dict[str, Any] | None:
+    """Run a contestant of the peers' interpreter: its CPU seconds, memory, and where its answer lies."""
+    if not PEERS:
+        return None
+    command = [PEERS, str(Path(__file__).with_name("features_peers.py")), name, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    if done.returncode:
+        print(f"  {name}: skipped: {done.stderr.strip().splitlines()[-1][:120] if done.stderr.strip() else 'failed'}")
+        return None
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
 
 
 def told(times: dict[str, float], yardstick: str) -> None:
@@ -85,7 +103,13 @@ def profile(bench: Workbench, folder: Path, rows: int) -> None:
         if column.mean is not None and column.type == "DOUBLE":
             assert abs(column.mean - float(str(row["avg"]))) < 1e-6 * abs(column.mean), column.name
     print(f"profile of {rows:,} rows x {len(snapshot.columns)} columns (2 threads, {snapshot.bytes / 1e6:.0f} MB)")
-    told(race({"SUMMARIZE": summarize, "full profile": ours(True), "first look (sample)": ours(False)}), "SUMMARIZE")
+    times = race({"SUMMARIZE": summarize, "full profile": ours(True), "first look (sample)": ours(False)})
+    told(times, "SUMMARIZE")
+    if found := peer("ydata", folder):
+        more = found["cpu"] / 100_000 / (times["full profile"] / rows)
+        print(
+            f"  ydata-profiling, minimal, without its page: {found['cpu']:.1f} CPU s for 100,000 rows, {more:.0f} x ours a row"
+        )
 
 
 def checks(bench: Workbench, folder: Path, rows: int) -> None:
@@ -129,6 +153,8 @@ def checks(bench: Workbench, folder: Path, rows: int) -> None:
             "checks": lambda: bench.features.check("wide", wanted),
         }
     )
+    if found := peer("pandera", folder):
+        times["pandera (polars)"] = found["cpu"]
     print(f"{len(wanted)} checks of {rows:,} rows x 20 columns; {len(with_rows)} fail, with 5 of their rows each")
     told(times, "one query by hand")
 

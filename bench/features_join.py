@@ -11,8 +11,6 @@ joins a tenth of the spine with a tenth of the rows, and so do we beside it.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import resource
 import subprocess
 import sys
@@ -20,12 +18,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from features import race, told
+from features import PEERS, peer, race, told
 
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.workbench import Workbench
 
-PEERS = os.environ.get("MLOPS_BENCH_PEERS", "")
 EVEN, HOT = 50_000, 200
 TTL = "2d"
 
@@ -94,19 +91,6 @@ def same(ours: Any, theirs: Any) -> int:
         left, right = ours[name].to_numpy(dtype=float), theirs[name].to_numpy(dtype=float)
         wrong += int((~((left == right) | ((left != left) & (right != right)))).sum())
     return wrong
-
-
-def peer(name: str, folder: Path) -> dict[str, Any] | None:
-    """Run a contestant of the peers' interpreter: its CPU seconds, memory, and where its answer lies."""
-    if not PEERS:
-        return None
-    command = [PEERS, str(Path(__file__).with_name("features_peers.py")), name, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-    if done.returncode:
-        print(f"  {name}: skipped: {done.stderr.strip().splitlines()[-1][:120] if done.stderr.strip() else 'failed'}")
-        return None
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
 
 
 def memory(bench: Workbench, folder: Path) -> float:
