@@ -229,6 +229,16 @@ def test_a_long_history_keeps_ends_extremes_and_gaps() -> None:
     assert [one.step for one in found] == sorted({one.step for one in found})
 
 
+def test_steps_become_epochs_spread_evenly_between_two() -> None:
+    epochs = run_curves.curve([Point(0, 0, 0.0), Point(10, 1, 1.0), Point(20, 2, 3.0)], "epoch")
+    assert list(run_curves._at(epochs, [0.0, 5.0, 10.0, 15.0, 25.0])) == [0.0, 0.5, 1.0, 2.0, 3.0]
+
+
+def test_a_course_is_as_many_means_as_there_is_room_for() -> None:
+    assert run_curves.course([1.0, 3.0, 5.0, 7.0], 2) == [2.0, 6.0]
+    assert run_curves.course([1.0, 2.0], 5) == [1.0, 2.0]
+
+
 def test_files_are_a_tree_with_folders_first(filled: Workspace, run_id: str) -> None:
     with Workbench(filled, actor="ana") as bench:
         found = run_files.entries(run_id, bench)
