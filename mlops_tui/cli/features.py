@@ -31,6 +31,7 @@ from mlops_tui.cli.output import (
 from mlops_tui.cli.querying import NO_MATCH, query_options
 
 if TYPE_CHECKING:
+    from mlops_tui.domains.features.records import Snapshot
     from mlops_tui.workbench import Workbench
 
 NO_TABLES = "No feature tables yet. Make one: mlops features create orders --key customer_id --time at"
@@ -134,6 +135,7 @@ def show(
     rows = workbench.features.rows(ref, where=where, order=order, limit=limit, offset=offset)
     report = workbench.features.last_check(ref)
     record = {**_fields(table), **_fields(snapshot), "check": report.verdict if report else None, **watched}
+    record |= _derived(workbench, snapshot)
     if as_json:
         emit_one({**record, "sample": rows}, as_json)
         return
@@ -287,6 +289,15 @@ def remove(workbench: Workbench, name: str, why: str, yes: bool) -> None:
 
 
 # -- words in and out --------------------------------------------------------------------------------------------------
+
+
+def _derived(workbench: Workbench, snapshot: Snapshot) -> dict[str, Any]:
+    """The aggregates of a table, and by which transformation a snapshot was made."""
+    room = workbench.features
+    declared = [f"{one.name} = {one.expression}" for one in room.aggregates(snapshot.table)]
+    made = next((one for one in room.made(snapshot.table) if one.version == snapshot.version), None)
+    by = f"transformation {made.table}@{made.transform_version} of {', '.join(made.inputs)}" if made else None
+    return {"aggregates": declared, "made_by": by}
 
 
 def _fields(record: Any) -> dict[str, Any]:

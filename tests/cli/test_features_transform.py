@@ -52,6 +52,8 @@ def test_a_table_is_filled_by_its_transformation(room, mlops):
     assert json.loads(mlops("features", "transform", "run", "top", "--json")[1])["version"] == 1
     (shown,) = json.loads(mlops("features", "transform", "show", "top", "--json")[1])
     assert (shown["version"], shown["reads"], shown["made"]) == (1, ["orders"], ["top@1"])
+    shown = json.loads(mlops("features", "show", "top", "--json")[1])
+    assert (shown["made_by"], shown["aggregates"]) == ("transformation top@1 of orders@1", [])
     assert mlops("features", "transform", "remove", "top")[0] == 0
     assert mlops("features", "transform", "show", "top")[0] == 3
     assert "No transformations yet" in mlops("features", "transform", "list")[2]

@@ -114,7 +114,7 @@ class Online(Joining):
         layouts = [self._online.layout(table) for table in view.tables]
         share = max((one.log_share for one in layouts if one is not None), default=0.0)
         if random.random() < share:
-            self._served.add(view.name, 0, self._context.now(), names, found)
+            self._served.add(view.reference, 0, self._context.now(), names, found)
 
     def materialize(self, name: str, *, full: bool = False) -> Materialized:
         """Bring a table online up to its newest version: from the files added since the version it is at, whatever times

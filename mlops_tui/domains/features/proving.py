@@ -15,9 +15,17 @@ class Proving(Deriving):
     """Skew between the online and the offline side."""
 
     def log_lookups(self, name: str, share: float) -> None:
-        """Keep this share (0..1) of the lookups of a table, 0.01 if never said. Raises InvalidInput, NotFound (not online)."""
+        """Keep this share (0..1) of the lookups of a table, 0.01 if never said; of an on-demand transformation by its tables.
+
+        Raises InvalidInput, NotFound (not online).
+        """
         if not 0 <= share <= 1:
             raise InvalidInput(f"{share:g} is no share.", hint="Write a number from 0 to 1, as in 0.05.")
+        view = self._view(name)
+        for below in view[0].tables if view is not None else ():
+            self.log_lookups(below, share)
+        if view is not None:
+            return
         table = self._snapshots.table(name)
         layout = self._online.layout(name)
         if layout is None or layout.table_id != table.id:
@@ -44,13 +52,14 @@ class Proving(Deriving):
 
         view = self._view(name)
         table = None if view is not None else self._snapshots.table(name)
+        reference = view[0].reference if view is not None else name  # a version is compared with what it served itself
         start = clock.parse_time(since, now=self._context.now()) if isinstance(since, str) else since or 0
         rows, kinds = self._types(name, view[0] if view is not None else None)
         for one in view[0].tables if view is not None else [name]:
             self.flush(one)
         vectors = [
             {"row": row, "at": record["at"], "values": dict(zip(record["names"], values, strict=True))}
-            for record in sorted(self._served.read(name, table.id if table else 0, start), key=itemgetter("at"))
+            for record in sorted(self._served.read(reference, table.id if table else 0, start), key=itemgetter("at"))
             for row, values in zip(record["rows"], record["values"], strict=True)
         ][-limit:]
         served = dict.fromkeys(column for one in vectors for column in one["values"])
@@ -58,7 +67,7 @@ class Proving(Deriving):
         if not compared:
             return SkewReport(name, 0, None, None, tolerate, "empty", ())
         spine = engine.spine_of(vectors, rows)
-        joined = self.join(spine, [f"{name}:{','.join(compared)}"], mode=JoinMode.KNOWN, time=engine.AT)
+        joined = self.join(spine, [f"{reference}:{','.join(compared)}"], mode=JoinMode.KNOWN, time=engine.AT)
         columns = tuple(
             engine.compare(column, kind, vectors, joined[column], difference) for column, kind in compared.items()
         )

@@ -67,6 +67,18 @@ def test_what_was_online_too_late_is_told_with_examples(room, clock):
     assert differing(room.skew("view")) == {"x": 1}
 
 
+def test_a_version_of_a_view_is_compared_with_what_it_served(room):
+    ask(room)
+    room.add_view("view", sql="v * factor + 1 AS x", inputs=["f:v"], request={"factor": "DOUBLE"})
+    assert room.skew("view").verdict == "empty"
+    room.lookup("view", [{"k": 1, "factor": 2.0}])
+    assert (room.skew("view").vectors, room.skew("view").verdict) == (1, "pass")
+    assert (room.skew("view@1").vectors, room.skew("view@1").verdict) == (2, "pass")
+    room.log_lookups("view", 0.0)
+    ask(room)
+    assert room.skew("view").vectors == 1
+
+
 def test_small_differences_and_old_vectors_can_be_left_out(room, clock):
     ask(room)
     since = clock.now + 1
