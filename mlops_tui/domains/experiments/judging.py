@@ -9,11 +9,12 @@ from mlops_tui.domains.experiments.store import ExperimentsStore
 
 _MOST_METRICS = 100
 _MOST_POINTS = 4000
+_MOST_READ = 1_000_000
 _TIMES = 200
 
 
 def judge(context: Context, store: ExperimentsStore, run: Run) -> Health:
-    """Everything that can be said now, silence included. Reads at most 4,000 points of each of at most 100 metrics."""
+    """Everything that can be said now, silence included, by at most 4,000 points of each of at most 100 metrics."""
     number = store.number(run.id)
     assert number is not None
     found, last_at, interval = _judged(store, number, run)
@@ -39,7 +40,7 @@ def remember(context: Context, store: ExperimentsStore, run_ids: list[str]) -> N
 def _judged(store: ExperimentsStore, number: int, run: Run) -> tuple[Health, int, int | None]:
     """Health without silence, the time of the newest point, and the usual interval between points in ms."""
     latest = {name: one for name, one in store.numbers.metrics(number).items() if not name.startswith(health.MACHINE)}
-    names = _chosen(list(latest))
+    names = _chosen({name: one.count for name, one in latest.items()})
     curves: dict[str, list[Point]] = {}
     for name in names:
         points = store.numbers.points.history(number, name, most=_MOST_POINTS)
@@ -57,10 +58,17 @@ def _judged(store: ExperimentsStore, number: int, run: Run) -> tuple[Health, int
     return found, max((one.ts for one in latest.values()), default=run.started_at), interval
 
 
-def _chosen(names: list[str]) -> list[str]:
-    """All of them, or of very many those that are pairs or losses."""
-    if len(names) <= _MOST_METRICS:
-        return names
+def _chosen(counts: dict[str, int]) -> list[str]:
+    """Which metrics are looked at: pairs first, then losses, then the others, until a million points are behind them."""
+    names = list(counts)
     paired = [name for pair in health.pair_names(names) for name in pair]
     losses = [name for name in names if health.lower_is_better(name, [0.0, 1.0])]
-    return list(dict.fromkeys([*paired, *losses]))[:_MOST_METRICS]
+    ordered = list(dict.fromkeys([*paired, *losses, *names]))
+    chosen: list[str] = []
+    read = 0
+    for name in ordered[:_MOST_METRICS]:
+        read += counts[name]
+        if chosen and read > _MOST_READ:
+            break
+        chosen.append(name)
+    return chosen

@@ -133,6 +133,10 @@ class NumbersStore:
         )
         return {row["name"]: LatestMetric(_nan(row["value"]), *tuple(row)[2:]) for row in rows}
 
+    def total(self, number: int) -> int:
+        """How many points a run has."""
+        return int(self._context.metrics.value("SELECT sum(count) FROM metric_latest WHERE run = ?", (number,)) or 0)
+
     def latest(self, key: str, run_ids: Sequence[str]) -> dict[str, float]:
         """Latest value of one metric for the runs that have it."""
         sql = (

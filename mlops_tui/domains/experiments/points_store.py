@@ -54,9 +54,10 @@ class PointsStore:
     def _rows(self, number: int, key: str, after: int, limit: int, every: int) -> list[tuple[Any, ...]]:
         inner = """SELECT step, ts, value FROM metric WHERE run = ?1 AND key = (SELECT id FROM key WHERE name = ?2)
             AND step > ?3 ORDER BY step LIMIT ?4"""
-        if every > 1:
-            inner = f"""SELECT step, ts, value FROM (SELECT step, ts, value, row_number() OVER (ORDER BY step) AS n,
-                count(*) OVER () AS c FROM ({inner})) WHERE n % {every:d} = 1 OR n = c"""
+        if every > 1:  # every so manyth, and the last one
+            last = "(SELECT max(step) FROM metric WHERE run = ?1 AND key = (SELECT id FROM key WHERE name = ?2))"
+            inner = f"""SELECT step, ts, value FROM (SELECT step, ts, value, row_number() OVER () AS n FROM ({inner}))
+                WHERE n % {every:d} = 1 OR step = {last}"""
         sql = f"""SELECT path, 0, 0 FROM metric_archive WHERE run = ?1 UNION ALL
             SELECT step, ts, value FROM ({inner})"""
         for _ in range(2):

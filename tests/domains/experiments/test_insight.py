@@ -214,3 +214,10 @@ def test_importance_reads_the_runs_of_an_experiment(workbench, log):
         "sometimes",
         "out",
     } - {"out"}
+
+
+def test_of_very_many_points_those_of_pairs_and_losses_are_looked_at():
+    counts = {f"m{at}": 400_000 for at in range(200)} | {"loss": 400_000, "val_loss": 400_000}
+    assert judging._chosen(counts) == ["loss", "val_loss"]
+    assert judging._chosen({"big": 9_000_000}) == ["big"]
+    assert len(judging._chosen({f"m{at}": 1 for at in range(200)})) == 100
