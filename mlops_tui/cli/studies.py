@@ -80,6 +80,10 @@ def create(
     """
     from mlops_tui.studies.records import read_param
 
+    if not objective and not command:
+        raise click.UsageError(
+            "Say what to try: --objective MODULE:FUNCTION or --command '...' (a script uses mlops.optimize)."
+        )
     try:
         words = tuple(shlex.split(command))
     except ValueError as error:

@@ -64,13 +64,13 @@ def export_mlflow(
     known: dict[str, dict[str, str]] = {}
     for done, run in enumerate(runs):
         progress(done, len(runs), run.name)
-        if run.experiment not in known:
-            known[run.experiment] = there.known(run.experiment)
-        ids = known[run.experiment]
-        if run.id in ids:
-            report.unchanged += 1
-            continue
         try:
+            if run.experiment not in known:
+                known[run.experiment] = there.known(run.experiment)
+            ids = known[run.experiment]
+            if run.id in ids:
+                report.unchanged += 1
+                continue
             if run.state is RunState.RUNNING:
                 raise InvalidInput("it still runs")
             ids[run.id] = there.put(_leaving(workbench, run, ids.get(run.parent, "")))

@@ -30,7 +30,8 @@ def test_a_study_is_made_shown_and_listed(mlops, workspace):
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (["create", "s", "--param", "x=y"], 5),
+        (["create", "s"], 2),
+        (["create", "s", "--command", "echo", "--param", "x=y"], 5),
         (["create", "s", "--command", "'open"], 2),
         (["show", "none"], 3),
         (["run", "none", "--trials", "1"], 3),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow.parquet as pq
 import pytest
 
-from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.experiments.arrivals import Arrival
 from mlops_tui.domains.experiments.records import RunState
@@ -112,6 +112,12 @@ def test_a_run_that_still_runs_is_left_for_later(workbench, tmp_path):
     workbench.experiments.start("e")
     report = export_mlflow(workbench, str(tmp_path / "out"), quiet)
     assert report.skipped[0][1] == "it still runs"
+
+
+def test_a_folder_that_cannot_be_written_is_said(workbench, runs, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(Unavailable, match="Cannot write"):
+        export_mlflow(workbench, str(tmp_path / "file" / "below"), quiet)
 
 
 @pytest.mark.parametrize("what", ["file", "workspace"])
