@@ -1,0 +1,89 @@
+"""The tune step on its trial table; fitting and scoring are stood in for."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mlops_tui.core.errors import InvalidInput
+from mlops_tui.domains.pipelines.recipe import Range, Tune
+from mlops_tui.domains.pipelines.steps import tune
+from mlops_tui.domains.pipelines.store import PipelinesStore
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside a test."""
+
+
+@pytest.fixture
+def work(workbench, monkeypatch):
+    """A search of six settings of x, scored by rmse = x, lower is better."""
+    fold = (np.arange(2), np.arange(2))
+    monkeypatch.setattr(tune.fitting, "folds", lambda work, frame, count, kind: [fold] * count)
+    monkeypatch.setattr(tune, "_judge", lambda work, frame, params, cut: params["x"])
+    workbench.pipelines.list()  # the tables are made when the room is opened
+    said, noted = [], []
+    recipe = SimpleNamespace(
+        primary="rmse",
+        tune=Tune(method="random", trials=6, cv=2, space={"x": Range(0.0, 1.0)}),
+        split=SimpleNamespace(seed=0),
+        resources=SimpleNamespace(jobs=1),
+    )
+    return SimpleNamespace(
+        recipe=recipe,
+        study="study",
+        run_id="run",
+        store=PipelinesStore(workbench.context),
+        context=workbench.context,
+        read_frame=lambda name: None,
+        seed=lambda number: None,
+        say=said.append,
+        note=noted.append,
+        said=said,
+        noted=noted,
+    )
+
+
+def test_the_best_setting_wins_and_every_trial_is_a_row(work):
+    result = tune.run(work)
+    trials = work.store.trials_of("run")
+    assert [trial.number for trial in trials] == list(range(6))
+    best = min((trial for trial in trials if trial.state == "done"), key=lambda trial: trial.value)
+    assert (result["params"], result["value"], result["trials"]) == (best.params, best.value, 6)
+    assert work.noted[-1] == f"6 of 6 trials, best rmse {best.value:.4g}"
+
+
+def test_a_search_that_was_killed_goes_on_where_it_was(work, monkeypatch):
+    whole = tune.run(work)
+    judged = []
+
+    def judge(work, frame, params, cut):
+        if len(judged) == 5:  # in the third setting: two were judged on both folds
+            raise Killed
+        judged.append(params["x"])
+        return params["x"]
+
+    work.study = "killed"
+    with monkeypatch.context() as patch:
+        patch.setattr(tune, "_judge", judge)
+        with pytest.raises(Killed):
+            tune.run(work)
+    assert [trial.number for trial in work.store.trials("killed")] == [0, 1]
+    work.run_id = "next"  # a run that asks for the same
+    work.said.clear()
+    again = tune.run(work)
+    assert work.said[0] == "2 of 6 trials were done by an earlier try"
+    assert [trial.run for trial in work.store.trials_of("next")] == ["run"] * 2 + ["next"] * 4
+    assert (again["params"], again["value"]) == (whole["params"], whole["value"])
+
+
+def test_a_search_in_which_nothing_can_be_fitted_says_why(work, monkeypatch):
+    def fail(work, frame, params, cut):
+        raise ValueError("max_depth must be positive")
+
+    monkeypatch.setattr(tune, "_judge", fail)
+    with pytest.raises(InvalidInput, match="could be fitted: max_depth must be positive"):
+        tune.run(work)
+    assert {trial.state for trial in work.store.trials("study")} == {"failed"}
