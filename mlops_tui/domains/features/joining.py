@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -102,6 +103,11 @@ class Joining(Checking):
                 else:
                     parts += [part(one, _hidden(place, one), exact=True) for one in below[place]]
             frame, reports = engine.join(connection, spine, time, parts, chosen)
+        # Of what a view looks up, the report names the table's columns, not those they went by on the way.
+        reports = [
+            dataclasses.replace(report, columns=tuple(one.columns)) if one.exact else report
+            for report, one in zip(reports, parts, strict=True)
+        ]
         for place, (shown_by, _) in views.items():
             frame = self._transforms.beside(shown_by, frame, names[place], f"_{place}_")
         final = [*spine.columns, *(shown for named in names for shown in named.values())]

@@ -205,7 +205,8 @@ def test_a_view_stands_among_tables_in_a_join(room):
     assert list(joined.columns)[2:] == ["limit", "lim", "felt_py__felt", "gusts", "felt_sql__felt", "cold"]
     assert list(joined.index) == [7, 7]
     _, reports = room.join_with_report(rows, ["felt_py"])
-    assert [(one.table, one.matched, one.missing) for one in reports] == [("hourly", 1, 1)]
+    told = [(one.table, one.matched, one.missing, one.columns) for one in reports]
+    assert told == [("hourly", 1, 1, ("temp", "wind"))]
 
 
 def test_a_view_takes_aggregates_too(room):
