@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from mlops_tui.transfer.mlflow_rest import RestStore
 from mlops_tui.transfer.mlflow_server import Server
 from mlops_tui.transfer.mlflow_source import Found, FoundModel, FoundVersion, Group, MlflowStore
 from mlops_tui.transfer.mlflow_sqlite import SqliteStore
-from mlops_tui.transfer.records import Head, Progress, Report
+from mlops_tui.transfer.records import EXPORT_TAG, AlreadyHere, Head, Progress, Report
 from mlops_tui.transfer.taking import BROKEN, reason, take
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def import_mlflow(
     `artifacts`: a further folder where a moved store's files lie. Raises NotFound, InvalidInput for a source that is none.
     """
     store = open_store(workbench, source, artifacts)
-    reader = _Reader(store, experiments)
+    reader = _Reader(store, experiments, workbench.experiments.remote.runs.has)
     report = take(workbench, reader, progress)
     try:
         models = store.registered()
@@ -82,8 +82,9 @@ def open_store(workbench: Workbench, source: str, artifacts: Path | None = None)
 class _Reader:
     """Heads of all runs of a store."""
 
-    def __init__(self, store: MlflowStore, experiments: Sequence[str]) -> None:
+    def __init__(self, store: MlflowStore, experiments: Sequence[str], is_ours: Callable[[str], bool]) -> None:
         self._store = store
+        self._is_ours = is_ours
         self._wanted = experiments
 
     def heads(self, report: Report) -> Iterator[Head]:
@@ -107,6 +108,8 @@ class _Reader:
 
     def _load(self, group: Group, run_id: str, stamp: str, report: Report) -> Arrival:
         run = self._store.run(group, run_id)
+        if self._is_ours(run.tags.get(EXPORT_TAG, "")):
+            raise AlreadyHere
         files = self._store.files(run)
         if files is None:
             report.note(f"The files of run {run.name} ({run_id[:8]}) are at {run.uri[:200]}, which is not read.")

@@ -23,14 +23,13 @@ from mlops_tui.domains.experiments.remote_records import (
 from mlops_tui.transfer.choosing import chosen
 from mlops_tui.transfer.mlflow_server import Server
 from mlops_tui.transfer.mlflow_write import FolderTarget, Leaving, ServerTarget
-from mlops_tui.transfer.records import Progress, Report
+from mlops_tui.transfer.records import EXPORT_TAG, Progress, Report
 from mlops_tui.transfer.taking import reason
 
 if TYPE_CHECKING:
     from mlops_tui.domains.experiments.records import Run
     from mlops_tui.workbench import Workbench
 
-EXPORT_TAG = "mlops.run"
 STATUS = {
     RunState.FINISHED: "FINISHED",
     RunState.FAILED: "FAILED",

@@ -11,11 +11,18 @@ from mlops_tui.domains.experiments.arrivals import Arrival
 Progress = Callable[[int, "int | None", str], None]
 
 
+EXPORT_TAG = "mlops.run"  # what an exported run is here, kept with it there
+
+
+class AlreadyHere(Exception):  # noqa: N818 - no fault
+    """A run that a source has is one that was exported from this workspace."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """A run that a source has, before it is read: `source` names it for ever, `label` is for people.
 
-    `load` reads it and raises a WorkbenchError, OSError or ValueError when it cannot.
+    `load` reads it; it raises AlreadyHere, and what is in `taking.BROKEN` when it cannot.
     """
 
     source: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.core import locks
 from mlops_tui.core.errors import InvalidInput, NotAllowed, Unavailable, WorkbenchError
-from mlops_tui.transfer.records import Progress, Report, Source
+from mlops_tui.transfer.records import AlreadyHere, Progress, Report, Source
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
@@ -38,6 +38,8 @@ def take(workbench: Workbench, source: Source, progress: Progress) -> Report:
                 if standing == "removed":
                     raise InvalidInput("it was removed here; what was removed does not come back")
                 arrivals.put(head.load())
+            except AlreadyHere:
+                report.unchanged += 1
             except Unavailable:
                 raise
             except BROKEN as error:

@@ -14,14 +14,14 @@ def test_csv_comes_in_and_parquet_goes_out(mlops, tmp_path):
     assert (code, json.loads(out)["runs"]) == (0, 1)
 
 
-def test_mlflow_out_and_in_again_as_json(mlops, tmp_path):
+def test_mlflow_out_and_in_again_doubles_nothing(mlops, tmp_path):
     (tmp_path / "r.csv").write_text("run,metric,value\na,loss,1\n")
     mlops("import", "csv", str(tmp_path / "r.csv"))
     assert mlops("export", "mlflow", str(tmp_path / "mlruns"))[:2] == (0, "Runs: 1 added, 0 updated, 0 unchanged.\n")
     code, out, _ = mlops("import", "mlflow", str(tmp_path / "mlruns"), "--json")
     assert (code, json.loads(out)) == (
         0,
-        {"added": 1, "updated": 0, "unchanged": 0, "models": 0, "versions": 0, "skipped": [], "notes": []},
+        {"added": 0, "updated": 0, "unchanged": 1, "models": 0, "versions": 0, "skipped": [], "notes": []},
     )
 
 

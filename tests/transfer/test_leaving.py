@@ -76,6 +76,13 @@ def test_a_folder_holds_all_of_a_run(workbench, runs, tmp_path):
     assert (again.added, again.unchanged) == (0, 2)
 
 
+def test_what_was_exported_from_here_does_not_come_back_double(workbench, runs, tmp_path):
+    export_mlflow(workbench, str(tmp_path / "out"), quiet)
+    report = import_mlflow(workbench, str(tmp_path / "out"), quiet)
+    assert (report.added, report.unchanged) == (0, 2)
+    assert workbench.experiments.count("") == 2
+
+
 def test_a_server_gets_all_of_a_run_and_each_once(workbench, runs, tmp_path, monkeypatch):
     there = Workspace.create(tmp_path / "there")
     server = InProcess(there)
