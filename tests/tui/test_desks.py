@@ -66,9 +66,9 @@ async def test_the_filter_narrows_the_list_and_escape_climbs_down_but_never_quit
         await press(pilot, "enter")
         assert desk.here.filter == "state:fin"
         await press(pilot, "enter")
-        assert desk.has_class("-open")
+        assert desk_of(pilot).ID == "run"
         await press(pilot, "escape")
-        assert not desk.has_class("-open")
+        assert desk_of(pilot) is desk
         await press(pilot, "escape")
         assert desk.here.filter == ""
         assert desk.visible_count == 4
