@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ORDERS", "Experiments"]
 JUDGED_EVERY_MS = 10_000
+JUDGED_AT_ONCE = 20
 
 
 class Experiments(Upkeep):
@@ -75,18 +76,16 @@ class Experiments(Upkeep):
         return crashed
 
     def _due(self) -> list[str]:
-        """Running runs that logged something since they were judged.
+        """Some runs that logged something since they were judged: of this machine those that run, of HTTP clients the newest.
 
         Not more often than every ten seconds, less often the more points there are: looking stays under a hundredth of a core.
         """
         found = []
-        for run_id, _ in self._store.running():
-            number = self._store.number(run_id)
-            if number is not None:
-                pause = JUDGED_EVERY_MS * (1 + self._store.numbers.total(number) // 50_000)
-                if not self._store.upkeep.judged_lately(number, self._context.now() - pause):
-                    found.append(run_id)
-        return found
+        for run_id, number in self._store.to_judge():
+            pause = JUDGED_EVERY_MS * (1 + self._store.numbers.total(number) // 50_000)
+            if not self._store.upkeep.judged_lately(number, self._context.now() - pause):
+                found.append(run_id)
+        return found[:JUDGED_AT_ONCE]
 
     def _judge(self, run_ids: list[str]) -> None:
         """Look at how these runs do and keep their marks; a mistake there must not keep anybody from logging."""

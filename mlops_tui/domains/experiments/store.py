@@ -181,6 +181,15 @@ class ExperimentsStore(FindingStore):
         )
         return [(row["id"], (row["pid"], row["process_started"], row["boot"])) for row in rows]
 
+    def to_judge(self) -> list[tuple[str, int]]:
+        """(id, number) of runs that run here, and of the newest 200 those of HTTP clients: nobody says when these are done."""
+        rows = self._context.catalog.tuples(
+            """SELECT id, number FROM run WHERE state = 'running' AND boot <> ?1 UNION
+            SELECT id, number FROM (SELECT id, number, boot FROM run ORDER BY number DESC LIMIT 200) WHERE boot = ?1""",
+            (REMOTE,),
+        )
+        return [(row[0], row[1]) for row in rows]
+
     def tag_keys(self) -> list[str]:
         return [row["key"] for row in self._context.catalog.read("SELECT DISTINCT key FROM run_tag ORDER BY key")]
 

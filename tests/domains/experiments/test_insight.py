@@ -88,6 +88,14 @@ def test_a_running_run_that_falls_silent_is_marked_at_the_moment_of_asking(workb
     assert rooms.run(run_id).marks == ()
 
 
+def test_a_run_logged_over_http_is_judged_too(workbench):
+    rooms = workbench.experiments
+    run_id = rooms.remote.runs.create(0, tags={}).id
+    rooms.remote.runs.log(run_id, [("loss", math.nan, 1000 + step, step) for step in range(5)], {}, {})
+    rooms.sweep()
+    assert rooms.run(run_id).marks == ("diverged",)
+
+
 def test_a_mistake_in_judging_keeps_nobody_from_logging(workbench, log, monkeypatch, caplog):
     monkeypatch.setattr(judging, "remember", lambda *args: 1 / 0)
     run_id = log(loss=NAN)
