@@ -21,6 +21,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One reference of a join: what it is called, the columns it brings, and the tables that are joined for it."""
+
+    name: str
+    names: tuple[str, ...]
+    asked: list[Asked]
+    view: Transform | None
+    prefix: str
+
+    def brought(self, shown: dict[str, str]) -> list[tuple[Asked, dict[str, str], bool]]:
+        """Each table with the names its columns go by in the joined frame; hidden ones, kept exact, until a view has them."""
+        if self.view is None:
+            return [(self.asked[0], shown, False)]
+        return [
+            (one, {name: f"{self.prefix}{one.table.name}:{name}" for name in one.names}, True) for one in self.asked
+        ]
+
+
 class Joining(Checking):
     """What tables said at the moments of a spine."""
 
@@ -73,45 +92,36 @@ class Joining(Checking):
                 "No feature table is named for the join.", hint="Name one or more: orders customers@3:age"
             )
         pins = {split_reference(ref)[0]: ref for ref in at}
-        views = {place: view for place, ref in enumerate(refs) if (view := self._view(ref)) is not None}
-        asked = {place: self._asked(ref) for place, ref in enumerate(refs) if place not in views}
-        below = {place: self._below(view[0], pins) for place, view in views.items()}
-        tables = [one.table for one in (*asked.values(), *(one for some in below.values() for one in some))]
+        wanted = [self._resolved(f"_{place}_", ref, pins) for place, ref in enumerate(refs)]
+        tables = [one.table for ref in wanted for one in ref.asked]
         if isinstance(spine, Path):
             spine = engine.read_spine(spine)
         elif isinstance(spine, str):
             time = time or self._snapshots.resolve(spine)[0].time
             spine = self.frame(spine)
         time = engine.spine_time(spine, tables, time)
-        wanted = [
-            (views[n][0].name, views[n][1]) if n in views else (asked[n].table.name, asked[n].names)
-            for n in range(len(refs))
-        ]
-        names = engine.name_columns([str(name) for name in spine.columns], wanted)
-        limit = None if ttl is None else span(ttl)
-        parts: list[engine.Part] = []
+        names = engine.name_columns([str(name) for name in spine.columns], [(ref.name, ref.names) for ref in wanted])
+        lives = [one.table.ttl if ttl is None else span(ttl) for ref in wanted for one in ref.asked]
         with self._snapshots.held() as hold, self._context.lake.connection() as connection:
-
-            def part(one: Asked, shown: dict[str, str], *, exact: bool = False) -> engine.Part:
-                lives = one.table.ttl if ttl is None else limit
-                source = hold(one.table, one.snapshot)
-                return engine.Part(one.table, one.snapshot, source, shown, lives, one.aggregates, exact)
-
-            for place in range(len(refs)):
-                if place in asked:
-                    parts.append(part(asked[place], names[place]))
-                else:
-                    parts += [part(one, _hidden(place, one), exact=True) for one in below[place]]
+            parts = [
+                engine.Part(
+                    one.table, one.snapshot, hold(one.table, one.snapshot), columns, None, one.aggregates, exact
+                )
+                for ref, shown in zip(wanted, names, strict=True)
+                for one, columns, exact in ref.brought(shown)
+            ]
+            parts = [dataclasses.replace(part, ttl=live) for part, live in zip(parts, lives, strict=True)]
             frame, reports = engine.join(connection, spine, time, parts, chosen)
         # Of what a view looks up, the report names the table's columns, not those they went by on the way.
         reports = [
-            dataclasses.replace(report, columns=tuple(one.columns)) if one.exact else report
-            for report, one in zip(reports, parts, strict=True)
+            dataclasses.replace(report, columns=tuple(part.columns)) if part.exact else report
+            for report, part in zip(reports, parts, strict=True)
         ]
-        for place, (shown_by, _) in views.items():
-            frame = self._transforms.beside(shown_by, frame, names[place], f"_{place}_")
-        final = [*spine.columns, *(shown for named in names for shown in named.values())]
-        return (frame if not views else frame[final]), reports
+        for ref, shown in zip(wanted, names, strict=True):
+            if ref.view is not None:
+                frame = self._transforms.beside(ref.view, frame, shown, ref.prefix)
+        final = [*spine.columns, *(name for shown in names for name in shown.values())]
+        return (frame[final] if any(ref.view for ref in wanted) else frame), reports
 
     def pinned(self, refs: Sequence[str]) -> tuple[list[str], list[str]]:
         """References that name versions, and the snapshots that a join over them reads: to be kept with what is made of it.
@@ -131,6 +141,14 @@ class Joining(Checking):
                 read += [self.snapshot(table).reference for table in view[0].tables]
             named.append(f"{reference}{colon}{columns}")
         return named, list(dict.fromkeys(read))
+
+    def _resolved(self, prefix: str, ref: str, pins: dict[str, str]) -> _Wanted:
+        """What one reference asks for. Raises NotFound, InvalidInput."""
+        view = self._view(ref)
+        if view is None:
+            one = self._asked(ref)
+            return _Wanted(one.table.name, one.names, [one], None, prefix)
+        return _Wanted(view[0].name, view[1], self._below(view[0], pins), view[0], prefix)
 
     # -- references --------------------------------------------------------------------------------------------------
 
@@ -186,8 +204,3 @@ class Joining(Checking):
             self._asked(f"{pins.get(table, table)}:{','.join(one.column for one in fields)}")
             for table, fields in view.tables.items()
         ]
-
-
-def _hidden(place: int, one: Asked) -> dict[str, str]:
-    """Names that columns which a view looks up have until it has them."""
-    return {name: f"_{place}_{one.table.name}:{name}" for name in one.names}
