@@ -55,7 +55,9 @@ def _judged(store: ExperimentsStore, number: int, run: Run) -> tuple[Health, int
     interval = health.usual_interval([point.ts for point in recent])
     if interval is None and densest:
         interval = health.usual_interval([point.ts for point in curves[densest]])
-    return found, max((one.ts for one in latest.values()), default=run.started_at), interval
+    last_at = max((one.ts for one in latest.values()), default=run.started_at)
+    # Points from before the run are a replay with times of their own: silence cannot be told from them.
+    return found, last_at, interval if last_at >= run.started_at else None
 
 
 def _chosen(counts: dict[str, int]) -> list[str]:
