@@ -106,6 +106,7 @@ def test_a_trial_that_was_lost_is_tried_again_with_its_parameters(search, bench,
     book = Book(bench)
     study = book.get("s")
     found = optuna_study.opened(study, book.journal("s"))
+    found.enqueue_trial({"x": 0.125})
     lost = found.ask()
     x = lost.suggest_float("x", -1, 1)
     with book.journal("s").open("a") as file:

@@ -87,6 +87,19 @@ def test_a_version_here_keeps_its_number_alias_and_stage(workbench, store, tmp_p
     assert "stays at version 3" in report.notes[1]
 
 
+def test_a_run_that_breaks_later_stays_as_it_came(workbench, store):
+    take(workbench, store)
+    before = workbench.experiments.run(run_id_of("mlflow:" + OUTER))
+    (store / "123" / OUTER / "metrics" / "loss").write_text("broken\n")
+    meta = store / "123" / OUTER / "meta.yaml"
+    meta.write_text(meta.read_text().replace("end_time: 2000", "end_time: 3000"))
+    report = take(workbench, store)
+    assert [label for label, _ in report.skipped] == ["outer: 1 (aaaaaaaa)"]
+    assert workbench.experiments.run(before.id) == before
+    assert len(workbench.experiments.history(before.id, "loss")) == 3
+    assert [run.name for run in workbench.experiments.runs("churn: old")] == ["inner", "outer: 1"]
+
+
 def test_a_model_none_of_whose_files_came_is_not_made(workbench, store):
     shutil.rmtree(store / "123")
     report = take(workbench, store)
@@ -105,6 +118,7 @@ def test_a_broken_run_is_said_with_its_reason_and_the_others_come(workbench, sto
         ("outer: 1 (aaaaaaaa)", "line 2 of metric loss is no point: 'not a point'"),
     ]
     assert [run.name for run in workbench.experiments.runs("churn: old")] == ["fine"]
+    assert workbench.context.catalog.value("SELECT count(*) FROM run") == 1  # nor a hidden one
     assert workbench.context.metrics.value("SELECT count(*) FROM metric") == 0
     assert workbench.context.metrics.value("SELECT count(*) FROM param") == 0
 
