@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mlops_tui.domains.features.profile_records import ColumnProfile, Profile
 
 TOP = 8
+TOGETHER = 0.1
+"""Weaker correlations are not worth a line."""
 _LABEL = 24
 
 
@@ -57,7 +59,9 @@ def of_column(profile: Profile, name: str, exact_to_come: str = "") -> Sequence[
         said.append(_quantiles(column))
     if column.top:
         said.append(_common(column))
-    together = [(a if b == name else b, r) for a, b, r in profile.correlations if name in (a, b)][:4]
+    together = [
+        (a if b == name else b, r) for a, b, r in profile.correlations if name in (a, b) and abs(r) >= TOGETHER
+    ][:4]
     if together:
         rows = tuple((clean(other), f"{r:+.2f}") for other, r in together)
         said.append(Grid(("Goes with", "r"), rows, title="Correlation"))
