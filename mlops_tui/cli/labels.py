@@ -70,6 +70,7 @@ def list_queues(workbench: Workbench, as_json: bool) -> None:
     help="How uncertain probabilities are.",
 )
 @click.option("--where", metavar="SQL", help="Only rows that meet a condition, as in: total > 20")
+@click.option("--join", "joins", multiple=True, metavar="REF", help="Columns of another table at each row's time.")
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="Show this column; all unless said.")
 @click.option("--limit", default=1000, show_default=True, help="How many rows at most.")
 @click.option("--seed", default=0, show_default=True, help="What the random order hangs on.")

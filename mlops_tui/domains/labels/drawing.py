@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,21 @@ def from_table(features: Features, ref: str, where: str | None, seed: int) -> Dr
     return Drawn(snapshot.reference, table.keys, table.time, types, rows)
 
 
+def with_joined(features: Features, drawn: Drawn, refs: Sequence[str]) -> Drawn:
+    """The rows with the columns other tables had for them at their time: what a model that learned from a join needs."""
+    import pandas as pd
+
+    frame = pd.DataFrame(drawn.rows)
+    if drawn.time is not None:
+        frame[drawn.time] = pd.to_datetime(frame[drawn.time], utc=True, format="ISO8601")
+    joined = features.join(frame, refs, time=drawn.time)
+    more = {
+        str(name): [_plain(value) for value in joined[name]] for name in joined.columns if name not in frame.columns
+    }
+    rows = [{**row, **{name: values[at] for name, values in more.items()}} for at, row in enumerate(drawn.rows)]
+    return dataclasses.replace(drawn, rows=rows)
+
+
 def from_deployment(serving: Serving, name: str) -> Drawn:
     """The newest predictions that were answered and have no true label yet. Raises NotFound."""
     serving.get(name)
@@ -92,7 +108,7 @@ def scored(
         if len(models) > 1:
             raise InvalidInput("Uncertainty is of one model.", hint="Of several: --order disagreement.")
         found = scoring.uncertainty(probabilities(registry, models[0], drawn.rows)[1], measure)
-        return found.tolist(), f"{measure} of {models[0]}"
+        return _known(found), f"{measure} of {models[0]}"
     if order is Order.UNCERTAINTY:
         column = score or ("score" if drawn.keys == PREDICTION_KEYS else "")
         if not column:
@@ -101,15 +117,20 @@ def scored(
                 hint="Say --model NAME@champion or --score COLUMN.",
             )
         found = scoring.of_scores(_numbers(drawn.rows, column))
-        return [None if value != value else value for value in found.tolist()], f"column {column}"
+        return _known(found), f"column {column}"
     if order is Order.DISAGREEMENT and models:
         if len(models) < 2:
             raise InvalidInput("One model cannot disagree.", hint="Name two or more: --model a@champion --model b/2")
         answers = [probabilities(registry, model, drawn.rows) for model in models]
         if any(classes != answers[0][0] for classes, _ in answers):
             raise InvalidInput("The models do not know the same classes.", hint="Compare models of one task.")
-        return scoring.disagreement([one for _, one in answers]).tolist(), f"between {', '.join(models)}"
+        return _known(scoring.disagreement([one for _, one in answers])), f"between {', '.join(models)}"
     return [None] * count, "between labellers" if order is Order.DISAGREEMENT else ""
+
+
+def _known(scores: npt.NDArray[np.float64]) -> list[float | None]:
+    """Scores, nothing where a value that the model needed is missing."""
+    return [None if score != score else score for score in scores.tolist()]
 
 
 def in_order(order: Order, scores: Sequence[float | None], seed: int) -> list[int]:
@@ -164,6 +185,17 @@ def _frame(rows: Sequence[dict[str, Any]], inputs: Sequence[dict[str, str]]) -> 
         elif kind.startswith("datetime"):
             frame[item["name"]] = pd.to_datetime(column, utc=True)
     return frame
+
+
+def _plain(value: Any) -> Any:
+    """A cell of a frame as JSON has it."""
+    import pandas as pd
+
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat().replace("+00:00", "Z")
+    return value.item() if hasattr(value, "item") else value
 
 
 def _numbers(rows: Sequence[dict[str, Any]], column: str) -> npt.NDArray[np.float64]:

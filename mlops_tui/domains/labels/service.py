@@ -62,6 +62,7 @@ class Labels:
         score: str = "",
         measure: Measure | str = Measure.MARGIN,
         where: str | None = None,
+        joins: Sequence[str] = (),
         columns: Sequence[str] = (),
         limit: int = LIMIT,
         seed: int = 0,
@@ -72,7 +73,8 @@ class Labels:
 
         `order` says what comes first: uncertainty of a model version's probabilities (`models`, `measure`) or of the column
         `score`, disagreement between several `models` or, without any, between labellers, random by `seed`, or as given.
-        `columns` are shown, all unless said. Each row wants `votes` labels. They are published to the table `to`
+        `joins` are tables (`weather:temp`) whose columns at each row's time come along, for people and for models that learned
+        from such a join. `columns` are shown, all unless said. Each row wants `votes` labels. They are published to the table `to`
         (`NAME_labels` unless said). Raises NotFound, InvalidInput, AlreadyExists.
         """
         from mlops_tui.domains.labels import drawing
@@ -84,13 +86,17 @@ class Labels:
             raise InvalidInput(f"A queue has 1 to {drawing.MOST:,} rows with 1 to 100 votes each.")
         self._none_yet(name)
         if source.startswith(DEPLOYMENT):
-            if where:
-                raise InvalidInput("Predictions are not filtered by SQL.", hint="Use a table, or leave --where out.")
+            if where or joins:
+                raise InvalidInput(
+                    "Predictions are neither filtered by SQL nor joined.", hint="Use a table, or leave it out."
+                )
             drawn = drawing.from_deployment(self._serving, source.removeprefix(DEPLOYMENT))
         else:
             drawn = drawing.from_table(self._features, source, where, seed)
         if not drawn.rows:
             raise InvalidInput(f"{drawn.source} has no rows to label.", hint="Correct --where, or wait for traffic.")
+        if joins:
+            drawn = drawing.with_joined(self._features, drawn, joins)
         for column in columns:
             if column not in drawn.rows[0]:
                 raise InvalidInput(

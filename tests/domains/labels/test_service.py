@@ -289,6 +289,15 @@ def test_a_model_says_what_is_uncertain_and_two_say_where_they_differ(room, mode
         make(room, "two", "bare", order="uncertainty", models=["fraud/1"])
 
 
+def test_a_model_that_learned_from_a_join_gets_one(room, models, workbench):
+    workbench.features.create("bare", ["id"], time="at")
+    workbench.features.ingest("bare", [{"id": n, "at": "2025-10-05T00:00:00Z"} for n in (6, 1, 99)])
+    make(room, "joined", "bare", order="uncertainty", models=["fraud/1"], joins=["orders:total,city"])
+    items = room.items("joined")
+    assert (items[0].key, items[0].values) == ({"id": 6, "at": "2025-10-05T00:00:00Z"}, {"total": 60.0, "city": "a"})
+    assert (items[2].key["id"], items[2].values, items[2].score) == (99, {"total": None, "city": None}, None)
+
+
 def test_predictions_are_labelled_by_id_and_reported_as_feedback(room, workbench, monkeypatch):
     at = workbench.context.now()
     found = [
