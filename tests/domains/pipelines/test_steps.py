@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from mlops_tui.core.errors import InvalidInput, NotAllowed
-from mlops_tui.domains.pipelines.records import STEPS
+from mlops_tui.domains.pipelines.records import STEPS, Outcome, decide
 from mlops_tui.domains.pipelines.steps import gate as gate_step
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")]
@@ -199,3 +200,27 @@ def test_a_leak_stops_a_run_that_wants_none(pipelines, workbench):
         pipelines.run_like(job.spec["run_id"])
     with pytest.raises(NotAllowed, match="nothing to override"):
         pipelines.override(job.spec["run_id"], "why not")
+
+
+def test_columns_that_later_sections_name_are_looked_for_before_anything_is_trained(pipelines, workbench):
+    path = workbench.workspace.pipelines / "churn.toml"
+    path.write_text(
+        DEFINITION.replace('sensitive = ["sex"]', 'sensitive = ["sx"]').replace('column = "late"', 'column = "lat"', 1)
+    )
+    with pytest.raises(
+        InvalidInput, match="sensitive names 'sx', which is not there; test who pays late leaves names 'lat'"
+    ):
+        done(pipelines, pipelines.run("churn"))
+
+
+def test_a_model_that_could_not_be_judged_needs_a_person():
+    """Without a value of its main metric nothing else may bless it."""
+    known = list(gate_step._measured(_judged("roc_auc"), {"roc_auc": 0.9}))
+    (unknown,) = gate_step._measured(_judged("roc_auc"), {"f1": 0.0})
+    assert known == []
+    assert decide([unknown]) == (Outcome.NEEDS_PERSON, unknown.detail)
+    assert "roc_auc cannot be computed on the 7 test rows" in unknown.detail
+
+
+def _judged(primary):
+    return SimpleNamespace(recipe=SimpleNamespace(primary=primary), results={"evaluate": {"rows": 7}})

@@ -37,6 +37,7 @@ def run(work: Work) -> dict[str, Any]:
     checks = [
         *_infra(probed),
         *_golden(work, probed),
+        *_measured(work, measured),
         *gate.limits("minimum", recipe.gate.minimum, measured),
         *gate.limits("maximum", recipe.gate.maximum, measured),
         *gate.charter(recipe.charter.success, measured),
@@ -75,6 +76,14 @@ def _infra(probed: dict[str, Any]) -> Iterator[GateCheck]:
         yield GateCheck(
             f"tests {path}", not failed, float(len(failed)), "0 fail", detail="; ".join(failed) or "all passed"
         )
+
+
+def _measured(work: Work, measured: dict[str, float]) -> Iterator[GateCheck]:
+    """A model whose main metric has no value was not judged at all: such as with test rows of one label."""
+    primary, rows = work.recipe.primary, work.results["evaluate"]["rows"]
+    if primary not in measured:
+        detail = f"{primary} cannot be computed on the {rows:,} test rows; have they one label only, or one group?"
+        yield GateCheck(f"{primary} is known", None, rows=rows, detail=detail)
 
 
 def _golden(work: Work, probed: dict[str, Any]) -> Iterator[GateCheck]:
@@ -116,10 +125,6 @@ def _fairness(work: Work) -> Iterator[GateCheck]:
     answer, labels = answer_of(model, rows, work.recipe.model.task)
     truth = places_of(target, labels)
     for column in settings.sensitive:
-        if column not in frame.columns:
-            raise InvalidInput(
-                f"[fairness] sensitive: there is no column {column!r} in the joined rows.", hint="Check it."
-            )
         groups = slicing.levels_of(frame[column])
         for name, bound, values, chosen in _gaps(settings, truth, answer, labels, fitting.threshold_of(model)):
             yield fairness.gap_check(

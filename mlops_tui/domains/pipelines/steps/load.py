@@ -45,6 +45,7 @@ def run(work: Work) -> dict[str, Any]:
             f"{snapshot.reference} has no labelled rows to learn from.", hint="Ingest labels, or widen the window."
         )
     inputs = _inputs(work, frame, {*table.special, data.target})
+    _check_named(work, [str(name) for name in frame.columns], inputs)
     if task == "semi-supervised":
         known = frame[data.target].notna()
         work.write_frame(UNLABELLED, frame[~known])
@@ -88,6 +89,24 @@ def _inputs(work: Work, frame: pd.DataFrame, special: set[str]) -> list[str]:
             "No column is left for the model to learn from.", hint="Name feature tables in [data] features."
         )
     return inputs
+
+
+def _check_named(work: Work, columns: list[str], inputs: list[str]) -> None:
+    """Find a column that a later section names and the rows do not have, all of them now rather than after the training."""
+    recipe = work.recipe
+    named = [("[preprocess.columns]", name, inputs) for name in recipe.preprocess.columns]
+    named += [("[split] group", recipe.split.group, columns)] if recipe.split.group else []
+    named += [
+        ("[fairness] sensitive", name, columns) for name in (recipe.fairness.sensitive if recipe.fairness else [])
+    ]
+    for test in recipe.tests:
+        named += [(f"test {test.name}", test.column, inputs)] if test.kind != "minimum" else []
+        named += [(f"the slice of test {test.name}", name, columns) for name in test.slice]
+    wrong = [(place, name, known) for place, name, known in named if name not in known]
+    if wrong:
+        said = "; ".join(f"{place} names {name!r}, which is not there" for place, name, _ in wrong)
+        _, name, known = wrong[0]
+        raise InvalidInput(f"{said}.", hint=ids.did_you_mean(name, known, f"Columns: {', '.join(known)}."))
 
 
 def _extra_steps(work: Work, frame: pd.DataFrame, after: str) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_tui.core import ids
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.pipelines import preparing
 from mlops_tui.domains.pipelines.work import Skip, Work, call_with, function_of
@@ -21,10 +20,6 @@ def run(work: Work) -> dict[str, Any]:
     if how != "auto":
         return _own(work, how, rows)
     settings, trees = work.recipe.preprocess, preparing.is_tree(work.recipe.model.estimator)
-    unknown = [name for name in settings.columns if name not in rows.columns]
-    if unknown:
-        hint = ids.did_you_mean(unknown[0], list(rows.columns), f"Inputs: {', '.join(rows.columns)}.")
-        raise InvalidInput(f"[preprocess.columns]: there is no input {unknown[0]!r}.", hint=hint)
     found = preparing.kinds(rows, trees=trees, settings=settings)
     if set(found.values()) <= {"constant", "drop"}:
         raise InvalidInput("Every input has one value only; there is nothing to learn.", hint="Check the features.")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mlops_tui.core import ids
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.pipelines import fitting, metrics
 from mlops_tui.domains.pipelines.answers import answer_of, places_of
@@ -43,12 +42,10 @@ def _too_few(rows: pd.DataFrame) -> dict[str, Any]:
 def _rows(work: Work, frame: pd.DataFrame, test: Behaviour) -> pd.DataFrame:
     """The test rows of the slice; a minimum looks at all of them, the others at as many as asked."""
     for column, wanted in test.slice.items():
-        _need(column, frame, f"the slice of test {test.name}")
         texts = frame[column].map(level_text, na_action="ignore")
         frame = frame[(texts == level_text(wanted)).to_numpy()]
     if test.kind == "minimum":
         return frame
-    _need(test.column, frame[work.inputs], f"the inputs, for test {test.name}")
     return frame.head(test.rows)
 
 
@@ -115,12 +112,3 @@ def _changed(frame: pd.DataFrame, column: str, values: Any) -> pd.DataFrame:
     except (ValueError, TypeError):
         pass  # such as half a step of a whole number: the model takes floats
     return frame.assign(**{column: changed})
-
-
-def _need(column: str, frame: pd.DataFrame, place: str) -> None:
-    if column not in frame.columns:
-        names = [str(name) for name in frame.columns]
-        raise InvalidInput(
-            f"There is no column {column!r} in {place}.",
-            hint=ids.did_you_mean(column, names, f"Columns: {', '.join(names)}."),
-        )
