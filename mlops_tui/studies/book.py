@@ -220,8 +220,3 @@ def _read(path: Path) -> Study:
         return Study(**{**said, "command": tuple(said["command"])}, params=params)
     except (ValueError, TypeError, KeyError) as error:
         raise InvalidInput(f"{path} does not describe a study: {error}.", hint="Restore it from a backup.") from None
-
-
-def forked_environment() -> dict[str, str]:
-    """The environment for workers: numeric libraries may not take all cores each."""
-    return {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}

@@ -15,7 +15,7 @@ from mlops_tui import sdk
 from mlops_tui.core import processes
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.studies import optuna_study
-from mlops_tui.studies.book import Book, forked_environment
+from mlops_tui.studies.book import Book
 from mlops_tui.studies.records import Study
 from mlops_tui.studies.searching import Limits, Objective, Search
 from mlops_tui.workbench import Workbench, open_workbench
@@ -72,7 +72,8 @@ def _start(
     words = ["--workspace", str(workbench.workspace.root), "--study", study.name, "--folder", str(folder)]
     words += ["--trials", str(trials)] if trials is not None else []
     words += ["--timeout", str(timeout_s)] if timeout_s is not None else []
-    environment = processes.package_environment() | forked_environment()
+    environment = processes.package_environment()
+    environment.setdefault("OMP_NUM_THREADS", "1")  # each worker would take all cores for itself
     environment |= {"MLOPS_STUDY_WORKER": str(number), "MLOPS_ACTOR": workbench.actor}
     return subprocess.Popen(
         processes.python_module("mlops_tui.studies.worker", *words),
