@@ -119,7 +119,7 @@ def _run_column(name: str, at: int) -> Column:
         clean(name),
         lambda one, now: _value(one, at),
         width=24,
-        rank=3 + at,
+        rank=1 if at < 2 else 3 + at,  # two are side by side in any terminal
         whole=lambda one: one.values[at],
     )
 
