@@ -176,6 +176,11 @@ def test_groups_give_mean_and_spread_over_seeds_best_first(workbench, log):
     assert rooms.scatter("churn", "lr", "auc") == [("0.1", 0.8), ("0.1", 0.9), ("0.01", 0.6)]
 
 
+@pytest.fixture(autouse=True)
+def small_forests(monkeypatch):
+    monkeypatch.setattr("mlops_tui.domains.experiments.importance._TREES", 25)
+
+
 def rows(count, seed=0):
     rng = random.Random(seed)
     for at in range(count):
