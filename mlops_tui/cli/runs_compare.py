@@ -164,7 +164,9 @@ def _advice(pair: Any) -> str:
 
 @click.command("watch")
 @click.argument("run", required=False)
-@click.option("--key", "-k", "keys", multiple=True, metavar="NAME", help="Only this metric, with a chart; may be given again.")
+@click.option(
+    "--key", "-k", "keys", multiple=True, metavar="NAME", help="Only this metric, with a chart; may be given again."
+)
 @click.option("--every", "every_s", type=click.FloatRange(0.1), default=1.0, show_default=True, metavar="SECONDS",
               help="How often it looks.")  # fmt: skip
 @click.option("--ascii", "as_ascii", is_flag=True, help="ASCII characters only.")
