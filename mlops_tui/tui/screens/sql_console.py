@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -115,7 +115,7 @@ class SqlConsole(ModalScreen[None]):
         self.table.display = False
         self.query_one("#sql-note", LinesView).show(self._tables)
         self.editor.focus()
-        self.editor.move_cursor(self.editor.document.end)
+        self.editor.select_all()  # what is typed takes its place
         source = self._source
         self.run_worker(lambda: self.post_message(_learned(source)), thread=True, exit_on_error=False)
         self.set_interval(0.5, self._still)
@@ -351,6 +351,17 @@ def _mistake(failure: Failure, width: int) -> list[Line]:
         (),
         *(line((" ✗ " if at == 0 else "   ", "bad"), piece) for at, piece in enumerate(wrap(said, width - 4))),
     ]
-    for at, text in enumerate(place):
-        out.append(line(("   " + clean(text), "bad" if at % 2 else "accent")))
+    if len(place) == 2:
+        out += [
+            line(("   " + text, role)) for text, role in zip(_window(place, width - 6), ("accent", "bad"), strict=True)
+        ]
     return [*out, *(line((f"   {piece}", "muted")) for piece in wrap(failure.hint, width - 4) if failure.hint)]
+
+
+def _window(place: Sequence[str], room: int) -> tuple[str, str]:
+    """A line and the carets below it, cut so that the first caret can be seen."""
+    code, marks = clean(place[0]), place[1]
+    at = len(marks) - len(marks.lstrip())
+    start = max(0, at - room // 2) if at + 8 > room else 0
+    cut = "…" if start else ""
+    return f"{cut}{code[start + len(cut) :]}"[:room], marks[start:][:room]
