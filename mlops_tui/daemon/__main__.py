@@ -12,7 +12,7 @@ from mlops_tui.daemon import control
 
 
 def main(arguments: list[str]) -> int:
-    workspace = Workspace(Path(arguments[arguments.index("--workspace") + 1]))
+    workspace = Workspace(Path(arguments[arguments.index("--workspace") + 1]).resolve())
     detach = "--detach" in arguments
     if detach:
         # Before any thread or connection exists: the starter waits for this parent, and init inherits the child.
