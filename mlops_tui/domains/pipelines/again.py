@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.audit.service import Audit
     from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.jobs.records import Job
+    from mlops_tui.domains.jobs.service import Jobs
     from mlops_tui.domains.pipelines.recipe import Recipe
     from mlops_tui.domains.pipelines.store import PipelinesStore
     from mlops_tui.domains.registry.service import Registry
@@ -34,6 +35,7 @@ class Again:
     _context: Context
     _audit: Audit
     _features: Features
+    _jobs: Jobs
     _registry: Registry
     _serving: Serving
     _store: PipelinesStore
@@ -70,6 +72,9 @@ class Again:
     def resume(self, run_id: str, wait: bool = False) -> Job:
         """Run the definition of an ended run once more; steps that were done are not done again. Raises NotAllowed while open."""
         before = self.get_run(run_id)
+        if before.state in OPEN_STATES and before.job_id is not None:
+            self._jobs.settle(before.job_id)  # killed while no daemon looked: nobody has said so yet
+            before = self.get_run(run_id)
         if before.state in OPEN_STATES:
             raise NotAllowed(f"Run {before.id[:8]} is {before.state}.", hint="Wait for its end, or cancel its job.")
         cause = {"kind": "resume", "run": before.id, "by": self._context.actor}
