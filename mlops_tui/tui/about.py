@@ -62,7 +62,10 @@ PANES: dict[tuple[str, str], str] = {
         "experiment",
         "mattered",
     ): "How much worse a random forest tells the metric of unseen runs without each parameter; shares of one.",
-    ("experiment", "parallel"): "The best runs as lines across their parameters to the metric, the best third in front.",
+    (
+        "experiment",
+        "parallel",
+    ): "The best runs as lines across their parameters to the metric, the best third in front.",
     ("experiment", "best"): "The best runs by the metric, with what they were given.",
     ("experiments", "experiments"): "Groups of runs that try the same thing.",
     ("registry", "models"): "Names under which versions of a model are kept, with the aliases that point at them.",

@@ -23,7 +23,9 @@ def draw(desk: Frame) -> None:
     """Bring the four bars up to date."""
     app = desk.workbench_app
     width = desk.size.width
-    desk.query_one("#top", Bar).show(tabs(desk.HOME or desk.ID, width), place(app.project, app.daemon, width, app.read_only))
+    desk.query_one("#top", Bar).show(
+        tabs(desk.HOME or desk.ID, width), place(app.project, app.daemon, width, app.read_only)
+    )
     banner = desk.query_one("#banner", Bar)
     said = states.banner(app.versions, app.daemon, desk.now)
     banner.display = bool(said)
