@@ -10,6 +10,9 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
+# COLUMNS and LINES, which test runners set, would fix the size for stock Textual, which asks them before the terminal.
+_LEAVE_OUT = ("NO_COLOR", "SSH_CONNECTION", "SSH_TTY", "COLUMNS", "LINES")
+
 
 class Tmux:
     """Use as a context manager: the server and everything in it ends on the way out. The user's tmux is never touched."""
@@ -19,7 +22,7 @@ class Tmux:
     ) -> None:
         self._name = f"mlops-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         extra = [f"{name}={value}" for name, value in (env or {}).items()]
-        line = shlex.join(["env", "-u", "NO_COLOR", "-u", "SSH_CONNECTION", "-u", "SSH_TTY", *extra, *command])
+        line = shlex.join(["env", *(part for name in _LEAVE_OUT for part in ("-u", name)), *extra, *command])
         outside = {name: value for name, value in os.environ.items() if name not in ("TMUX", "TMUX_PANE")}
         # A shell around it stays when the program ends, so that what it left on the terminal can be looked at.
         self.run(

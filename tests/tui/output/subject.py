@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import DescendantFocus
+from textual.events import DescendantFocus, Resize
 from textual.screen import ModalScreen
 from textual.widgets import Button, DataTable, Footer, Header, Input, Label, Static, TabbedContent, TabPane
 
@@ -57,6 +57,9 @@ class Subject(App[None]):
         table.add_columns(*(f"column {at}" for at in range(14)))
         for row in range(120):
             table.add_row(*(f"{row * at} {'漢' * (at % 3)}" for at in range(14)))
+
+    def on_resize(self, event: Resize) -> None:
+        self.sub_title = f"{event.size.width}x{event.size.height}"  # a picture says which size it was drawn for
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         if isinstance(event.widget, Input):
