@@ -10,29 +10,21 @@ import msgspec
 
 from mlops_tui.core import ids
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines.recipe import (
-    Behaviour,
+from mlops_tui.domains.pipelines.criteria import Behaviour, Evaluate, Explain, Fairness, Gate
+from mlops_tui.domains.pipelines.making import (
     Calibrate,
     Charter,
     Data,
-    Deploy,
     Estimator,
-    Evaluate,
-    Explain,
-    Extra,
-    Fairness,
-    Gate,
     Head,
     Preprocess,
     Range,
-    Recipe,
-    Register,
-    Resources,
     Select,
     Split,
-    Trigger,
     Tune,
 )
+from mlops_tui.domains.pipelines.operating import Deploy, Extra, Register, Resources, Trigger
+from mlops_tui.domains.pipelines.recipe import Recipe
 from mlops_tui.domains.pipelines.records import Problem
 from mlops_tui.domains.pipelines.rules import Mistake, mistakes
 from mlops_tui.domains.pipelines.toml_lines import Lines

@@ -10,7 +10,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlops_tui.domains.pipelines.recipe import Split
+    from mlops_tui.domains.pipelines.making import Split
 
 # Below these shares a coincidence is likelier than a leak.
 TWINS = 0.01

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler, TargetEncoder
 
 from mlops_tui.domains.pipelines import estimators
-from mlops_tui.domains.pipelines.recipe import Preprocess
+from mlops_tui.domains.pipelines.making import Preprocess
 from mlops_tui.domains.pipelines.transformers import DatetimeParts, Hashed, Texts, Words
 
 if TYPE_CHECKING:

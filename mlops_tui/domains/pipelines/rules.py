@@ -13,7 +13,9 @@ from mlops_tui.domains.serving.records import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlops_tui.domains.pipelines.recipe import Behaviour, Range, Recipe
+    from mlops_tui.domains.pipelines.criteria import Behaviour
+    from mlops_tui.domains.pipelines.making import Range
+    from mlops_tui.domains.pipelines.recipe import Recipe
 
 COLUMN_KINDS = ("number", "level", "many-levels", "time", "text", "drop")
 # (the keys that lead to it, a sentence)

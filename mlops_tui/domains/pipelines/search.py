@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines.recipe import Range, Tune
+from mlops_tui.domains.pipelines.making import Range, Tune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,8 +9,8 @@ import numpy as np
 from mlops_tui.domains.pipelines.metrics import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
+    from mlops_tui.domains.pipelines.criteria import Threshold
     from mlops_tui.domains.pipelines.metrics import Array
-    from mlops_tui.domains.pipelines.recipe import Threshold
 
 
 def choose(rule: Threshold, truth: Array, said: Array) -> tuple[float, str]:

@@ -7,8 +7,8 @@ import pytest
 
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.pipelines import templates
+from mlops_tui.domains.pipelines.criteria import Threshold
 from mlops_tui.domains.pipelines.definition import LISTS, SECTIONS, examine, parse
-from mlops_tui.domains.pipelines.recipe import Threshold
 from mlops_tui.domains.pipelines.records import HIGHER_IS_BETTER
 
 DOCS = Path(__file__).parents[3] / "docs" / "pipelines.md"

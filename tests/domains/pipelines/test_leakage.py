@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_tui.domains.pipelines.leakage import found
-from mlops_tui.domains.pipelines.recipe import Split
+from mlops_tui.domains.pipelines.making import Split
 
 
 def frame(rows=400):

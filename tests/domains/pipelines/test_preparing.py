@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from mlops_tui.core.errors import InvalidInput
+from mlops_tui.domains.pipelines.making import Preprocess
 from mlops_tui.domains.pipelines.preparing import build, codes_for, kinds
-from mlops_tui.domains.pipelines.recipe import Preprocess
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines.recipe import Range, Tune
+from mlops_tui.domains.pipelines.making import Range, Tune
 from mlops_tui.domains.pipelines.records import Trial
 from mlops_tui.domains.pipelines.search import BATCH, Search, candidates, folds
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines.recipe import Range, Split, Tune
+from mlops_tui.domains.pipelines.making import Range, Split, Tune
 from mlops_tui.domains.pipelines.search import candidates
 from mlops_tui.domains.pipelines.steps.split import assign
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlops_tui.domains.pipelines.recipe import Threshold
+from mlops_tui.domains.pipelines.criteria import Threshold
 from mlops_tui.domains.pipelines.thresholds import choose
 
 TRUTH = np.array([0, 0, 0, 0, 1, 0, 1, 1, 1, 1], dtype=float)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines.recipe import Range, Tune
+from mlops_tui.domains.pipelines.making import Range, Tune
 from mlops_tui.domains.pipelines.steps import tune
 from mlops_tui.domains.pipelines.store import PipelinesStore
 

@@ -13,8 +13,8 @@ from mlops_tui.domains.pipelines.records import HIGHER_IS_BETTER
 from mlops_tui.domains.pipelines.work import Work
 
 if TYPE_CHECKING:
+    from mlops_tui.domains.pipelines.criteria import Explain
     from mlops_tui.domains.pipelines.metrics import Array
-    from mlops_tui.domains.pipelines.recipe import Explain
 
 OUTPUTS = ("explanation.json",)
 DEPENDENCE_ROWS = 300

@@ -21,8 +21,8 @@ from mlops_tui.domains.registry.profile import level_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mlops_tui.domains.pipelines.criteria import Fairness
     from mlops_tui.domains.pipelines.metrics import Array
-    from mlops_tui.domains.pipelines.recipe import Fairness
 
 PROBE_TIMEOUT_S = 300
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from mlops_tui.domains.pipelines.recipe import Split
+    from mlops_tui.domains.pipelines.making import Split
 
 
 OUTPUTS = tuple(f"{name}.parquet" for name in PARTS)

@@ -14,8 +14,8 @@ from mlops_tui.domains.pipelines.work import Work
 from mlops_tui.domains.registry.profile import level_text
 
 if TYPE_CHECKING:
+    from mlops_tui.domains.pipelines.criteria import Behaviour
     from mlops_tui.domains.pipelines.metrics import Array
-    from mlops_tui.domains.pipelines.recipe import Behaviour
 
 MIN_ROWS = 5
 
