@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.schedules.service import Schedules
     from mlops_tui.domains.serving.service import Serving
+    from mlops_tui.lineage import Lineage
     from mlops_tui.maturity import Maturity
     from mlops_tui.why import Step
 
@@ -64,6 +65,12 @@ class Workbench:
         from mlops_tui.why import explain
 
         return explain(self, reference)
+
+    def lineage(self, reference: str) -> Lineage:
+        """What something came from and what came of it, as two trees: see `mlops_tui.lineage`. Raises NotFound."""
+        from mlops_tui.lineage import trace
+
+        return trace(self, reference)
 
     def backup(self, target: Path) -> int:
         """Write a consistent archive of the workspace to `target`; its bytes."""

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("overview:status", "Show what runs, what waits and what needs you."),
     "doctor": ("overview:doctor", "Check the workspace, its files and this machine."),
     "why": ("overview:why", "Explain where a prediction, version, run or snapshot came from."),
+    "lineage": ("lineage:lineage", "Draw what something came from and what came of it."),
     "maturity": ("maturity:maturity", "How far the life of a model is automated."),
     "backup": ("overview:backup", "Write a consistent copy of the workspace to FILE."),
     "restore": ("overview:restore", "Make a workspace out of a backup."),
