@@ -34,6 +34,8 @@ class Daemon(Struct, forbid_unknown_fields=True, frozen=True):
     compact_s: Seconds = 10.0  # how often the prediction log is moved to Parquet
     monitor_s: Seconds = 60.0  # how often monitors run while there is traffic
     log_mb: Positive = 5  # size at which a log is rotated; three old ones are kept
+    limits: dict[str, Annotated[float, Meta(gt=0)]] = {}  # how much of a resource all running jobs may hold together
+    free_gb: Annotated[float, Meta(ge=0)] = 1.0  # with less free disk no job is started; 0 never looks
 
 
 class Serving(Struct, forbid_unknown_fields=True, frozen=True):
@@ -78,6 +80,17 @@ class Retention(Struct, forbid_unknown_fields=True, frozen=True):
     points_days: Positive = 30  # after a run ended its points move to Parquet; nothing is lost
 
 
+class Upkeep(Struct, forbid_unknown_fields=True, frozen=True):
+    """[upkeep] What the daemon does for the workspace every night: check the databases, back up, collect garbage."""
+
+    cron: str = "30 2 * * *"  # empty: never
+    timezone: str = "UTC"
+    check: bool = True
+    backups: Annotated[int, Meta(ge=0)] = 3  # how many are kept; 0 makes none
+    folder: str = "backups"  # where they lie, from the workspace's folder
+    collect: bool = True
+
+
 class Settings(Struct, frozen=True):
     """All sections."""
 
@@ -88,6 +101,7 @@ class Settings(Struct, frozen=True):
     hardware: Hardware = Hardware()
     lake: Lake = Lake()
     retention: Retention = Retention()
+    upkeep: Upkeep = Upkeep()
 
 
 SECTIONS: dict[str, type[Struct]] = {
@@ -98,6 +112,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "hardware": Hardware,
     "lake": Lake,
     "retention": Retention,
+    "upkeep": Upkeep,
 }
 
 

@@ -50,7 +50,8 @@ class Job:
 
     `key` names the reason for the job: a second submit with the same key gives this job again. `retries` is how many
     more attempts a failure gets, `not_before` when the next may begin. `pid`, `pid_started` and `boot` tell
-    the process that does it, or while it is claimed, the one that took it.
+    the process that does it, or while it is claimed, the one that took it. `needs` is how much of which limited resource it
+    holds while it runs; of those that wait, the highest `priority` goes first.
     """
 
     id: int
@@ -78,6 +79,8 @@ class Job:
     pid: int | None
     pid_started: int | None
     boot: str | None
+    needs: dict[str, float] = field(default_factory=dict)
+    priority: int = 0
     progress: Progress = field(default_factory=Progress)
 
 

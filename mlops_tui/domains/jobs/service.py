@@ -15,6 +15,7 @@ from mlops_tui.core.query import read
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.jobs import searching
 from mlops_tui.domains.jobs.ending import Ending, cancelled
+from mlops_tui.domains.jobs.limits import Limits
 from mlops_tui.domains.jobs.records import (
     LEASE_MS,
     Attempt,
@@ -25,6 +26,7 @@ from mlops_tui.domains.jobs.store import JobsStore
 
 _INTERNAL_KEPT_MS = 6 * clock.HOUR
 _POLL_S = 0.1
+_LOOKED_AT = 500  # waiting jobs behind the first that are looked at for one that may start
 
 
 class Jobs:
@@ -39,6 +41,7 @@ class Jobs:
         self._context = context
         self._audit = audit
         self._store = JobsStore(context)
+        self._limits = Limits(context, self._store)
         self._ending = Ending(context, self._store, audit)
 
     # -- asking for work -------------------------------------------------------------------------------------------------
@@ -56,10 +59,13 @@ class Jobs:
         memory_bytes: int | None = None,
         retries: int = 0,
         name: str = "",
+        needs: dict[str, float] | None = None,
+        priority: int = 0,
     ) -> Job:
         """Queue a job. With a `key` that was used before, nothing is queued and that job is returned.
 
-        An internal job (upkeep) gives its key back when it ends. Raises InvalidInput for impossible limits.
+        `needs` ({"gpu": 1}) are held while it runs, out of `[daemon] limits`; until they are free it waits, as it does behind
+        jobs of higher `priority`. An internal job (upkeep) gives its key back when it ends. Raises InvalidInput for impossible limits.
         """
         if (
             retries < 0
@@ -72,6 +78,7 @@ class Jobs:
             if known is not None:
                 return known
             now = self._context.now()
+            held = self._limits.checked(needs or {})
             job_id = self._store.add(
                 tx,
                 {
@@ -89,6 +96,8 @@ class Jobs:
                     "not_before": now,
                     "timeout_s": timeout_s,
                     "memory_bytes": memory_bytes,
+                    "needs": held,
+                    "priority": priority,
                 },
             )
             if not internal:
@@ -135,7 +144,8 @@ class Jobs:
     # -- doing it ----------------------------------------------------------------------------------------------------------
 
     def claim(self, limit: int = 1, internal: bool | None = None) -> builtins.list[Job]:
-        """Take up to `limit` waiting jobs whose time has come, oldest first; `internal` chooses one lane.
+        """Take up to `limit` waiting jobs whose time has come and whose needs are free, by priority and then by age;
+        `internal` chooses one lane.
 
         Each is ours for LEASE_MS: launch it. The attempt number goes up by one.
         """
@@ -143,9 +153,13 @@ class Jobs:
             return []
         with self._context.catalog.write() as tx:
             lease, me = self._context.now() + LEASE_MS, processes.identity()
-            due = self._store.due(self._context.now(), limit, internal)
+            due = self._limits.choose(self._store.due(self._context.now(), limit + _LOOKED_AT, internal), limit)
             taken = [job.id for job in due if self._store.claim(tx, job.id, me, lease)]
         return [self.get(job_id) for job_id in taken]
+
+    def waits(self, needs: dict[str, float]) -> str:
+        """Why a job with these needs would have to wait now: who holds what; empty when it would not."""
+        return self._limits.waits(needs)
 
     def active(self, internal: bool) -> int:
         """How many jobs of a lane are claimed or running."""

@@ -13,7 +13,7 @@ from mlops_tui.domains.jobs.records import Attempt, Job, JobState, Progress
 if TYPE_CHECKING:
     import sqlite_utils
 
-_JSON = ("spec", "cause", "result")
+_JSON = ("spec", "cause", "result", "needs")
 
 
 def m001_job(db: sqlite_utils.Database) -> None:
@@ -40,6 +40,12 @@ def m001_job(db: sqlite_utils.Database) -> None:
     )
 
 
+def m002_needs(db: sqlite_utils.Database) -> None:
+    """What a job holds while it runs, and its place among those that wait."""
+    db.execute("ALTER TABLE job ADD COLUMN needs TEXT NOT NULL DEFAULT '{}'")
+    db.execute("ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0")
+
+
 def m001_progress(db: sqlite_utils.Database) -> None:
     """The last word of each job about how far it is."""
     db.execute(
@@ -55,7 +61,7 @@ class JobsStore:
     def __init__(self, context: Context) -> None:
         self._catalog = context.catalog
         self._telemetry = context.telemetry
-        self._catalog.migrate("jobs", [m001_job])
+        self._catalog.migrate("jobs", [m001_job, m002_needs])
         self._telemetry.migrate("jobs", [m001_progress])
 
     def add(self, tx: sqlite3.Connection, values: dict[str, Any]) -> int:
@@ -88,10 +94,11 @@ class JobsStore:
         return self._jobs(rows)
 
     def due(self, now: int, limit: int, internal: bool | None) -> list[Job]:
-        """Queued jobs whose time has come, oldest first."""
+        """Queued jobs whose time has come, the highest priority first and then the oldest."""
         lane = "" if internal is None else f"AND internal = {int(internal)}"
         rows = self._catalog.read(
-            f"SELECT * FROM job WHERE state = 'queued' AND not_before <= ? {lane} ORDER BY id LIMIT ?", (now, limit)
+            f"SELECT * FROM job WHERE state = 'queued' AND not_before <= ? {lane} ORDER BY priority DESC, id LIMIT ?",
+            (now, limit),
         )
         return self._jobs(rows)
 
@@ -105,6 +112,13 @@ class JobsStore:
                 "SELECT count(*) FROM job WHERE state IN ('claimed', 'running') AND internal = ?", (int(internal),)
             )
         )
+
+    def held(self) -> list[tuple[int, str, dict[str, float]]]:
+        """(id, title, needs) of each claimed or running job that holds something."""
+        rows = self._catalog.read(
+            "SELECT id, title, needs FROM job WHERE state IN ('claimed', 'running') AND needs != '{}' ORDER BY id"
+        )
+        return [(row["id"], row["title"], json.loads(row["needs"])) for row in rows]
 
     def pending_with(self, prefix: str) -> list[Job]:
         """Jobs still to end whose key begins with `prefix`, oldest first."""

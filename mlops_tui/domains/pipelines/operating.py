@@ -32,9 +32,14 @@ class Deploy(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Trigger(Struct, forbid_unknown_fields=True, frozen=True):
-    """[[triggers]] `deployment` and `table` name what is watched; by default the pipeline's own."""
+    """[[triggers]] `deployment` and `table` name what is watched; by default the pipeline's own.
 
-    kind: Literal["schedule", "new_data", "drift", "performance", "commit", "manual"]
+    `jitter` spreads slots over that span, `within` is how young data must be, `grace` how late a slot may start under
+    missed = "skip". `all` and `any` are conditions (`When`) on top of the kind, or all there is of kind "condition". `branch` and
+    `paths` are what a commit trigger watches; `then` "release" tests, packages and deploys to staging instead of running.
+    """
+
+    kind: Literal["schedule", "new_data", "drift", "performance", "commit", "condition", "manual"]
     cron: str = ""
     timezone: str = "UTC"
     missed: Literal["skip", "latest", "all"] = "latest"
@@ -45,11 +50,34 @@ class Trigger(Struct, forbid_unknown_fields=True, frozen=True):
     rows: Annotated[int, Meta(ge=0)] = 0
     share: Share = 0.0
     max_per_day: Annotated[int, Meta(ge=0)] = 0
+    priority: Annotated[int, Meta(ge=-100, le=100)] = 0
+    jitter: str = ""
+    grace: str = ""
+    within: str = ""
+    all: list[dict[str, Any]] = []
+    any: list[dict[str, Any]] = []
+    branch: str = ""
+    paths: list[str] = []
+    then: Literal["", "run", "release"] = ""
+
+
+class When(Struct, forbid_unknown_fields=True, frozen=True):
+    """One condition of a trigger. new_data: a table has at least `rows` more, no older than `within`; fresh: its newest data
+    is no older than `within`; drift and performance: the deployment has such an alert.
+    """
+
+    kind: Literal["new_data", "fresh", "drift", "performance"]
+    table: str = ""
+    deployment: str = ""
+    rows: Annotated[int, Meta(ge=0)] = 0
+    share: Share = 0.0
+    within: str = ""
 
 
 class Resources(Struct, forbid_unknown_fields=True, frozen=True):
     """[resources] `jobs`: processors an estimator may use, where it takes `n_jobs` and [model.params] says nothing of it, and
     how many settings are tried at once. `cache`: a step whose inputs, settings and code were seen before is not done again.
+    `cpu`, `gpu` and whatever `needs` names are taken from the workspace's [daemon] limits while the run lasts; it waits for them.
     """
 
     engine: Literal["local"] = "local"
@@ -58,6 +86,15 @@ class Resources(Struct, forbid_unknown_fields=True, frozen=True):
     memory: Annotated[str, Meta(pattern=r"^(\d+(\.\d+)?\s?(MB|GB|MiB|GiB))?$")] = ""
     retries: Annotated[int, Meta(ge=0, le=10)] = 0
     cache: bool = True
+    cpu: Annotated[float, Meta(ge=0)] = 0.0
+    gpu: Annotated[float, Meta(ge=0)] = 0.0
+    needs: dict[str, Annotated[float, Meta(gt=0)]] = {}
+
+    @property
+    def taken(self) -> dict[str, float]:
+        """How much of which limited resource a run holds."""
+        own = {name: amount for name, amount in (("cpu", self.cpu), ("gpu", self.gpu)) if amount}
+        return {**self.needs, **own}
 
 
 class Extra(Struct, forbid_unknown_fields=True, frozen=True):
@@ -71,3 +108,21 @@ class Extra(Struct, forbid_unknown_fields=True, frozen=True):
     params: dict[str, Any] = {}
     cache: bool = True
     after: Literal["load"] = "load"
+
+
+class Column(Struct, forbid_unknown_fields=True, frozen=True):
+    """A column as a contract wants it: `min` and `max` of numbers, `missing` the share that may be, `values` all there are."""
+
+    type: Literal["any", "number", "integer", "text", "time", "bool"] = "any"
+    min: float | None = None
+    max: float | None = None
+    missing: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    values: list[Any] = []
+
+
+class Contract(Struct, forbid_unknown_fields=True, frozen=True):
+    """[[contracts]] What the rows must be after a step (`load`, `split`), else the run ends there."""
+
+    columns: dict[str, Column] = {}
+    after: str = "load"
+    rows: Annotated[int, Meta(ge=0)] = 0

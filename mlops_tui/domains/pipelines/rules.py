@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from mlops_tui.core import clock, ids
 from mlops_tui.core.errors import WorkbenchError
+from mlops_tui.domains.pipelines.operating import When
 from mlops_tui.domains.pipelines.recipe import margin_of
 from mlops_tui.domains.pipelines.records import CLASSES, PROBE_METRICS, UNSUPERVISED, metrics_of
 from mlops_tui.domains.serving.records import STRATEGIES
@@ -15,9 +18,13 @@ if TYPE_CHECKING:
 
     from mlops_tui.domains.pipelines.criteria import Behaviour
     from mlops_tui.domains.pipelines.making import Range
+    from mlops_tui.domains.pipelines.operating import Trigger
+    from mlops_tui.domains.pipelines.operating import Contract
     from mlops_tui.domains.pipelines.recipe import Recipe
 
 COLUMN_KINDS = ("number", "level", "many-levels", "time", "text", "drop")
+# Steps after which there are rows to look at.
+CONTRACTED = ("load", "split")
 # (the keys that lead to it, a sentence)
 Mistake = tuple[tuple[str | int, ...], str]
 
@@ -34,12 +41,30 @@ def mistakes(recipe: Recipe) -> Iterator[Mistake]:
     for place, test in enumerate(recipe.tests):
         yield from _behaviour(recipe, test, ("tests", place))
     for place, trigger in enumerate(recipe.triggers):
-        if trigger.kind == "schedule" and not trigger.cron:
-            yield ("triggers", place), 'a schedule needs cron = "0 3 * * *"'
+        yield from _trigger(trigger, ("triggers", place))
     if recipe.deploy.to != "none" and recipe.deploy.strategy not in STRATEGIES:
         yield ("deploy", "strategy"), f"serving cannot {recipe.deploy.strategy} yet; use {', '.join(STRATEGIES)}"
     if any(later <= earlier for earlier, later in zip(recipe.deploy.steps, recipe.deploy.steps[1:], strict=False)):
         yield ("deploy", "steps"), "the shares of a canary must grow"
+
+
+def _trigger(trigger: Trigger, where: tuple[str | int, ...]) -> Iterator[Mistake]:
+    if trigger.kind == "schedule" and not trigger.cron:
+        yield where, 'a schedule needs cron = "0 3 * * *"'
+    if trigger.all and trigger.any:
+        yield (*where, "any"), "write all or any, not both"
+    if trigger.kind == "condition" and not (trigger.all or trigger.any):
+        yield where, 'a condition needs all = [{ kind = "new_data", rows = 500 }, ...] or any = [...]'
+    for key, conditions in (("all", trigger.all), ("any", trigger.any)):
+        for at, condition in enumerate(conditions):
+            try:
+                when = msgspec.convert(condition, When)
+            except msgspec.ValidationError as error:
+                yield (*where, key), f"condition {at + 1}: {str(error).replace('`', '').lower()}"
+                continue
+            yield from _span((*where, key), when.within)
+            if when.kind == "fresh" and not when.within:
+                yield (*where, key), f'condition {at + 1}: fresh needs within = "24h"'
 
 
 def _splitting(recipe: Recipe) -> Iterator[Mistake]:
@@ -118,6 +143,15 @@ def _behaviour(recipe: Recipe, test: Behaviour, where: tuple[str | int, ...]) ->
         yield (*where, "metric"), _no_metric(metric, recipe.model.task, known)
 
 
+def _contract(contract: Contract, where: tuple[str | int, ...]) -> Iterator[Mistake]:
+    if contract.after not in CONTRACTED:
+        near = ids.did_you_mean(contract.after, CONTRACTED, f"Steps that hand on rows: {', '.join(CONTRACTED)}.")
+        yield (*where, "after"), f"{contract.after!r} hands on no rows. {near}"
+    for name, column in contract.columns.items():
+        if column.min is not None and column.max is not None and column.max < column.min:
+            yield (*where, "columns", name), "max must not be below min"
+
+
 def _names(recipe: Recipe) -> Iterator[Mistake]:
     named = [
         (("pipeline", "name"), "pipeline", recipe.pipeline.name),
@@ -155,13 +189,19 @@ def _spans(recipe: Recipe) -> Iterator[Mistake]:
         (("resources", "timeout"), recipe.resources.timeout),
         (("deploy", "bake"), recipe.deploy.bake),
     ]
-    spans += [(("triggers", place, "cooldown"), trigger.cooldown) for place, trigger in enumerate(recipe.triggers)]
+    for place, trigger in enumerate(recipe.triggers):
+        given = {name: getattr(trigger, name) for name in ("cooldown", "jitter", "grace", "within")}
+        spans += [(("triggers", place, name), text) for name, text in given.items()]
     for where, text in spans:
-        try:
-            if text:
-                clock.parse_span(text)
-        except WorkbenchError as error:
-            yield where, f"{error.message.rstrip('.')}. {error.hint}"
+        yield from _span(where, text)
+
+
+def _span(where: tuple[str | int, ...], text: str) -> Iterator[Mistake]:
+    try:
+        if text:
+            clock.parse_span(text)
+    except WorkbenchError as error:
+        yield where, f"{error.message.rstrip('.')}. {error.hint}"
 
 
 def _metric_names(recipe: Recipe) -> Iterator[Mistake]:

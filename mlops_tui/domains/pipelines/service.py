@@ -183,6 +183,8 @@ class Pipelines(Again):
                 memory_bytes=_bytes(resources.memory),
                 retries=resources.retries,
                 name=name,
+                needs=resources.taken,
+                priority=int(run.cause.get("priority", 0)),
             )
             self._store.update(tx, run_id, job_id=job.id)
             self._audit.note(tx, "run", "pipeline", name, after={"run": run_id, "job": job.id}, cause=run.cause)

@@ -52,6 +52,37 @@ def test_a_key_used_before_gives_the_job_of_before(jobs: Jobs) -> None:
     assert submit(jobs, key="schedule:1:x").state is JobState.SUCCEEDED
 
 
+def test_a_job_waits_for_what_it_needs_and_is_not_overtaken_by_one_that_wants_the_same(workspace) -> None:
+    workspace.settings_file.write_text("[daemon]\nlimits = { gpu = 2, licence = 1 }\n")
+    with Workbench(workspace, actor="tester") as bench:
+        jobs = bench.jobs
+        first = submit(jobs, needs={"gpu": 1})
+        both = submit(jobs, needs={"gpu": 2})
+        small = submit(jobs, needs={"gpu": 1})
+        other = submit(jobs, needs={"licence": 1})
+        free = submit(jobs)
+        assert [job.id for job in jobs.claim(10)] == [first.id, other.id, free.id]
+        assert jobs.waits({"gpu": 2}) == f"Waits for 2 gpu of 2, held by job {first.id} (A test)."
+        assert jobs.waits({"gpu": 1}) == ""
+        jobs.begin(first.id, 1, processes.identity())
+        jobs.finish(first.id, 1, "succeeded")
+        assert [job.id for job in jobs.claim(10)] == [both.id]
+        assert jobs.get(small.id).state is JobState.QUEUED
+
+
+def test_more_than_there_is_is_refused_and_processors_are_what_there_is(jobs: Jobs) -> None:
+    with pytest.raises(InvalidInput, match="needs 2 gpu, and the workspace has 1") as refused:
+        submit(jobs, needs={"gpu": 2})
+    assert "limits = { gpu = 2 }" in refused.value.hint
+    assert jobs.list() == []
+    assert submit(jobs, needs={"cpu": 10_000}).needs["cpu"] < 10_000
+
+
+def test_the_highest_priority_goes_first_and_then_the_oldest(jobs: Jobs) -> None:
+    ids = [submit(jobs, priority=priority).id for priority in (0, 5, 5, -1)]
+    assert [job.id for job in jobs.claim(4)] == sorted(ids, key=lambda one: [1, 0, 0, 2][ids.index(one)])
+
+
 def test_an_internal_job_gives_its_key_back_when_it_ends(jobs: Jobs) -> None:
     first = started(jobs, key="compact", internal=True)
     assert submit(jobs, key="compact", internal=True).id == first.id
