@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from mlops_tui._version import __version__
 
 if TYPE_CHECKING:
-    from mlops_tui.autologging import autolog
+    from mlops_tui.autologging.epochs import callback, log_epoch
+    from mlops_tui.autologging.watching import autolog
     from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, Unavailable, WorkbenchError
-    from mlops_tui.epochs import callback, log_epoch
     from mlops_tui.sdk import (
         ActiveRun,
         active_run,
@@ -80,9 +80,9 @@ __all__ = [
 _ERRORS = {"AlreadyExists", "InvalidInput", "NotAllowed", "NotFound", "Unavailable", "WorkbenchError"}
 _HOMES = {
     "Workbench": "workbench",
-    "autolog": "autologging",
-    "callback": "epochs",
-    "log_epoch": "epochs",
+    "autolog": "autologging.watching",
+    "callback": "autologging.epochs",
+    "log_epoch": "autologging.epochs",
     "optimize": "studies.running",
 }
 

@@ -20,7 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import mlops_tui as mlops
-from mlops_tui import autologging, estimator_facts, sdk
+from mlops_tui import sdk
+from mlops_tui.autologging import estimators, watching
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def here(workspace, monkeypatch):
     mlops.autolog(experiment="auto")
     yield
     mlops.autolog(disable=True)
-    autologging._complaints.clear()
+    watching._complaints.clear()
     assert sdk.active._latest == []
 
 
@@ -139,7 +140,7 @@ def test_a_fit_that_raises_still_raises_and_marks_its_run_failed(rooms):
 
 
 def test_trouble_with_logging_never_reaches_fit(rooms, rows, monkeypatch, capsys):
-    monkeypatch.setattr(estimator_facts, "training_metrics", lambda *a: 1 / 0)
+    monkeypatch.setattr(estimators, "training_metrics", lambda *a: 1 / 0)
     LogisticRegression().fit(*rows)
     run = only_run(rooms)
     assert run.state == "finished"

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mlops_tui import sdk
-from mlops_tui.autologging import quietly
+from mlops_tui.autologging.watching import quietly
 from mlops_tui.domains.experiments.records import RunState
 
 

@@ -17,9 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_tui import autolog_boosters, sdk
+from mlops_tui import sdk
+from mlops_tui.autologging import boosters
+from mlops_tui.autologging.estimators import Given, log_cross_validation, log_fitted
 from mlops_tui.domains.experiments.records import RunState
-from mlops_tui.estimator_facts import Given, log_cross_validation, log_fitted
 
 _FUNCTION = "cross_validate"
 _INNER = ("sklearn.", "joblib.", "imblearn.")
@@ -109,7 +110,7 @@ def _wrap(kind: type) -> None:
     @functools.wraps(fit)
     def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
         # Nothing but a function by name: a class of `__main__` travels by value, with this in it.
-        from mlops_tui.autologging import watch
+        from mlops_tui.autologging.watching import watch
 
         return watch(fit, self, args, kwargs)
 
@@ -178,21 +179,21 @@ def watch_cross_validation(function: Callable[..., Any], args: tuple[Any, ...], 
 
 def watch_booster(library: str, train: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a training function and log its booster; exactly what it returns or raises comes back."""
-    given = quietly(lambda: autolog_boosters.given_to(train, args, kwargs))
+    given = quietly(lambda: boosters.given_to(train, args, kwargs))
     if not _choices or _inside.depth or given is None:
         return train(*args, **kwargs)
     choices = _choices[0]
     with _Logging(choices, f"{library}.train", library) as run, _one_deeper():
         if run is None:
             return train(*args, **kwargs)
-        quietly(lambda: run.log_params(autolog_boosters.params_of(given)))
-        more = quietly(lambda: autolog_boosters.with_curves(library, given, kwargs, run, quietly))
+        quietly(lambda: run.log_params(boosters.params_of(given)))
+        more = quietly(lambda: boosters.with_curves(library, given, kwargs, run, quietly))
         booster = train(*args, **(kwargs if more is None else more))
-        quietly(lambda: autolog_boosters.log_booster(run, library, booster, choices.log_models))
+        quietly(lambda: boosters.log_booster(run, library, booster, choices.log_models))
     return booster
 
 
-_boosters = autolog_boosters.Boosters(watch_booster)
+_boosters = boosters.Boosters(watch_booster)
 
 
 class _Logging:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.autolog_boosters import curves_of
+from mlops_tui.autologging.boosters import curves_of
 from mlops_tui.domains.experiments.records import MAX_PARAM, RunState
 from mlops_tui.domains.experiments.spool import RunWriter
 

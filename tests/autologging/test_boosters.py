@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import mlops_tui as mlops
-from mlops_tui import autologging
+from mlops_tui.autologging import watching
 
 XGBOOST = """
 from xgboost.training import train
@@ -78,7 +78,7 @@ def here(workspace, monkeypatch, tmp_path):
     importlib.invalidate_caches()
     yield
     mlops.autolog(disable=True)
-    autologging._complaints.clear()
+    watching._complaints.clear()
     for name in [name for name in sys.modules if name.partition(".")[0] in ("xgboost", "lightgbm")]:
         del sys.modules[name]
 
@@ -143,7 +143,7 @@ def test_trouble_with_logging_never_reaches_the_training(rooms, monkeypatch, cap
         raise OSError("no space")
 
     for name in ("params_of", "with_curves", "log_booster"):
-        monkeypatch.setattr(f"mlops_tui.autolog_boosters.{name}", broken)
+        monkeypatch.setattr(f"mlops_tui.autologging.boosters.{name}", broken)
     assert xgboost.train({}, "data", 2).rounds == 2
     assert "no space" in capsys.readouterr().err
 
@@ -174,7 +174,7 @@ def test_disabling_puts_the_functions_back(rooms):
 
 
 def test_curves_of_estimators_are_those_of_both_libraries():
-    from mlops_tui.autolog_boosters import curves_of
+    from mlops_tui.autologging.boosters import curves_of
 
     one = type(
         "XGBRegressor",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 import mlops_tui as mlops
-from mlops_tui import autologging
+from mlops_tui.autologging import watching
 
 
 @pytest.fixture(autouse=True)
 def here(workspace, monkeypatch):
     monkeypatch.setenv("MLOPS_WORKSPACE", str(workspace.root))
     yield
-    autologging._complaints.clear()
+    watching._complaints.clear()
 
 
 @pytest.fixture
