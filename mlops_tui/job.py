@@ -107,8 +107,9 @@ def _watch(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | N
 def _skew(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
     """Served vectors against the offline join, and an alert while they differ."""
     name = job.spec["name"]
-    options = {key: job.spec[key] for key in ("since", "tolerate", "difference") if job.spec.get(key) is not None}
-    found = workbench.features.skew(name, **options)
+    known = ("since", "tolerate", "difference", "features", "entities")
+    options = {key: job.spec[key] for key in known if job.spec.get(key) is not None}
+    found = workbench.skew(name, **options)
     if found.verdict == "fail":
         worst = max(found.columns, key=lambda one: one.share)
         title = f"{name} is served other than it is joined"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mlops_tui.core import clock, locks
 from mlops_tui.core.context import Context
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.alerts.service import Alerts
     from mlops_tui.domains.audit.service import Audit
     from mlops_tui.domains.experiments.service import Experiments
+    from mlops_tui.domains.features.derived_records import SkewReport
     from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.hardware.service import Hardware
     from mlops_tui.domains.jobs.service import Jobs
@@ -71,6 +72,12 @@ class Workbench:
         from mlops_tui.lineage import trace
 
         return trace(self, reference)
+
+    def skew(self, name: str, **options: Any) -> SkewReport:
+        """What a table, view or `deployment:NAME` served against the offline join; see `replay.skew`."""
+        from mlops_tui.replay import skew
+
+        return skew(self, name, **options)
 
     def backup(self, target: Path) -> int:
         """Write a consistent archive of the workspace to `target`; its bytes."""

@@ -12,6 +12,7 @@ from mlops_tui.cli import (
     features_checks,
     features_online,
     features_profile,
+    features_skew,
     features_transform,
     features_upkeep,
     features_watch,
@@ -57,7 +58,7 @@ features.add_command(features_online.flush)
 features.add_command(features_profile.diff)
 features.add_command(features_transform.aggregate)
 features.add_command(features_transform.transform)
-features.add_command(features_transform.skew)
+features.add_command(features_skew.skew)
 features.add_command(features_watch.watch)
 features.add_command(features_watch.unwatch)
 

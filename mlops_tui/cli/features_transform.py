@@ -1,4 +1,4 @@
-"""`mlops features aggregate`, `transform` and `skew`: what tables give beyond their rows, and whether serving agrees."""
+"""`mlops features aggregate` and `transform`: what tables give beyond their rows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, progress_bar, say
-from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.features.derived_records import SkewReport, Transform
+    from mlops_tui.domains.features.derived_records import Transform
     from mlops_tui.workbench import Workbench
 
 
@@ -242,72 +241,6 @@ def remove_transform(workbench: Workbench, name: str) -> None:
     """
     workbench.features.remove_transform(name)
     say(f"The transformation {name} is removed.")
-
-
-# -- skew --------------------------------------------------------------------------------------------------------------
-
-
-@click.command("skew")
-@click.argument("name")
-@click.option("--since", metavar="SPAN", help="Only lookups of this last while, as in 1d.")
-@click.option("--tolerate", default=0.0, metavar="SHARE", help="The share of differing values a column may have.")
-@click.option("--difference", default=1e-6, metavar="SHARE", help="How far two numbers may be apart, as a share.")
-@click.option("--log", "share", type=float, metavar="SHARE", help="From now on log this share of the lookups (0.01).")
-@click.option("--job", "as_job", is_flag=True, help="Run it as a job; an alert tells when it fails.")
-@json_option
-@pass_workbench
-def skew(
-    workbench: Workbench,
-    name: str,
-    since: str | None,
-    tolerate: float,
-    difference: float,
-    share: float | None,
-    as_job: bool,
-    as_json: bool,
-) -> None:
-    """Compare logged lookups of a table or on-demand transformation with the offline join at the same moments.
-
-    Exit code 1 when a column differs in more than the tolerated share.
-
-    \b
-    Example: mlops features skew orders --since 1d
-    """
-    if share is not None:
-        workbench.features.log_lookups(name, share)
-        say(f"{share:g} of the lookups of {name} are logged from now on.")
-        return
-    spec = {"name": name, "since": since, "tolerate": tolerate, "difference": difference}
-    if as_job:
-        job = workbench.jobs.submit("skew", f"skew of {name}", spec, name=name)
-        if not workbench.daemon_alive():
-            job = workbench.jobs.run_here(job)
-        say(f"Job {job.id} compares. See: mlops jobs show {job.id}")
-        return
-    with progress_bar(f"skew {name}") as report:
-        report(0, None, "")
-        found = workbench.features.skew(name, since=since, tolerate=tolerate, difference=difference)
-    if as_json:
-        emit_one(found, as_json)
-    else:
-        _tell(found)
-    if found.verdict == "fail":
-        raise click.exceptions.Exit(1)
-
-
-def _tell(found: SkewReport) -> None:
-    if found.verdict == "empty":
-        say(f"No lookup of {found.table} was logged. Log more of them: mlops features skew {found.table} --log 0.1")
-        return
-    columns = [("column", "Column"), ("compared", "Compared"), ("differing", "Differ"), ("share", "Share")]
-    emit(found.columns, [*columns, ("largest", "Largest difference")])
-    for one in found.columns:
-        for example in one.examples[:2]:
-            at = clock.iso(int(str(example["at"])))
-            told = f"served {example['served']}, offline {example['offline']}"
-            say(f"{one.column} of {example['row']} at {at}: {told}")
-    share = max(one.share for one in found.columns)
-    say(f"{found.vectors} vectors, at most {share:.2%} of a column differ: {found.verdict}.")
 
 
 def _typed(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -162,7 +162,10 @@ class SkewColumn:
 
 @dataclass(frozen=True, slots=True)
 class SkewReport:
-    """Served vectors against the offline join at the same moments. verdict: pass, fail, or empty when none was logged."""
+    """Served vectors against the offline join at the same moments. verdict: pass, fail, or empty when none was logged.
+
+    Of predictions `left_out` are those whose entity is not known, `others` the inputs that come from no table.
+    """
 
     table: str
     vectors: int
@@ -171,3 +174,5 @@ class SkewReport:
     tolerate: float
     verdict: str
     columns: tuple[SkewColumn, ...]
+    left_out: int = 0
+    others: tuple[str, ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
+from typing import Any
 
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput, NotFound
@@ -48,8 +50,6 @@ class Proving(Deriving):
         by the share `difference`; more than the share `tolerate` of differing values in a column makes the verdict fail.
         Pushed rows that wait are taken into the lake first. Raises NotFound.
         """
-        from mlops_tui.domains.features import skew as engine
-
         view = self._view(name)
         table = None if view is not None else self._snapshots.table(name)
         reference = view[0].reference if view is not None else name  # a version is compared with what it served itself
@@ -62,17 +62,54 @@ class Proving(Deriving):
             for record in sorted(self._served.read(reference, table.id if table else 0, start), key=itemgetter("at"))
             for row, values in zip(record["rows"], record["values"], strict=True)
         ][-limit:]
-        served = dict.fromkeys(column for one in vectors for column in one["values"])
-        compared = {column: kinds[column] for column in served if column in kinds and column not in rows}
-        if not compared:
-            return SkewReport(name, 0, None, None, tolerate, "empty", ())
-        spine = engine.spine_of(vectors, rows)
-        joined = self.join(spine, [f"{reference}:{','.join(compared)}"], mode=JoinMode.KNOWN, time=engine.AT)
-        columns = tuple(
-            engine.compare(column, kind, vectors, joined[column], difference) for column, kind in compared.items()
-        )
+        return self.replayed(name, vectors, [reference], tolerate=tolerate, difference=difference)
+
+    def replayed(
+        self,
+        subject: str,
+        vectors: Sequence[Mapping[str, Any]],
+        references: Sequence[str],
+        *,
+        ttl: int | None = None,
+        tolerate: float = 0.0,
+        difference: float = 1e-6,
+    ) -> SkewReport:
+        """Compare what was used at some moments with the offline join of these references, as known then.
+
+        A vector is {"row": keys and request fields, "at": ms, "values": what was used}, the oldest first; a value is compared with
+        the column of that name, or `table__column` as joins call it when two have the name. `ttl` (ms) overrides the tables' own.
+        Raises NotFound, InvalidInput.
+        """
+        from mlops_tui.domains.features import skew as engine
+
+        used = dict.fromkeys(column for one in vectors for column in one["values"])
+        columns = []
+        for reference in references:
+            view = self._view(reference)
+            name, _, chosen = reference.partition(":")
+            rows, kinds = self._types(name.partition("@")[0], view[0] if view is not None else None)
+            owner, names = name.partition("@")[0], [one.strip() for one in chosen.split(",") if one.strip()] or [*kinds]
+            shown = {column: f"{owner}__{column}" if f"{owner}__{column}" in used else column for column in names}
+            asked = {
+                column: seen
+                for column, seen in shown.items()
+                if seen in used and column in kinds and column not in rows
+            }
+            if asked:
+                joined = self.join(
+                    engine.spine_of(vectors, rows),
+                    [f"{name}:{','.join(asked)}"],
+                    mode=JoinMode.KNOWN,
+                    ttl=ttl,
+                    time=engine.AT,
+                )
+                columns += [
+                    engine.compare(seen, kinds[own], vectors, joined[own], difference) for own, seen in asked.items()
+                ]
+        if not columns:
+            return SkewReport(subject, 0, None, None, tolerate, "empty", ())
         verdict = "fail" if any(one.share > tolerate for one in columns) else "pass"
-        return SkewReport(name, len(vectors), vectors[0]["at"], vectors[-1]["at"], tolerate, verdict, columns)
+        return SkewReport(subject, len(vectors), vectors[0]["at"], vectors[-1]["at"], tolerate, verdict, tuple(columns))
 
     def asked_types(self, name: str) -> dict[str, str]:
         """What a lookup of a table or on-demand transformation is given, by type: keys and request fields."""
