@@ -17,7 +17,7 @@ from mlops_tui.tui.charts.small import bars, meter, sparkline
 from mlops_tui.tui.lines import Line, fit, line, number
 
 if TYPE_CHECKING:
-    from mlops_tui.cli.plotting import Paper
+    from mlops_tui.cli.paper import Paper
     from mlops_tui.domains.experiments.records import Point
     from mlops_tui.domains.monitoring.records import FeatureDrift, Report
     from mlops_tui.studies.records import Trial

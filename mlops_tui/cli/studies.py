@@ -15,7 +15,7 @@ from mlops_tui.core.errors import Unavailable
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
-    from mlops_tui.cli.plotting import Paper
+    from mlops_tui.cli.paper import Paper
     from mlops_tui.studies.book import Book
     from mlops_tui.studies.records import Standing, Trial
     from mlops_tui.tui.lines import Line

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_tui.cli import plotting
+from mlops_tui.cli.paper import Paper, paper
 from mlops_tui.core import clock
 from mlops_tui.core.errors import NotFound, Unavailable
 from mlops_tui.domains.experiments.records import RunState
@@ -67,7 +68,7 @@ def watch(workbench: Workbench, run: str, keys: Sequence[str], *, every_s: float
     try:
         while True:
             found = _look(workbench, found.id)
-            on = plotting.paper(ascii_only=ascii_only)
+            on = paper(ascii_only=ascii_only)
             screen.draw(plotting.text_of(picture(workbench, found, keys, on), on).split("\n"))
             if str(found.state) != "running":
                 return found
@@ -100,7 +101,7 @@ def _chosen(workbench: Workbench, run_id: str, keys: Sequence[str]) -> dict[str,
 # -- in a terminal -----------------------------------------------------------------------------------------------------
 
 
-def picture(workbench: Workbench, run: Run, keys: Sequence[str], on: plotting.Paper) -> list[Line]:
+def picture(workbench: Workbench, run: Run, keys: Sequence[str], on: Paper) -> list[Line]:
     """The run in one line, what is wrong with it, a line per metric; metrics that were asked for also as charts."""
     metrics = _chosen(workbench, run.id, keys)
     out = [_head(workbench, run, metrics, on.width), *_health(workbench, run, on.width)]
@@ -151,7 +152,7 @@ def _health(workbench: Workbench, run: Run, width: int) -> list[Line]:
     return [lines.crop((("▲ ", "warn"), (lines.clean(one), "warn")), width) for one in words]
 
 
-def _table(workbench: Workbench, run: Run, metrics: dict[str, LatestMetric], on: plotting.Paper) -> list[Line]:
+def _table(workbench: Workbench, run: Run, metrics: dict[str, LatestMetric], on: Paper) -> list[Line]:
     """Name, newest value, course and range of each metric, as far as the width goes."""
     from mlops_tui.tui import lines
     from mlops_tui.tui.charts.small import sparkline

@@ -9,6 +9,7 @@ import pytest
 
 from mlops_tui.cli import plotting
 from mlops_tui.cli.app import main
+from mlops_tui.cli.paper import Paper, paper
 from mlops_tui.cli.watching import Repaint
 from mlops_tui.domains.experiments.spool import RunWriter
 from mlops_tui.domains.hardware.records import Driver, Limits, Reading
@@ -91,8 +92,8 @@ def test_a_locale_without_unicode_gets_ascii(monkeypatch) -> None:
             return False
 
     monkeypatch.setattr("sys.stdout", Latin())
-    assert plotting.paper().ascii
-    assert not plotting.paper().colour
+    assert paper().ascii
+    assert not paper().colour
 
 
 def test_a_terminal_gets_colour_unless_it_is_asked_not_to_be(monkeypatch) -> None:
@@ -105,9 +106,9 @@ def test_a_terminal_gets_colour_unless_it_is_asked_not_to_be(monkeypatch) -> Non
     monkeypatch.setattr("sys.stdout", Terminal())
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert plotting.paper().colour
+    assert paper().colour
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not plotting.paper().colour
+    assert not paper().colour
 
 
 def test_the_history_of_the_machine_is_one_chart_in_percent(mlops, workspace) -> None:
@@ -140,8 +141,8 @@ def test_distributions_lie_over_those_at_training(monkeypatch) -> None:
         Report(number, "bikes", "hire", 1, 1_760_000_000_000 + number * 60_000, None, None, 100, 100, Verdict.DRIFT,
                features=[column]) for number in (2, 1)
     ]  # fmt: skip
-    lines = plotting.pictures().drift(reports[0], reports, plotting.Paper(60, 10, False, False))
-    text = plotting.text_of(lines, plotting.Paper(60, 10, False, False))
+    lines = plotting.pictures().drift(reports[0], reports, Paper(60, 10, False, False))
+    text = plotting.text_of(lines, Paper(60, 10, False, False))
     assert text.startswith("temp  DRIFT  PSI 0.4 of 0.1\n 90%┤")
     assert "<= 1" in text
     assert "(missing)" not in text

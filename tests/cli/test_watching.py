@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlops_tui.cli import plotting, watching
+from mlops_tui.cli import watching
+from mlops_tui.cli.paper import Paper
 from mlops_tui.core.errors import NotFound
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.experiments.spool import RunWriter
@@ -14,7 +15,7 @@ from mlops_tui.tui.lines import plain, width
 from mlops_tui.workbench import Workbench
 
 NOW = 1_760_000_000_000
-PAPER = plotting.Paper(72, 8, False, False)
+PAPER = Paper(72, 8, False, False)
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def log(bench: Workbench, run: str, points: dict[str, list[float]]) -> None:
     bench.experiments.take_in()
 
 
-def said(bench: Workbench, run: str, *keys: str, paper: plotting.Paper = PAPER) -> list[str]:
+def said(bench: Workbench, run: str, *keys: str, paper: Paper = PAPER) -> list[str]:
     return [plain(one) for one in watching.picture(bench, bench.experiments.run(run), keys, paper)]
 
 
@@ -72,7 +73,7 @@ def test_many_metrics_are_cut_to_the_terminal_and_no_line_is_wider_than_it(
     monkeypatch.setenv("COLUMNS", "40")
     run = bench.experiments.start("churn", name="a-name-that-is-longer-than-the-terminal-is-wide").id
     log(bench, run, {f"a/very/long/name/of/a/metric/{number}": [1.0, 2.0] for number in range(30)})
-    found = watching.picture(bench, bench.experiments.run(run), (), plotting.Paper(40, 8, False, False))
+    found = watching.picture(bench, bench.experiments.run(run), (), Paper(40, 8, False, False))
     assert len(found) <= 10
     assert plain(found[-1]).startswith("and 24 more")
     assert max(width(one) for one in found) <= 40
