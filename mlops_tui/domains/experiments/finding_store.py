@@ -133,7 +133,8 @@ class FindingStore:
         columns = {
             "experiment": "r.experiment_id = (SELECT id FROM experiment WHERE name = ?)",
             "state": "r.state = ?",
-            "parent": "r.parent = ?",
+            # The index leaves out runs without one, and must be told that none of those is asked for.
+            "parent": "r.parent = ?" + (" AND r.parent <> ''" if where.get("parent") else ""),
         }
         given = {name: value for name, value in where.items() if value is not None}
         with_deleted, only_deleted = given.pop("with_deleted", False), given.pop("deleted", False)

@@ -19,12 +19,15 @@ _KEY = "{alias}.key IN (SELECT k.id FROM metrics.key k WHERE {{key}}) AND {{}}"
 
 
 def run_fields(store: ExperimentsStore) -> Fields:
-    """The fields of a run. Metrics are their latest values; parameters count as numbers where they are."""
+    """The fields of a run. Metrics are their latest values; parameters count as numbers where they are.
+
+    The `+` before the experiment keeps its index away: by that all runs of a large one would be sorted to give the first.
+    """
     numbers = store.numbers
     return Fields(
         Field("text", aliases=("any",), searched=True, sql=_elsewhere("x.text", "run_text x", "{}", folded=True)),
         Field("experiment", aliases=("exp",), searched=True, known=lambda: [one.name for one in store.experiments()],
-              sql=Sql("x.name", within="r.experiment_id IN (SELECT x.id FROM experiment x WHERE {})",
+              sql=Sql("x.name", within="+r.experiment_id IN (SELECT x.id FROM experiment x WHERE {})",
                       among="SELECT r.number FROM experiment x CROSS JOIN run r ON r.experiment_id = x.id WHERE {}", row="r.number")),
         Field("id", aliases=("run",), sql=Sql("r.id")),
         Field("name", sql=Sql("r.name")),

@@ -11,7 +11,7 @@ from mlops_tui.core.context import Context
 from mlops_tui.domains.experiments.finding_store import FindingStore
 from mlops_tui.domains.experiments.numbers import NumbersStore
 from mlops_tui.domains.experiments.records import REMOTE, DataInput, Experiment, RunStart, RunState
-from mlops_tui.domains.experiments.schema import m001_experiments_and_runs, m002_run_text, m003_remote
+from mlops_tui.domains.experiments.schema import m001_experiments_and_runs, m002_run_text, m003_remote, m004_children
 
 _PROCESS = "pid, process_started, boot"
 
@@ -20,7 +20,7 @@ class ExperimentsStore(FindingStore):
     """Rows to records and back. Methods with `tx` belong inside a `write()` of the catalog or of the metrics."""
 
     def __init__(self, context: Context) -> None:
-        context.catalog.migrate("experiments", [m001_experiments_and_runs, m002_run_text, m003_remote])
+        context.catalog.migrate("experiments", [m001_experiments_and_runs, m002_run_text, m003_remote, m004_children])
         self.numbers = NumbersStore(context)
         super().__init__(context)
 
