@@ -22,6 +22,7 @@ from mlops_tui.tui.palette import Objects
 from mlops_tui.tui.preferences import FILE, Preferences, config_folder, state_folder
 from mlops_tui.tui.screens.base import Desk
 from mlops_tui.tui.state import Sampler, Source, Versions, Watch, release_collector
+from mlops_tui.tui.stylesheet import SteadySheet
 from mlops_tui.tui.terminal import TerminalApp
 from mlops_tui.tui.views import FILE as VIEWS_FILE
 from mlops_tui.tui.views import Views
@@ -100,6 +101,9 @@ class MlopsApp(TerminalApp):
         keys: keymap.Keys | None = None,
         preferences: Preferences | None = None,
     ) -> None:
+        self._first = where or Place(screen if screen in self.MODES else self.DEFAULT_MODE)
+        # Textual opens this mode by itself: any other desk first would be built, and read, for nothing.
+        self.DEFAULT_MODE = self._first.desk  # type: ignore[misc]
         super().__init__()
         self.source = source
         self.project = project
@@ -113,7 +117,6 @@ class MlopsApp(TerminalApp):
         self.versions = Versions()
         self.daemon: bool | None = None
         self.readings: tuple[Reading, ...] = ()
-        self._first = where or Place(screen if screen in self.MODES else self.DEFAULT_MODE)
         self.copied = ""
         self._asked_to_quit = 0.0
         self._background: tuple[Watch | Sampler, ...] = ()
@@ -127,6 +130,7 @@ class MlopsApp(TerminalApp):
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = "ansi-dark" if self.modes.no_color else themes.known(self.preferences.theme)
+        self.stylesheet = SteadySheet(self.get_css_variables())
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return {"muted": "ansi_default"}  # our themes set it; those of the terminal dim the text instead

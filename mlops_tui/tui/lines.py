@@ -93,7 +93,8 @@ _STATE_OF = {
 
 def clean(text: object) -> str:
     """One printable line of any value: control characters are replaced, so user text cannot steer the terminal."""
-    return str(text).translate(_CONTROL)
+    text = str(text)
+    return text if text.isprintable() else text.translate(_CONTROL)
 
 
 def state(word: object) -> Span:

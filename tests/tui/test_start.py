@@ -9,8 +9,10 @@ import select
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
+from textual.css import stylesheet
 
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.tui.app import MlopsApp
@@ -55,6 +57,32 @@ def test_the_import_path_of_the_application_loads_nothing_heavy_and_no_desk() ->
 def test_the_key_page_needs_no_screen() -> None:
     code = "import sys; from mlops_tui.tui import actions; actions.markdown(); assert 'textual' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+async def test_only_the_desk_that_was_asked_for_is_built_before_the_first_picture(filled: Workspace) -> None:
+    async with MlopsApp(source_of(filled), screen="registry", watch=False).run_test(size=(80, 24)) as pilot:
+        assert list(pilot.app._screen_stacks) == ["registry"]
+
+
+async def test_style_sheets_are_read_once_and_again_for_another_theme(
+    filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Any] = []
+    parse = stylesheet.parse
+
+    def noted(scope: str, css: str, read_from: Any, **more: Any) -> Any:
+        read.append((scope, css, read_from, more["tie_breaker"]))
+        return parse(scope, css, read_from, **more)
+
+    monkeypatch.setattr(stylesheet, "parse", noted)
+    async with MlopsApp(source_of(filled), screen="registry", watch=False).run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await pilot.press("1")
+        assert len(read) == len(set(read))
+        before = len(read)
+        await pilot.press("T")
+        await pilot.pause()
+        assert len(read) > before
 
 
 async def test_a_change_by_another_process_is_on_screen_within_a_second(filled: Workspace) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -19,6 +21,25 @@ class Painted(ScrollView):
 
     ALLOW_SELECT = False  # see `Selecting`
 
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._ground: Style | None = None
+        self._worn: dict[Style, dict[str, Style]] = {}
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """All lines of a picture; what a role looks like on which ground is found out once for them."""
+        self._worn = {}
+        self._ground = self.rich_style
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._ground = None
+
+    @property
+    def ground(self) -> Style:
+        """What lies under the text."""
+        return self.rich_style if self._ground is None else self._ground
+
     def role_style(self, role: str) -> Style:
         """The colour and weight of a role, without background. Rows that are out of date are dim."""
         name = f"role--{role}"
@@ -31,6 +52,21 @@ class Painted(ScrollView):
 
     def paint(self, spans: Line, width: int, base: Style | None = None) -> Strip:
         """Spans on the widget's background, cut and padded to `width`."""
-        base = self.rich_style if base is None else base
-        segments = [Segment(clean(text), base + self.role_style(role)) for text, role in spans]
-        return Strip(segments).adjust_cell_length(width, base)
+        base = self.ground if base is None else base
+        worn = self._worn.setdefault(base, {}) if self._ground is not None else {}
+        room, segments = width, []
+        for text, role in spans:
+            style = worn.get(role)
+            if style is None:
+                style = worn[role] = base + self.role_style(role)
+            text = clean(text)
+            cells = len(text) if text.isascii() else cell_len(text)
+            if cells > room:
+                text, cells = set_cell_size(text, room), room
+            segments.append(Segment(text, style))
+            room -= cells
+            if not room:
+                break
+        if room:
+            segments.append(Segment(" " * room, base))
+        return Strip(segments, width)

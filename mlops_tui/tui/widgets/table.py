@@ -236,7 +236,7 @@ class VirtualTable(marking.Marking, can_focus=True):
         line, current = painted = self._line(y)
         self._painted[y] = painted
         head = self._header and y == 0
-        base = self.rich_style + self.role_style("head") if head else self._base() if current else self.rich_style
+        base = self.ground + self.role_style("head") if head else self._base() if current else self.ground
         return self.lit(y, self.paint(line, width, base))
 
     def row_at(self, y: int) -> int:
@@ -258,8 +258,8 @@ class VirtualTable(marking.Marking, can_focus=True):
 
     def _base(self) -> Style:
         if not self.has_focus and not self._header:
-            return self.rich_style
-        return self.rich_style + self.role_style("cursor" if self.has_focus else "blur")
+            return self.ground
+        return self.ground + self.role_style("cursor" if self.has_focus else "blur")
 
     def _head(self) -> Line:
         out: list[Span] = [("◂" if self._spread.before else " ", "head")]
