@@ -1,0 +1,161 @@
+"""The second act: months of later data as live traffic, watched, and what the loop makes of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.bike import CALENDAR, KEYS, LABEL_TIME, TARGET, TIME, WEATHER
+from mlops_tui.cli.demo.stage import PIPELINE, Stage
+from mlops_tui.cli.demo.traffic import Background, Traffic
+from mlops_tui.cli.output import say
+from mlops_tui.core import clock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_tui.domains.jobs.records import Job
+
+
+class Replay:
+    """Sends the months one after another and waits for what follows from each."""
+
+    def __init__(self, stage: Stage, months: int | None) -> None:
+        self._stage = stage
+        self._story = stage.story
+        self._workbench = stage.workbench
+        self._most = months
+
+    def play(self) -> None:
+        """Goes on after the last month that was finished."""
+        live = self._live_rows()
+        signature = self._workbench.registry.version(f"{PIPELINE}@champion").signature
+        months = sorted({moment.strftime("%Y-%m") for moment in live[TIME]})[: self._most]
+        done = {month["month"] for month in self._story.months}
+        for month in months:
+            if month in done:
+                continue
+            rows = live[live[TIME].dt.strftime("%Y-%m") == month]
+            before = self._stage.serving(timeout_s=60)
+            traffic = Traffic(self._stage.client, signature, rows)
+            traffic.send()
+            self._story.requests += traffic.sent
+            self._story.failed += traffic.failed
+            self._story.prediction = traffic.ids[-1] if traffic.ids else self._story.prediction
+            error = traffic.report_labels(TARGET)
+            self._ingest_month(month, rows)
+            self._story.months.append({"month": month, "requests": traffic.sent, "version": before, "rmsle": error})
+            self._story.save()
+            say(
+                f"   {month}: {traffic.sent} requests to v{before}, {traffic.failed} failed, RMSLE {error:.3f} once the labels came"
+            )
+            self._watch(month, rows)
+        self._compare(live, months[-3:])
+        self._story.save()
+
+    def _live_rows(self) -> pd.DataFrame:
+        weather = self._stage.data.weather[[*KEYS, TIME, *WEATHER]]
+        live = self._stage.data.hire[self._stage.data.hire[TIME] >= self._stage.data.train_until]
+        return live.merge(weather, on=[*KEYS, TIME], how="inner").sort_values(TIME, ignore_index=True)
+
+    def _ingest_month(self, month: str, rows: pd.DataFrame) -> None:
+        features = self._workbench.features
+        features.ingest("hourly_weather", rows[[*KEYS, TIME, *WEATHER]], message=month, batch_id=month)
+        hire = rows[[*KEYS, TIME, *CALENDAR, TARGET, LABEL_TIME]]
+        features.ingest("hourly_hire", hire, message=f"{month}, labels complete", batch_id=month)
+
+    def _watch(self, month: str, rows: pd.DataFrame) -> None:
+        """Let the monitors see the month; when they ask for retraining, keep traffic flowing until it has ended."""
+        report = self._monitored()
+        if report is not None:
+            self._tell_alerts(month)
+        job = self._retraining()
+        if job is None:
+            return
+        self._stage.tell("retraining", f"job {job.id} started by itself: {_cause(job)}")
+        before = self._stage.serving(timeout_s=5)
+        with Background(
+            self._stage.client, self._workbench.registry.version(f"{PIPELINE}/{before}").signature, rows
+        ) as background:
+            if self._stage.finished(job):
+                self._rolled_out()
+            after = self._workbench.registry.version(f"{PIPELINE}@champion").version
+            if after != before:
+                self._stage.serving(timeout_s=60, version=after)
+                self._story.closed = True
+        self._story.requests += background.sent
+        self._story.failed += background.failed
+        self._stage.tell(
+            "live", f"{background.sent:,} requests answered while it trained and swapped, {background.failed} failed"
+        )
+
+    def _rolled_out(self) -> None:
+        """Wait for the new version to get all the traffic or none, and tell which and why."""
+        until = time.monotonic() + 60
+        rollouts = self._workbench.serving.rollouts
+        while rollouts.current(PIPELINE) is not None and time.monotonic() < until:
+            time.sleep(0.2)
+        held = rollouts.current(PIPELINE)
+        if held is not None:
+            self._stage.tell("canary", f"{held[0].ref} stays at {held[0].share:g} % for now: {held[1].reason}")
+            return
+        for one in rollouts.list(PIPELINE, limit=1):
+            self._stage.tell("canary", f"{one.ref} {one.state}: {one.reason}")
+
+    def _monitored(self) -> Any:
+        """The report whose window ends after everything sent so far; None when it does not come in time."""
+        wanted = clock.now_ms()
+        until = time.monotonic() + 25
+        while time.monotonic() < until:
+            newest = self._workbench.monitoring.latest(PIPELINE)
+            if newest is not None and newest.at >= wanted:
+                return newest
+            time.sleep(0.2)
+        return None
+
+    def _tell_alerts(self, month: str) -> None:
+        for alert in reversed(self._workbench.alerts.list(limit=20)):
+            if not self._story.told("alert", f"#{alert.id}: "):
+                self._stage.tell("alert", f"#{alert.id}: {alert.severity} after {month}: {alert.title}")
+
+    def _retraining(self) -> Job | None:
+        """A training job that waits or runs; looks for a moment, since the daemon needs one to act on a new alert."""
+        until = time.monotonic() + 3
+        performance = any(alert.rule == "performance" for alert in self._workbench.alerts.list(state="open"))
+        while performance and time.monotonic() < until:
+            for job in self._workbench.jobs.list(kind="pipeline", limit=5):
+                if job.state in ("queued", "claimed", "running"):
+                    return job
+            time.sleep(0.1)
+        return None
+
+    def _compare(self, live: pd.DataFrame, months: list[str]) -> None:
+        """On the last quarter: what the first version would have answered against what was answered."""
+        import numpy as np
+
+        rows = live[live[TIME].dt.strftime("%Y-%m").isin(months)]
+        registry = self._workbench.registry
+        first = registry.load(f"{PIPELINE}/1")
+        from mlops_tui.domains.registry import package
+
+        inputs = package.prepare(registry.version(f"{PIPELINE}/1").signature, rows)
+        stale = np.clip(np.asarray(first.predict(inputs), dtype=float), 0, None)
+        truth = rows[TARGET].to_numpy(dtype=float)
+        stale_error = float(np.sqrt(np.mean((np.log1p(stale) - np.log1p(truth)) ** 2)))
+        done = [month for month in self._story.months if month["month"] in months]
+        weights = [month["requests"] for month in done]
+        served = float(np.sqrt(np.average([month["rmsle"] ** 2 for month in done], weights=weights)))
+        self._story.compared = {
+            "months": f"{months[0]} to {months[-1]}",
+            "stale_rmsle": stale_error,
+            "served_rmsle": served,
+        }
+        verdict = "the retrained model is better" if served < stale_error else "retraining did not help"
+        self._stage.tell(
+            "compared", f"{months[0]} to {months[-1]}: RMSLE {stale_error:.3f} of v1, {served:.3f} as served: {verdict}"
+        )
+
+
+def _cause(job: Job) -> str:
+    cause = job.cause or {}
+    return str(cause.get("reason") or ", ".join(f"{key} {value}" for key, value in cause.items()))
