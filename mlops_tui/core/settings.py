@@ -80,6 +80,14 @@ class Retention(Struct, forbid_unknown_fields=True, frozen=True):
     points_days: Positive = 30  # after a run ended its points move to Parquet; nothing is lost
 
 
+class Quota(Struct, forbid_unknown_fields=True, frozen=True):
+    """[quota] How much the runs of one experiment may keep before no new run of it starts; 0 is without limit."""
+
+    experiment_gb: Annotated[float, Meta(ge=0)] = 0.0  # files, each content once
+    experiment_points: Annotated[int, Meta(ge=0)] = 0  # points of metrics
+    experiment_runs: Annotated[int, Meta(ge=0)] = 0  # runs, deleted ones too until they are collected
+
+
 class Upkeep(Struct, forbid_unknown_fields=True, frozen=True):
     """[upkeep] What the daemon does for the workspace every night: check the databases, back up, collect garbage."""
 
@@ -101,6 +109,7 @@ class Settings(Struct, frozen=True):
     hardware: Hardware = Hardware()
     lake: Lake = Lake()
     retention: Retention = Retention()
+    quota: Quota = Quota()
     upkeep: Upkeep = Upkeep()
 
 
@@ -112,6 +121,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "hardware": Hardware,
     "lake": Lake,
     "retention": Retention,
+    "quota": Quota,
     "upkeep": Upkeep,
 }
 

@@ -16,6 +16,8 @@ def begin(tx: sqlite3.Connection, store: ExperimentsStore, audit: Audit, start: 
     facts = {"experiment": start.experiment, "name": start.name, "user": start.user}
     if store.add_run(tx, start) is not None:
         audit.note(tx, "start", "run", start.id, after=facts)
+        if store.open_experiment(tx, start.experiment):  # deleted while this one was about to begin
+            audit.note(tx, "restore", "experiment", start.experiment, why=f"run {start.id} began")
     elif start.resumed and store.resume_run(tx, start):
         audit.note(tx, "resume", "run", start.id, after=facts)
 

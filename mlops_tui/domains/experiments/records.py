@@ -49,6 +49,7 @@ class Experiment:
     created_at: int
     created_by: str
     description: str = ""
+    deleted_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,13 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """What was, or would be, removed for good: runs, and files nobody named any more with their bytes."""
+    """What was, or would be, removed for good: runs, files nobody named any more with their bytes, whole experiments."""
 
     runs: tuple[str, ...]
     files: int
     bytes: int
     dry_run: bool = False
+    experiments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

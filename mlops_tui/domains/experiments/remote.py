@@ -20,7 +20,7 @@ class Remote:
     """Experiments, runs, logged models, files, and runs that were made elsewhere."""
 
     def __init__(self, context: Context, audit: Audit, store: ExperimentsStore) -> None:
-        self.experiments = RemoteExperiments(context, audit)
+        self.experiments = RemoteExperiments(context, audit, store)
         self.runs = RemoteRuns(context, audit, store, self.experiments)
         self.models = LoggedModels(context, audit, self.runs)
         self.files = RemoteFiles(context, self.runs, self.models)

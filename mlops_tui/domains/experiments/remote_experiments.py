@@ -11,6 +11,7 @@ from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.experiments.records import MAX_KEY, MAX_TAG
 from mlops_tui.domains.experiments.remote_records import DEFAULT_ID, DEFAULT_NAME, RemoteExperiment
+from mlops_tui.domains.experiments.store import ExperimentsStore
 
 MAX_NAME = 500
 COLUMNS = {
@@ -25,8 +26,9 @@ VIEWS = {"ACTIVE_ONLY": "{}.deleted_at IS NULL", "DELETED_ONLY": "{}.deleted_at 
 class RemoteExperiments:
     """Names are any printable text of up to 500 characters; number 0 is made when it is first asked for."""
 
-    def __init__(self, context: Context, audit: Audit) -> None:
+    def __init__(self, context: Context, audit: Audit, store: ExperimentsStore) -> None:
         self._context = context
+        self._store = store
         self._db = context.catalog
         self._audit = audit
 
@@ -92,11 +94,7 @@ class RemoteExperiments:
             raise InvalidInput("The default experiment cannot be deleted.")
         old = self.active(number)
         with self._db.write() as tx:
-            # Restoring tells the runs that went with the experiment by this moment, so it is later than any deletion before.
-            newest = tx.execute("SELECT max(deleted_at) FROM run WHERE experiment_id = ?", (number,)).fetchone()[0]
-            now = max(self._context.now(), (newest or 0) + 1)
-            tx.execute("UPDATE experiment SET deleted_at = ?, changed_at = ? WHERE id = ?", (now, now, number))
-            tx.execute("UPDATE run SET deleted_at = ? WHERE experiment_id = ? AND deleted_at IS NULL", (now, number))
+            self._store.hide_experiment(tx, old.name, self._context.now())
             self._audit.note(tx, "delete", "experiment", old.name)
 
     def restore(self, number: int) -> None:
@@ -105,11 +103,7 @@ class RemoteExperiments:
         if not old.deleted:
             raise InvalidInput(f"Experiment {number} is not deleted.")
         with self._db.write() as tx:
-            at = tx.execute("SELECT deleted_at FROM experiment WHERE id = ?", (number,)).fetchone()[0]
-            tx.execute("UPDATE run SET deleted_at = NULL WHERE experiment_id = ? AND deleted_at = ?", (number, at))
-            tx.execute(
-                "UPDATE experiment SET deleted_at = NULL, changed_at = ? WHERE id = ?", (self._context.now(), number)
-            )
+            self._store.show_experiment(tx, old.name, self._context.now())
             self._audit.note(tx, "restore", "experiment", old.name)
 
     def tag(self, number: int, key: str, value: str | None) -> None:

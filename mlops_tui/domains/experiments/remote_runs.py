@@ -13,7 +13,7 @@ from mlops_tui.core.conditions import Condition, Order, all_of
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.domains.audit.service import Audit
-from mlops_tui.domains.experiments import lifecycle
+from mlops_tui.domains.experiments import lifecycle, quota
 from mlops_tui.domains.experiments.numbers import in_chunks
 from mlops_tui.domains.experiments.records import MAX_PARAM, MAX_TAG, REMOTE, RunStart
 from mlops_tui.domains.experiments.remote_experiments import VIEWS, RemoteExperiments, check_label, check_texts
@@ -53,6 +53,8 @@ class RemoteRuns:
         """Add a run. Its facts are read from the tags clients send: name, parent, source, commit, branch, user."""
         experiment = self._experiments.active(experiment_id)
         check_texts("tag", tags, MAX_TAG)
+        if not tags.get(PARENT_TAG):
+            quota.check(self._context, self._store, experiment.name)
         run_id = ids.new_id()
         name = name or tags.get(RUN_NAME_TAG, "") or f"run-{run_id[:8]}"
         check_label("run", name, 1000)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from mlops_tui.core import identity, ids
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.experiments import lifecycle
+from mlops_tui.domains.experiments.groups import Groups
 from mlops_tui.domains.experiments.reading import ORDERS, Runs
 from mlops_tui.domains.experiments.records import SPOOL, Run, RunStart, RunState
-from mlops_tui.domains.experiments.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from mlops_tui.domains.experiments.intake import Intake
@@ -23,7 +23,7 @@ JUDGED_EVERY_MS = 10_000
 JUDGED_AT_ONCE = 20
 
 
-class Experiments(Upkeep):
+class Experiments(Groups):
     """Experiments and runs of one workspace. Wherever a run is named, its id or a unique beginning of it will do."""
 
     @cached_property
@@ -142,12 +142,17 @@ class Experiments(Upkeep):
     def describe(
         self, experiment: str, *, name: str = "", parent: str = "", source: str | None = None, resume: Run | None = None
     ) -> RunStart:
-        """The facts of a run of this process that starts (or resumes) now; nothing is written."""
+        """The facts of a run of this process that starts (or resumes) now; nothing is written.
+
+        Raises NotAllowed when the experiment is deleted or over its quota; a run that resumes or is part of another goes on.
+        """
         from mlops_tui.domains.experiments import (
             environment,  # with subprocess and socket 10 ms that lists need not pay
         )
 
         ids.check_name("experiment", experiment)
+        if resume is None and not parent:
+            self._check_open(experiment)
         found = environment.capture(Path.cwd())
         me = identity.identity()
         run_id = resume.id if resume else ids.new_id()

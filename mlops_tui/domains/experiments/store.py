@@ -34,15 +34,16 @@ class ExperimentsStore(FindingStore):
         ).fetchone()
         return None if row is None else int(row[0])
 
-    def experiments(self, name: str | None = None) -> list[Experiment]:
-        """Experiments that are not deleted; by `name` a deleted one too, since its name is taken."""
+    def experiments(self, name: str | None = None, *, deleted: bool = False) -> list[Experiment]:
+        """Experiments that are not deleted, or those that are; by `name` either, since its name is taken."""
+        there = f"e.deleted_at IS {'NOT NULL' if deleted else 'NULL'}"
         rows = self._context.catalog.read(
-            f"""SELECT e.name, e.created_at, e.created_by, e.description,
+            f"""SELECT e.name, e.created_at, e.created_by, e.description, e.deleted_at,
                 (SELECT count(*) FROM run r WHERE r.experiment_id = e.id)
                 - (SELECT count(*) FROM run r WHERE r.experiment_id = e.id AND r.deleted_at IS NOT NULL) AS runs,
                 (SELECT count(*) FROM run r WHERE r.experiment_id = e.id AND r.state = 'running' AND r.deleted_at IS NULL) AS running,
                 (SELECT max(r.started_at) FROM run r WHERE r.experiment_id = e.id) AS last_started_at
-            FROM experiment e WHERE {"e.deleted_at IS NULL" if name is None else "e.name = ?"}
+            FROM experiment e WHERE {there if name is None else "e.name = ?"}
             ORDER BY last_started_at DESC NULLS LAST, e.name""",
             () if name is None else (name,),
         )
@@ -50,6 +51,53 @@ class ExperimentsStore(FindingStore):
 
     def rename_experiment(self, tx: sqlite3.Connection, name: str, new: str) -> None:
         tx.execute("UPDATE experiment SET name = ? WHERE name = ?", (new, name))
+
+    def hide_experiment(self, tx: sqlite3.Connection, name: str, now: int) -> bool:
+        """Hide an experiment with all its runs; whether it was there to be hidden."""
+        # Showing tells the runs that went with the experiment by this moment, so it is later than any deletion before.
+        sql = "SELECT max(r.deleted_at) FROM run r JOIN experiment e ON e.id = r.experiment_id WHERE e.name = ?"
+        at = max(now, (tx.execute(sql, (name,)).fetchone()[0] or 0) + 1)
+        changed = tx.execute(
+            "UPDATE experiment SET deleted_at = ?1, changed_at = ?1 WHERE name = ?2 AND deleted_at IS NULL", (at, name)
+        )
+        tx.execute(
+            """UPDATE run SET deleted_at = ?1 WHERE deleted_at IS NULL
+            AND experiment_id = (SELECT id FROM experiment WHERE name = ?2 AND deleted_at = ?1)""",
+            (at, name),
+        )
+        return bool(changed.rowcount)
+
+    def show_experiment(self, tx: sqlite3.Connection, name: str, now: int) -> bool:
+        """Bring a deleted experiment back with the runs that went with it; whether it was deleted."""
+        tx.execute(
+            """UPDATE run SET deleted_at = NULL FROM experiment e
+            WHERE e.name = ? AND run.experiment_id = e.id AND run.deleted_at = e.deleted_at""",
+            (name,),
+        )
+        changed = tx.execute(
+            "UPDATE experiment SET deleted_at = NULL, changed_at = ? WHERE name = ? AND deleted_at IS NOT NULL",
+            (now, name),
+        )
+        return bool(changed.rowcount)
+
+    def open_experiment(self, tx: sqlite3.Connection, name: str) -> bool:
+        """Bring back a deleted experiment without its runs; whether it was deleted."""
+        sql = "UPDATE experiment SET deleted_at = NULL WHERE name = ? AND deleted_at IS NOT NULL"
+        return bool(tx.execute(sql, (name,)).rowcount)
+
+    def experiments_deleted_before(self, at: int) -> list[str]:
+        """Those of which every run that is left was deleted before that time too."""
+        rows = self._context.catalog.tuples(
+            """SELECT name FROM experiment e WHERE deleted_at < ?1 AND NOT EXISTS (SELECT 1 FROM run r
+            WHERE r.experiment_id = e.id AND (r.deleted_at IS NULL OR r.deleted_at >= ?1)) ORDER BY name""",
+            (at,),
+        )
+        return [row[0] for row in rows]
+
+    def logged_models(self, name: str) -> list[str]:
+        """Ids of the logged models of an experiment."""
+        sql = "SELECT m.id FROM logged_model m JOIN experiment e ON e.id = m.experiment_id WHERE e.name = ?"
+        return [row[0] for row in self._context.catalog.tuples(sql, (name,))]
 
     def remove_experiment(self, tx: sqlite3.Connection, name: str) -> None:
         tx.execute("DELETE FROM experiment WHERE name = ?", (name,))

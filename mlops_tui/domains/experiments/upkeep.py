@@ -1,12 +1,12 @@
-"""Changing what is kept: tags, notes, names, what is deleted and what is removed for good."""
+"""Changing what is kept of runs: tags, notes, names, what is deleted and what is removed for good."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mlops_tui.core import clock, ids
-from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed
+from mlops_tui.core import clock
+from mlops_tui.core.errors import InvalidInput, NotAllowed
 from mlops_tui.domains.experiments.insight import Insight
 from mlops_tui.domains.experiments.reading import Runs
 from mlops_tui.domains.experiments.records import (
@@ -14,11 +14,9 @@ from mlops_tui.domains.experiments.records import (
     MAX_NOTE,
     MAX_TAG,
     NOTE_TAG,
-    Experiment,
     Freed,
     Run,
     RunState,
-    Size,
 )
 
 if TYPE_CHECKING:
@@ -68,16 +66,6 @@ class Upkeep(Insight):
         """Keep a note in Markdown with a run, of at most 100,000 characters; an empty text removes it."""
         return self.tag(run_id, NOTE_TAG, text.strip() or None)
 
-    def note_experiment(self, name: str, text: str) -> Experiment:
-        """Keep a note in Markdown with an experiment, of at most 100,000 characters; an empty text removes it."""
-        before = self.experiment(name).description
-        if len(text) > MAX_NOTE:
-            raise InvalidInput(f"A note has at most {MAX_NOTE:,} characters, this one {len(text):,}.")
-        with self._context.catalog.write() as tx:
-            self._store.describe_experiment(tx, name, text.strip())
-            self._audit.note(tx, "note", "experiment", name, before={"note": before}, after={"note": text.strip()})
-        return self.experiment(name)
-
     def rename_run(self, run_id: str, name: str) -> Run:
         """Give a run another name of 1 to 200 printable characters. Raises InvalidInput."""
         run = self.run(run_id)
@@ -116,10 +104,6 @@ class Upkeep(Insight):
 
     # -- space ---------------------------------------------------------------------------------------------------------
 
-    def sizes(self) -> list[Size]:
-        """What each experiment keeps, by name: runs, points and bytes of files, deleted runs included."""
-        return self._store.upkeep.sizes()
-
     def archive(self, *, older_than_ms: int | None = None) -> Archived:
         """Move the points of runs that ended long ago (the setting retention.points_days) to Parquet; reading stays the same."""
         from mlops_tui.domains.experiments import archiving
@@ -141,54 +125,33 @@ class Upkeep(Insight):
     def collect(
         self, *, older_than_ms: int, hold: Collection[str] = (), dry_run: bool = False, min_age_ms: int = clock.HOUR
     ) -> Freed:
-        """Remove for good runs deleted longer ago than that, and files of removed runs that nobody names.
+        """Remove for good runs and experiments deleted longer ago than that, and files of removed runs that nobody names.
 
         `hold`: hashes of files that others (the registry) name. A file that was stored in the last `min_age_ms` stays, since a
         run may be about to name it. With `dry_run` nothing changes: the runs, and files that are free already, are told.
         """
         from mlops_tui.domains.experiments import collecting
 
-        runs = self._store.upkeep.deleted_before(self._context.now() - older_than_ms)
+        before = self._context.now() - older_than_ms
+        runs, whole = self._store.upkeep.deleted_before(before), self._store.experiments_deleted_before(before)
         if dry_run:
-            return Freed(
-                tuple(runs),
-                *collecting.rehearsed(self._context, self._store, hold=hold, min_age_ms=min_age_ms),
-                dry_run=True,
-            )
-        for run_id in runs:
-            self._remove_runs([self.run(run_id)], "deleted before")
-        files, size = collecting.collect(self._context, self._store, hold=hold, min_age_ms=min_age_ms)
-        return Freed(tuple(runs), files, size)
+            files, size = collecting.rehearsed(self._context, self._store, hold=hold, min_age_ms=min_age_ms)
+        else:
+            for run_id in runs:
+                self._remove_runs([self.run(run_id)], "deleted before")
+            for name in whole:
+                self._remove_experiment(name, "deleted before", 0)
+            files, size = collecting.collect(self._context, self._store, hold=hold, min_age_ms=min_age_ms)
+        return Freed(tuple(runs), files, size, dry_run, tuple(whole))
 
-    # -- experiments ---------------------------------------------------------------------------------------------------
-
-    def rename(self, name: str, new: str, *, why: str = "") -> Experiment:
-        """Give an experiment another name. Raises NotFound, AlreadyExists, InvalidInput."""
-        ids.check_name("experiment", new)
-        self.experiment(name)
-        with self._context.catalog.write() as tx:
-            if self._store.experiments(new):
-                raise AlreadyExists(f"There is an experiment '{new}' already.", hint="Choose another name.")
-            self._store.rename_experiment(tx, name, new)
-            self._audit.note(tx, "rename", "experiment", new, why=why, before={"name": name}, after={"name": new})
-        return self.experiment(new)
-
-    def remove(self, name: str, *, why: str = "") -> int:
-        """Remove an experiment with all its runs; how many those were. NotAllowed while one of them runs."""
-        if self.experiment(name).running:
-            raise NotAllowed(
-                f"Runs of '{name}' are still running.",
-                hint=f"See them: mlops runs list --experiment {name} --state running",
-            )
-        removed = 0
-        whole = {"experiment": name, "with_deleted": True}
-        while runs := self._store.runs(whole, "-started_at", 500, 0):
-            self._remove_runs(runs, why or f"with experiment {name}")
-            removed += len(runs)
+    def _remove_experiment(self, name: str, why: str, runs: int) -> None:
+        """The experiment itself, after its runs: its logged models go with it, and its name is free again."""
+        models = self._store.logged_models(name)
         with self._context.catalog.write() as tx:
             self._store.remove_experiment(tx, name)
-            self._audit.note(tx, "remove", "experiment", name, why=why, before={"runs": removed})
-        return removed
+            self._audit.note(tx, "remove", "experiment", name, why=why, before={"runs": runs})
+        with self._context.metrics.write() as tx:
+            self._store.upkeep.free_models(tx, models, self._context.now())
 
     def _remove_runs(self, runs: Runs, why: str) -> None:
         numbers = [self._number(run.id) for run in runs]

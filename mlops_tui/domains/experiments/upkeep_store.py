@@ -58,6 +58,16 @@ class UpkeepStore:
             "INSERT OR REPLACE INTO artifact_freed SELECT DISTINCT sha, ? FROM artifact WHERE run = ?", (at, number)
         )
 
+    def free_models(self, tx: sqlite3.Connection, models: Iterable[str], at: int) -> None:
+        """The same of logged models that go, with what was logged to them."""
+        for model in models:
+            tx.execute(
+                "INSERT OR REPLACE INTO artifact_freed SELECT DISTINCT sha, ? FROM model_file WHERE model = ?",
+                (at, model),
+            )
+            tx.execute("DELETE FROM model_file WHERE model = ?", (model,))
+            tx.execute("DELETE FROM model_metric WHERE model = ?", (model,))
+
     def freed(self) -> list[str]:
         """Files of removed runs that no run and no logged model names any more."""
         return [
@@ -86,31 +96,23 @@ class UpkeepStore:
 
     # -- sizes --------------------------------------------------------------------------------------------------------
 
-    def sizes(self) -> list[Size]:
-        """What the runs of each experiment keep, deleted ones too; a file that several runs of it name counts once."""
-        runs: dict[int, str] = dict(
-            map(
-                tuple,
-                self._context.catalog.read(
-                    "SELECT r.number, e.name FROM run r JOIN experiment e ON e.id = r.experiment_id"
-                ),
-            )
-        )
-        names = [row[0] for row in self._context.catalog.tuples("SELECT name FROM experiment ORDER BY name")]
-        points: dict[str, list[int]] = {name: [0, 0, 0] for name in names}
-        for number, count in self._db.tuples("SELECT run, sum(count) FROM metric_latest GROUP BY run"):
-            if number in runs:
-                points[runs[number]][0] += count
-        for number, count in self._db.tuples("SELECT run, points FROM metric_archive"):
-            if number in runs:
-                points[runs[number]][1] += count
-        files: dict[tuple[str, str], int] = {}
-        for number, sha, size in self._db.tuples("SELECT run, sha, size FROM artifact"):
-            if number in runs:
-                files[runs[number], sha] = size
-        for (name, _), size in files.items():
-            points[name][2] += size
-        counts: dict[str, int] = {}
-        for name in runs.values():
-            counts[name] = counts.get(name, 0) + 1
-        return [Size(name, counts.get(name, 0), *map(int, points[name])) for name in names]
+    def sizes(self, name: str | None = None) -> list[Size]:
+        """What the runs of each experiment (or of one) keep, deleted ones too; a file that several of its runs name counts once."""
+        own = "" if name is None else "WHERE r.experiment_id = (SELECT id FROM experiment WHERE name = ?)"
+        values = () if name is None else (name,)
+
+        def by_experiment(what: str, of: str) -> dict[int, int]:
+            sql = f"SELECT r.experiment_id, {what} FROM run r {of} {own} GROUP BY r.experiment_id"
+            return dict(map(tuple, self._context.across(sql, values)))
+
+        counts = by_experiment("count(*)", "")
+        points = by_experiment("sum(l.count)", "CROSS JOIN metrics.metric_latest l ON l.run = r.number")
+        archived = by_experiment("sum(a.points)", "JOIN metrics.metric_archive a ON a.run = r.number")
+        files = f"(SELECT DISTINCT r.experiment_id, a.sha, a.size FROM metrics.artifact a JOIN run r ON r.number = a.run {own})"
+        sql = f"SELECT r.experiment_id, sum(r.size) FROM {files} r GROUP BY r.experiment_id"
+        kept: dict[int, int] = dict(map(tuple, self._context.across(sql, values)))
+        chosen = "" if name is None else "WHERE name = ?"
+        rows = self._context.catalog.tuples(f"SELECT id, name FROM experiment {chosen} ORDER BY name", values)
+        return [
+            Size(one, counts.get(at, 0), points.get(at, 0), archived.get(at, 0), kept.get(at, 0)) for at, one in rows
+        ]
