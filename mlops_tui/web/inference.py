@@ -5,7 +5,6 @@ One per workspace. Writes `run/gateway.json` while it answers, drains on SIGTERM
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -25,6 +24,7 @@ from mlops_tui.core.settings import Settings, load
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.serving.records import GatewayState
 from mlops_tui.domains.serving.service import Serving
+from mlops_tui.web import server
 from mlops_tui.web.fleet import Fleet
 from mlops_tui.web.gateway import Gateway
 from mlops_tui.web.journal import Journal
@@ -35,28 +35,12 @@ from mlops_tui.web.nursery import Nursery
 
 logger = logging.getLogger("mlops.inference")
 
-UNAVAILABLE, NOT_ALLOWED, OTHER = 7, 6, 5
 TRAFFIC_SECONDS = 5.0
-DRAIN_SECONDS = 10
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the gateway until SIGTERM or Ctrl-C; the exit code."""
-    parser = argparse.ArgumentParser(prog="mlops serve inference", description="Answer HTTP for all deployments.")
-    parser.add_argument("--workspace", required=True, type=Path)
-    parser.add_argument("--host")
-    parser.add_argument("--port", type=int)
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    try:
-        serve(Workspace.find(given.workspace), host=given.host, port=given.port)
-    except WorkbenchError as error:
-        print(f"Error: {error.message}", file=sys.stderr)  # noqa: T201 - this process is a command
-        if error.hint:
-            print(f"Hint: {error.hint}", file=sys.stderr)  # noqa: T201
-        return {Unavailable: UNAVAILABLE, NotAllowed: NOT_ALLOWED}.get(type(error), OTHER)
-    return 0
+    return server.main("inference", "Answer HTTP for all deployments.", serve, arguments)
 
 
 def serve(
@@ -72,7 +56,7 @@ def serve(
     """
     settings = load(workspace.settings_file)
     host = host or settings.serving.host
-    if host not in _LOOPBACK:
+    if host not in server.LOOPBACK:
         raise NotAllowed(
             f"The gateway may not listen on {host}: anyone who reaches it could use the models.",
             hint="Use 127.0.0.1, and put a proxy with authentication in front for others.",
@@ -81,36 +65,15 @@ def serve(
     if lock is None:
         raise Unavailable("A gateway already serves this workspace.", hint="See: mlops deployments list")
     try:
-        with listen(host, settings.serving.port if port is None else port) as listener:
+        with server.listen("inference", host, settings.serving.port if port is None else port) as listener:
             if started is not None:
-                started(f"http://{host}:{listener.getsockname()[1]}")
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(_run(workspace, settings, listener, host))
+                started(server.url_of(host, listener.getsockname()[1]))
+            server.run(_run(workspace, settings, listener, host))
     finally:
         os.close(lock)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Bind; raises Unavailable when the port is taken or not ours to use."""
-    family = socket.AF_INET6 if host == "::1" else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by accepted connections
-        listener.bind((host, port))
-        listener.listen(2048)  # from here on a client waits instead of being refused
-    except OSError as error:
-        listener.close()
-        raise Unavailable(
-            f"Port {port} on {host} cannot be used: {(error.strerror or str(error)).lower()}.",
-            hint="Choose another: mlops serve inference --port N, or serving.port in settings.toml.",
-        ) from error
-    return listener
-
-
 async def _run(workspace: Workspace, settings: Settings, listener: socket.socket, host: str) -> None:
-    import uvicorn
-
     serving = settings.serving
     nursery = Nursery(workspace)
     fleet = Fleet(nursery, serving.worker_timeout_s)
@@ -119,20 +82,7 @@ async def _run(workspace: Workspace, settings: Settings, listener: socket.socket
     meter = Meter(now_ms())
     ledger = Ledger(workspace)
     lookups = Lookups(workspace)
-    config = uvicorn.Config(
-        Gateway(fleet, journal, meter, serving, lookups),
-        http="httptools",
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        backlog=2048,
-    )
-    server = uvicorn.Server(config)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    for number in (signal.SIGTERM, signal.SIGINT):  # before uvicorn listens for them, and when it raises them again
-        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+    http = server.uvicorn_of(Gateway(fleet, journal, meter, serving, lookups))
     port = listener.getsockname()[1]
     await ledger.call(Serving.report, (), ())  # a killed gateway left its word on workers that are gone
     await ledger.call(Serving.report_gateway, _state(host, port))
@@ -141,7 +91,7 @@ async def _run(workspace: Workspace, settings: Settings, listener: socket.socket
     identity_file = _write_identity(workspace, host, port)
     try:
         logger.info("answering on http://%s:%d", host, port)
-        await server.serve(sockets=[listener])
+        await http.serve(sockets=[listener])
     finally:
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
@@ -201,15 +151,6 @@ def _write_identity(workspace: Workspace, host: str, port: int) -> Path:
     staged.write_text(json.dumps(facts) + "\n")
     staged.replace(path)
     return path
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 if __name__ == "__main__":
