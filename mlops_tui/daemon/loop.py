@@ -168,7 +168,7 @@ class Daemon:
         schedules = self._bench.schedules
         for fire in (*schedules.tick(), *schedules.evaluate()):
             self._log.info("schedule %s slot %s: %s %s", fire.schedule, fire.slot, fire.state, fire.reason)
-        self._ticker.set(schedules.due_times())
+        self._ticker.set(schedules.first_due())
 
     def _sync(self) -> None:
         """Take over triggers when a pipeline file came, went or changed."""

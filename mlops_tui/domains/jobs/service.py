@@ -276,6 +276,18 @@ class Jobs:
         """Jobs still to end whose key begins with `prefix`, oldest first."""
         return self._store.pending_with(prefix)
 
+    def newest_with(self, prefix: str) -> Job | None:
+        """The newest job whose key begins with `prefix`."""
+        return self._store.newest_with(prefix)
+
+    def took(self, prefix: str, limit: int = 5) -> builtins.list[int]:
+        """How long the newest jobs that succeeded and whose key begins with `prefix` took, in ms."""
+        return self._store.took(prefix, limit)
+
+    def states(self, job_ids: builtins.list[int]) -> dict[int, JobState]:
+        """The states of these jobs; those that were forgotten are left out."""
+        return self._store.states(job_ids)
+
     def folder(self, job: Job) -> Path:
         """Where the shim of the job's current attempt keeps its files."""
         return self._context.workspace.jobs / str(job.id) / str(max(job.attempt, 1))

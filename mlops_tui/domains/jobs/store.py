@@ -128,6 +128,26 @@ class JobsStore:
         )
         return self._jobs(rows)
 
+    def newest_with(self, prefix: str) -> Job | None:
+        rows = self._catalog.read(
+            "SELECT * FROM job WHERE key >= ? AND key < ? ORDER BY id DESC LIMIT 1", (prefix, prefix + "\U0010ffff")
+        )
+        return self._jobs(rows)[0] if rows else None
+
+    def took(self, prefix: str, limit: int) -> list[int]:
+        """How long the newest jobs that succeeded and whose key begins with `prefix` took, in ms."""
+        rows = self._catalog.read(
+            "SELECT ended_at - started_at AS took FROM job WHERE key >= ? AND key < ? AND state = 'succeeded' "
+            "AND started_at IS NOT NULL ORDER BY id DESC LIMIT ?",
+            (prefix, prefix + "\U0010ffff", limit),
+        )
+        return [int(row["took"]) for row in rows]
+
+    def states(self, job_ids: list[int]) -> dict[int, JobState]:
+        sql = "SELECT id, state FROM job WHERE id IN (SELECT value FROM json_each(?))"
+        rows = self._catalog.read(sql, (json.dumps(job_ids),))
+        return {row["id"]: JobState(row["state"]) for row in rows}
+
     def claim(self, tx: sqlite3.Connection, job_id: int, who: Identity, lease_until: int) -> bool:
         cursor = tx.execute(
             "UPDATE job SET state = 'claimed', attempt = attempt + 1, lease_until = ?, started_at = NULL, ended_at = NULL, "

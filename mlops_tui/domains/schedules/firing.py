@@ -2,242 +2,280 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import takewhile
+import dataclasses
+import sqlite3
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import NotAllowed, Unavailable, WorkbenchError
-from mlops_tui.domains.alerts.records import Alert, AlertState
 from mlops_tui.domains.alerts.service import Alerts
 from mlops_tui.domains.jobs.records import Job
 from mlops_tui.domains.jobs.service import Jobs
-from mlops_tui.domains.schedules import cron
+from mlops_tui.domains.schedules import blackouts, slots
+from mlops_tui.domains.schedules.events import Events
 from mlops_tui.domains.schedules.records import (
-    CATCH_UP,
-    LISTED,
+    Action,
+    Blackout,
     Fire,
     FireState,
     Kind,
-    Missed,
+    Origin,
     Overlap,
     Schedule,
+    Then,
     sort_out,
 )
 from mlops_tui.domains.schedules.store import SchedulesStore
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.pipelines.service import Pipelines
 
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something other than the clock that sets a schedule off; `slot` names it for good."""
-
-    slot: str
-    reason: str
+BATCH = 200  # schedules or fires in one transaction: an fsync each would make a thousand of them late
+_PREFIX = "schedule:"
+Running = dict[int, list[Job]]
 
 
 class Firing:
     """The engine under Schedules."""
 
     def __init__(
-        self,
-        context: Context,
-        store: SchedulesStore,
-        alerts: Alerts,
-        jobs: Jobs,
-        pipelines: Pipelines,
-        features: Features,
+        self, context: Context, store: SchedulesStore, alerts: Alerts, jobs: Jobs, pipelines: Pipelines, events: Events
     ) -> None:
         self._context = context
         self._store = store
         self._alerts = alerts
         self._jobs = jobs
         self._pipelines = pipelines
-        self._features = features
+        self._events = events
 
     # -- by the clock ----------------------------------------------------------------------------------------------------
 
-    def record_due(self, name: str, now: int) -> int:
-        """One transaction: a fire row for every slot of the schedule due by `now`, and `next_due` moved past them."""
-        with self._context.catalog.write() as tx:
-            schedule = self._store.get(name)
-            if schedule is None or schedule.paused or schedule.next_due is None or schedule.next_due > now:
-                return 0  # another daemon was faster
-            slots = due_slots(schedule, now)
-            for verdict in sort_out(slots, now, schedule.missed, schedule.grace_s):
-                self._store.add_fire(
-                    tx, schedule.id, verdict.slot.key, verdict.slot.due_at, verdict.state, verdict.reason, now
-                )
-            last = slots[-1].due_at if slots else now
-            self._store.update(tx, schedule.id, next_due=next_due(schedule, last))
-            return len(slots)
+    def record_due(self, now: int) -> int:
+        """A fire row for every slot due by `now`, and each `next_due` moved past them; how many schedules were due."""
+        done = 0
+        while self._store.due(now, 1):
+            with self._context.catalog.write() as tx:
+                due = self._store.due(now, BATCH)  # another daemon may have been faster
+                for schedule in due:
+                    self._record(tx, schedule, now)
+            done += len(due)
+        return done
+
+    def _record(self, tx: sqlite3.Connection, schedule: Schedule, now: int) -> None:
+        due = slots.due_slots(schedule, now)
+        for verdict in sort_out(due, now, schedule.missed, schedule.grace_s):
+            reason = verdict.reason or f"Due by '{schedule.cron}' ({schedule.timezone})."
+            self._store.add_fire(
+                tx, schedule.id, verdict.slot.key, verdict.slot.due_at, verdict.state, reason, self._context.now()
+            )
+        last = due[-1].due_at if due else now
+        self._store.update(tx, schedule.id, next_due=slots.next_due(schedule, last))
+
+    def realign(self, now: int) -> int:
+        """After the clock was set back: the next slot of each schedule is the next one from now, not from where the clock had
+        been. Slots that fired out there have their fire, so they do not come twice. How many moved.
+        """
+        ahead = [(one, slots.next_due(one, now)) for one in self._store.ahead(now)]
+        moved = [(one, due) for one, due in ahead if due is not None and due < (one.next_due or 0)]
+        if moved:
+            with self._context.catalog.write() as tx:
+                for schedule, due in moved:
+                    self._store.update(tx, schedule.id, next_due=due)
+        return len(moved)
 
     # -- by events ---------------------------------------------------------------------------------------------------------
 
-    def record_event(self, schedule: Schedule, now: int) -> bool:
-        """A fire for the newest event that the schedule has not answered yet, when nothing holds it back."""
-        if schedule.paused or self.held_back(schedule, now):
-            return False
-        event = self.event(schedule)
-        if event is None:
+    def record_events(self, now: int) -> int:
+        """A fire for the newest event that each schedule has not answered yet, when nothing holds it back; how many."""
+        self._events.look()
+        found = self._store.by_event()
+        off = self._store.blackouts() if found else []
+        return sum(self._record_event(schedule, now, off) for schedule in found)
+
+    def _record_event(self, schedule: Schedule, now: int, off: list[Blackout]) -> bool:
+        event = self._events.event(schedule)
+        if event is None or blackouts.over(off, schedule, now) or self.held_back(schedule, now):
             return False
         with self._context.catalog.write() as tx:
+            seen = {"seen": self._events.versions(schedule.tables), "last_fired_at": now}
+            if schedule.kind is Kind.COMMIT:
+                seen["seen_commit"] = event.slot.removeprefix("commit:")
             if not self._store.add_fire(
                 tx, schedule.id, event.slot, now, FireState.QUEUED, event.reason, self._context.now()
             ):
                 return False
-            self._store.update(tx, schedule.id, last_fired_at=now, seen=self.versions(schedule.tables))
+            self._store.update(tx, schedule.id, **seen)
         return True
 
-    def event(self, schedule: Schedule) -> Event | None:
-        """The newest event that has no fire of this schedule yet."""
-        found = self._new_data(schedule) if schedule.kind is Kind.NEW_DATA else self._raised(schedule)
-        fresh = (event for event in found if self._store.fire(schedule.id, event.slot) is None)
-        return next(fresh, None)
-
     def held_back(self, schedule: Schedule, now: int) -> str:
-        """Why an event would not fire the schedule at `now`; empty when it would."""
+        """Why cool-down or limit would keep the schedule from firing at `now`; empty when they would not."""
         if schedule.last_fired_at is not None and schedule.cooldown_s:
             ready = schedule.last_fired_at + round(schedule.cooldown_s * 1000)
             if now < ready:
                 return f"Cooling down until {clock.iso(ready)}."
-        if schedule.max_per_day and self._store.fired_since(schedule.id, now - clock.DAY) >= schedule.max_per_day:
+        clocked = schedule.kind is Kind.SCHEDULE  # whose fire is there before this is asked
+        if (
+            schedule.max_per_day
+            and self._store.fired_since(schedule.id, now - clock.DAY, with_job=clocked) >= schedule.max_per_day
+        ):
             return f"It fired {schedule.max_per_day} times in the last 24 h, its limit."
         return ""
-
-    def _raised(self, schedule: Schedule) -> Iterable[Event]:
-        if schedule.kind not in (Kind.DRIFT, Kind.PERFORMANCE):
-            return
-        for alert in self._alerts.list(rule=str(schedule.kind), subject=schedule.subject, limit=20):
-            share = alert.facts.get("share")
-            small = isinstance(share, (int, float)) and share < schedule.min_share
-            # A silenced alert is somebody's decision that it does not matter now.
-            if alert.state in (AlertState.OPEN, AlertState.ACKNOWLEDGED) and not small:
-                yield Event(f"alert:{alert.id}", f"Alert {alert.id}: {alert.title}")
-                yield from self._raised_again(schedule, alert)
-
-    def _raised_again(self, schedule: Schedule, alert: Alert) -> Iterable[Event]:
-        """The alert was answered, the answer has ended, the alert was raised after that, and there is new data to learn from.
-
-        Without this a retraining that the gate refused would be the last one until a person ends the alert.
-        """
-        newest = next(iter(self._store.fires(schedule.id, 1)), None)
-        if newest is None or newest.job_id is None or not newest.slot.startswith(f"alert:{alert.id}"):
-            return
-        ended = self._jobs.get(newest.job_id).ended_at
-        now = self.versions(schedule.tables)
-        fresh = [table for table, state in now.items() if state != schedule.seen.get(table, (0, 0))]
-        if ended is not None and alert.last_at > ended and fresh:
-            slot = ",".join(f"{table}@{version}" for table, (version, _) in now.items())
-            news = ", ".join(f"{table}@{now[table][0]}" for table in fresh)
-            yield Event(
-                f"alert:{alert.id}:{slot}", f"Alert {alert.id} still stands, with new data in {news}: {alert.title}"
-            )
-
-    def _new_data(self, schedule: Schedule) -> Iterable[Event]:
-        now = self.versions(schedule.tables)
-        changed = [table for table in schedule.tables if now[table][0] != schedule.seen.get(table, (0, 0))[0]]
-        added = sum(abs(now[table][1] - schedule.seen.get(table, (0, 0))[1]) for table in changed)
-        if changed and added >= schedule.min_rows:
-            slot = ",".join(f"{table}@{now[table][0]}" for table in schedule.tables)
-            yield Event(f"data:{slot}", "New data: " + ", ".join(f"{table}@{now[table][0]}" for table in changed))
-
-    def versions(self, tables: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """(newest version, rows) of each feature table; (0, 0) for one that does not exist yet."""
-        found: dict[str, tuple[int, int]] = {}
-        for name in tables:
-            try:
-                table = self._features.get(name)
-                found[name] = (table.latest_version or 0, table.rows or 0)
-            except WorkbenchError:
-                found[name] = (0, 0)
-        return found
 
     # -- a job for each fire -------------------------------------------------------------------------------------------------
 
     def submit_waiting(self) -> list[Fire]:
-        """Give waiting fires their job or their end, oldest first; those that had to wait for an earlier job stay."""
-        settled = []
+        """Give waiting fires their job or their end, by priority; those that had to wait for something stay."""
+        waiting = self._store.waiting()
+        if not waiting:
+            return []
+        settled: list[Fire] = []
         failures: list[Exception] = []
-        for fire in self._store.waiting():
-            schedule = self._store.get(fire.schedule)
-            try:
-                if schedule is not None and self._submit(schedule, fire):
-                    settled.append(self._store.fire(fire.schedule_id, fire.slot) or fire)
-            except Exception as error:  # one that cannot be submitted now must not hold up the others
-                failures.append(error)
+        for begin in range(0, len(waiting), BATCH):
+            batch = waiting[begin : begin + BATCH]
+            self._make_room(batch)
+            settled += self._submit_batch(batch, failures)
         if failures:
             raise failures[0]
         return settled
 
-    def _submit(self, schedule: Schedule, fire: Fire) -> bool:
-        if schedule.overlap is Overlap.REPLACE:
-            for job in self.running(schedule, fire):
+    def waits(self, fires: list[Fire]) -> list[Fire]:
+        """Fires as they are, with why those without a job wait for it as their reason."""
+        if not any(fire.state is FireState.QUEUED and fire.job_id is None for fire in fires):
+            return fires
+        schedules, off, running = self._store.of_waiting(), self._store.blackouts(), self.running()
+        told = []
+        for fire in fires:
+            schedule = schedules.get(fire.schedule_id)
+            verdict = None
+            if schedule is not None and fire.state is FireState.QUEUED and fire.job_id is None:
+                verdict = self._verdict(schedule, fire, off, _others(running, schedule, fire))
+            told.append(dataclasses.replace(fire, reason=f"{fire.reason} {verdict[1]}") if verdict else fire)
+        return told
+
+    def _make_room(self, batch: list[Fire]) -> None:
+        """Cancel what fires with overlap "replace" take the place of: outside a transaction, because a process must end."""
+        schedules = self._store.of_waiting()
+        replacing = [fire for fire in batch if schedules[fire.schedule_id].overlap is Overlap.REPLACE]
+        if not replacing:
+            return
+        running, off = self.running(), self._store.blackouts()
+        for fire in replacing:
+            schedule = schedules[fire.schedule_id]
+            if fire.origin is Origin.BACKFILL or self._verdict(schedule, fire, off, []) is not None:
+                continue
+            for job in _others(running, schedule, fire):
                 try:
                     self._jobs.cancel(job.id, f"replaced by slot {fire.slot} of {schedule.name}")
                 except NotAllowed:  # it ended by itself meanwhile
                     pass
-        try:
-            # One transaction: the decision, the job and the fire that knows it. A kill leaves all or nothing, and a
-            # second daemon finds the fire settled; the job's key guards even against a fire row that was restored from a backup.
-            with self._context.catalog.write() as tx:
+
+    def _submit_batch(self, batch: list[Fire], failures: list[Exception]) -> list[Fire]:
+        """One transaction: the decisions, the jobs, and the fires that know them. A kill leaves all or nothing, and a second
+        daemon finds the fires settled; the job's key guards even against a fire row that was restored from a backup.
+        """
+        settled = []
+        with self._context.catalog.write() as tx:
+            schedules, off, running = self._store.of_waiting(), self._store.blackouts(), self.running()
+            for fire in batch:
+                schedule = schedules.get(fire.schedule_id)
                 now = self._store.fire(fire.schedule_id, fire.slot)
-                if now is None or now.state is not FireState.QUEUED or now.job_id is not None:
-                    return False
-                if earlier := self.running(schedule, fire):
-                    if schedule.overlap is not Overlap.SKIP:
-                        return False
-                    reason = f"Job {earlier[0].id} of an earlier slot had not ended."
-                    return self._store.settle_fire(tx, fire, state=FireState.SKIPPED, reason=reason)
-                job = self._pipelines.run(schedule.pipeline, cause(schedule, fire), key=job_key(schedule, fire.slot))
-                self._store.update(tx, schedule.id, last_fired_at=self._context.now())
-                done = self._store.settle_fire(tx, fire, job_id=job.id)
-        except Unavailable:
-            raise  # a full disk or the like: the slot keeps waiting
-        except WorkbenchError as error:
-            with self._context.catalog.write() as tx:
-                done = self._store.settle_fire(tx, fire, state=FireState.SKIPPED, reason=error.message)
-                self._alerts.raise_alert(
-                    "schedule", schedule.name, title=f"{schedule.name} could not run", detail=error.message
-                )
-            return done
+                if schedule is None or now is None or now.state is not FireState.QUEUED or now.job_id is not None:
+                    continue
+                tx.execute("SAVEPOINT fire")
+                try:
+                    done = self._settle(tx, schedule, fire, off, running)
+                except Exception as error:  # one that cannot be submitted now must not hold up the others
+                    tx.execute("ROLLBACK TO fire")
+                    done = False
+                    if isinstance(error, WorkbenchError) and not isinstance(error, Unavailable):
+                        done = self._refused(tx, schedule, fire, error)
+                    else:  # a full disk or the like: the slot keeps waiting
+                        failures.append(error)
+                tx.execute("RELEASE fire")
+                if done:
+                    settled.append(self._store.fire(fire.schedule_id, fire.slot) or fire)
+        return settled
+
+    def _settle(
+        self, tx: sqlite3.Connection, schedule: Schedule, fire: Fire, off: list[Blackout], running: Running
+    ) -> bool:
+        verdict = self._verdict(schedule, fire, off, _others(running, schedule, fire))
+        if verdict is not None:
+            state, reason = verdict
+            return state is FireState.SKIPPED and self._store.settle_fire(tx, fire, state=state, reason=reason)
+        job = self._job(schedule, fire)
+        running[schedule.id].append(job)
+        seen = {"seen": self._events.versions(schedule.tables)} if schedule.kind is Kind.SCHEDULE else {}
+        if fire.origin is not Origin.BACKFILL:
+            self._store.update(tx, schedule.id, last_fired_at=self._context.now(), **(seen if schedule.tables else {}))
+        done = self._store.settle_fire(tx, fire, job_id=job.id)
         self._alerts.resolve_by("schedule", schedule.name)
         return done
 
-    def running(self, schedule: Schedule, but: Fire | None = None) -> list[Job]:
-        """Jobs of this schedule that have not ended, except that of one fire."""
-        own = job_key(schedule, but.slot) if but else None
-        return [job for job in self._jobs.pending_with(job_key(schedule, "")) if job.key != own]
+    def _refused(self, tx: sqlite3.Connection, schedule: Schedule, fire: Fire, error: WorkbenchError) -> bool:
+        title = f"{schedule.name} could not run"
+        self._alerts.raise_alert("schedule", schedule.name, title=title, detail=error.message)
+        return self._store.settle_fire(tx, fire, state=FireState.SKIPPED, reason=error.message)
 
-
-def due_slots(schedule: Schedule, now: int) -> list[cron.Slot]:
-    """Slots from `next_due` to `now`, oldest first: at most CATCH_UP when all shall run, else the newest LISTED."""
-    assert schedule.next_due is not None
-    line, tz = cron.parse(schedule.cron), cron.zone(schedule.timezone)
-    if schedule.missed is Missed.ALL:
-        forward = takewhile(lambda slot: slot.due_at <= now, _forward(line, tz, schedule.next_due - 1))
-        return [slot for slot, _ in zip(forward, range(CATCH_UP), strict=False)]
-    first = schedule.next_due
-    back = takewhile(lambda slot: slot.due_at >= first, _back(line, tz, now + 1))
-    return [slot for slot, _ in zip(back, range(LISTED), strict=False)][::-1]
-
-
-def next_due(schedule: Schedule, after: int) -> int | None:
-    """When the clock is next due for it; None when it does not go by the clock or no slot is left."""
-    if schedule.kind is not Kind.SCHEDULE:
+    def _verdict(
+        self, schedule: Schedule, fire: Fire, off: list[Blackout], earlier: list[Job]
+    ) -> tuple[FireState, str] | None:
+        """Why a fire gets no job: skipped for good, or still queued; None when it gets one."""
+        now = self._context.now()
+        # Events were held back before they became a fire, so that they are not lost.
+        clocked = fire.origin is Origin.RULE and schedule.kind is Kind.SCHEDULE
+        if fire.origin is not Origin.HAND:
+            window = blackouts.over(off, schedule, now)
+            past = None if fire.origin is Origin.BACKFILL else blackouts.over(off, schedule, fire.due_at)
+            for found in (past, window):
+                if found is not None and found.then is Then.SKIP and clocked:
+                    return FireState.SKIPPED, blackouts.in_words(found)
+            if window is not None:
+                return FireState.QUEUED, blackouts.in_words(window)
+        if clocked:
+            held = self.held_back(schedule, now) or self._events.unmet(schedule)
+            if held:
+                return FireState.SKIPPED, held
+        if earlier and schedule.overlap is Overlap.SKIP and fire.origin is Origin.RULE:
+            return FireState.SKIPPED, f"Job {earlier[0].id} of an earlier slot had not ended."
+        if earlier:
+            return FireState.QUEUED, f"Waits for the end of job {earlier[0].id}."
         return None
-    slot = cron.next_slot(cron.parse(schedule.cron), cron.zone(schedule.timezone), after)
-    return slot.due_at if slot else None
+
+    def _job(self, schedule: Schedule, fire: Fire) -> Job:
+        key, why = job_key(schedule, fire.slot), cause(schedule, fire)
+        if schedule.action is Action.UPKEEP:
+            return self._jobs.submit("upkeep", "Look after the workspace", {}, key=key, cause=why, internal=True)
+        if schedule.action is Action.RELEASE:
+            spec = {"pipeline": schedule.pipeline, "to": "staging", "commit": schedule.seen_commit}
+            title = f"release {schedule.pipeline}"
+            return self._jobs.submit(
+                "release", title, spec, key=key, cause=why, name=schedule.pipeline, priority=schedule.priority
+            )
+        return self._pipelines.run(schedule.pipeline, why, key=key)
+
+    def running(self) -> Running:
+        """Jobs of schedules that have not ended, by schedule."""
+        found: Running = defaultdict(list)
+        for job in self._jobs.pending_with(_PREFIX):
+            found[int((job.key or "").split(":")[1])].append(job)
+        return found
+
+
+def _others(running: Running, schedule: Schedule, fire: Fire) -> list[Job]:
+    """Jobs that a fire must not run beside: those of its schedule but its own; one of today minds none of a backfill."""
+    own = job_key(schedule, fire.slot)
+    jobs = [job for job in running.get(schedule.id, []) if job.key != own]
+    if fire.origin is Origin.BACKFILL:
+        return jobs
+    return [job for job in jobs if (job.cause or {}).get("origin") != Origin.BACKFILL]
 
 
 def job_key(schedule: Schedule, slot: str) -> str:
     """The key that gives a slot one job, whoever submits it how often."""
-    return f"schedule:{schedule.id}:{slot}"
+    return f"{_PREFIX}{schedule.id}:{slot}"
 
 
 def cause(schedule: Schedule, fire: Fire) -> dict[str, Any]:
@@ -247,18 +285,9 @@ def cause(schedule: Schedule, fire: Fire) -> dict[str, Any]:
         "schedule": schedule.name,
         "slot": fire.slot,
         "due_at": fire.due_at,
-        "reason": fire.reason or f"Due {clock.iso(fire.due_at)} by '{schedule.cron}'",
-        **({"alert": int(fire.slot.split(":")[1])} if fire.slot.startswith("alert:") else {}),
+        "reason": fire.reason,
+        **({"origin": str(fire.origin)} if fire.origin is not Origin.RULE else {}),
+        **({"priority": schedule.priority} if schedule.priority else {}),
+        **({"alert": int(fire.slot.split(":")[1].split("+")[0])} if fire.slot.startswith("alert:") else {}),
+        **({"commit": fire.slot.removeprefix("commit:")} if fire.slot.startswith("commit:") else {}),
     }
-
-
-def _forward(line: cron.Cron, tz: Any, after: int) -> Iterable[cron.Slot]:
-    while slot := cron.next_slot(line, tz, after):
-        yield slot
-        after = slot.due_at
-
-
-def _back(line: cron.Cron, tz: Any, before: int) -> Iterable[cron.Slot]:
-    while slot := cron.previous_slot(line, tz, before):
-        yield slot
-        before = slot.due_at

@@ -19,6 +19,8 @@ class Kind(StrEnum):
     DRIFT = "drift"
     PERFORMANCE = "performance"
     NEW_DATA = "new_data"
+    COMMIT = "commit"
+    CONDITION = "condition"
     MANUAL = "manual"
 
 
@@ -46,6 +48,51 @@ class FireState(StrEnum):
     SKIPPED = "skipped"
 
 
+class Action(StrEnum):
+    """What a fire starts: the pipeline; its test, package and deployment to staging; or upkeep of the workspace."""
+
+    RUN = "run"
+    RELEASE = "release"
+    UPKEEP = "upkeep"
+
+
+class Origin(StrEnum):
+    """Who asked for a fire: the rule itself, a person for the past, a person for now."""
+
+    RULE = "rule"
+    BACKFILL = "backfill"
+    HAND = "hand"
+
+
+class Prospect(StrEnum):
+    """What will become of a slot to come, as far as can be told now."""
+
+    RUNS = "runs"
+    WAITS = "waits"
+    SKIPPED = "skipped"
+
+
+class Then(StrEnum):
+    """What becomes of a slot inside a blackout: dropped, or kept until the blackout is over."""
+
+    SKIP = "skip"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must also be so. new_data: `table` (or each of the rule's) has `rows` more than when the rule last fired, no older
+    than `within_s`; fresh: its newest data is no older; drift, performance: `deployment` has such an alert of at least `share`.
+    """
+
+    kind: str
+    table: str = ""
+    deployment: str = ""
+    rows: int = 0
+    share: float = 0.0
+    within_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """A rule that runs a pipeline. Times in ms since the epoch.
@@ -53,7 +100,9 @@ class Schedule:
     `grace_s`: how late a slot may still start under missed="skip". `tables` and `subject` (a deployment) are what
     new_data, drift and performance look at. `origin` is "pipeline" when the rule stands in the pipeline's file.
     `min_rows`, `min_share` and `max_per_day` hold back events that are too small or too many (0: no limit). `seen` is the
-    (version, rows) of each table when the rule last fired. `waits` says why it will not run by itself right now; empty when it will.
+    (version, rows) of each table when the rule last fired, `seen_commit` the newest commit of `branch` that it answered.
+    `all_of` must all hold as well, of `any_of` one; for kind "condition" they are what sets it off. `jitter_s` spreads the slots:
+    each comes later by its own part of it. `waits` says why it will not run by itself right now; empty when it will.
     """
 
     id: int
@@ -79,12 +128,23 @@ class Schedule:
     min_share: float = 0.0
     max_per_day: int = 0
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    priority: int = 0
+    jitter_s: float = 0.0
+    within_s: float = 0.0
+    all_of: tuple[Condition, ...] = ()
+    any_of: tuple[Condition, ...] = ()
+    branch: str = ""
+    paths: tuple[str, ...] = ()
+    action: Action = Action.RUN
+    seen_commit: str = ""
     waits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Fire:
-    """One slot of one schedule, which exists once: `slot` names it, `job_id` is the one job it got."""
+    """One slot of one schedule, which exists once: `slot` names it, `job_id` is the one job it got, `reason` says why it came
+    or why it got none.
+    """
 
     schedule_id: int
     schedule: str
@@ -95,6 +155,63 @@ class Fire:
     job_id: int | None
     reason: str
     created_at: int
+    origin: Origin = Origin.RULE
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A slot to come (`due_at` None: whenever its event does), what will become of it, and why not what one would expect."""
+
+    schedule: str
+    pipeline: str
+    slot: str
+    due_at: int | None
+    prospect: Prospect
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a backfill makes of one slot of the past. state: new, again (it was missed or skipped), retried, or left."""
+
+    schedule: str
+    slot: str
+    due_at: int
+    state: str
+    reason: str
+    job_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blackout:
+    """Times in which nothing fires by itself: from each slot of `cron` for `span_s` on the wall clock of `timezone`, or once
+    from `begins_at` to `ends_at`. `only` names the schedules or pipelines it is for; empty: all. `until` is when the one that is
+    on now ends.
+    """
+
+    name: str
+    cron: str
+    span_s: float
+    timezone: str
+    begins_at: int | None
+    ends_at: int | None
+    only: tuple[str, ...]
+    then: Then
+    why: str
+    created_at: int
+    created_by: str
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One time a blackout is on, ms since the epoch."""
+
+    name: str
+    begin: int
+    end: int
+    then: Then
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

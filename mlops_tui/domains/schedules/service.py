@@ -6,15 +6,21 @@ import builtins
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui.core import clock
 from mlops_tui.core.context import Context
-from mlops_tui.core.errors import AlreadyExists, NotAllowed, NotFound, WorkbenchError
+from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, WorkbenchError
 from mlops_tui.core.ids import check_name, did_you_mean
 from mlops_tui.domains.alerts.service import Alerts
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.pipelines.records import Definition
-from mlops_tui.domains.schedules.firing import Firing, next_due
-from mlops_tui.domains.schedules.records import Fire, Kind, Overlap, Schedule
-from mlops_tui.domains.schedules.rules import GRACE_S, RULE, checked, of_trigger, plain
+from mlops_tui.domains.schedules import commits, slots
+from mlops_tui.domains.schedules.backfill import Backfill
+from mlops_tui.domains.schedules.by_hand import ByHand
+from mlops_tui.domains.schedules.events import Events
+from mlops_tui.domains.schedules.firing import Firing
+from mlops_tui.domains.schedules.outlook import Outlook
+from mlops_tui.domains.schedules.records import Condition, Fire, Kind, Schedule
+from mlops_tui.domains.schedules.rules import GRACE_S, RULE, checked, facts, of_trigger, plain
 from mlops_tui.domains.schedules.store import SchedulesStore
 
 if TYPE_CHECKING:
@@ -25,10 +31,13 @@ if TYPE_CHECKING:
 
 _FROM_FILE = "pipeline"
 _BY_HAND = "hand"
+_OWN = "workspace"
+UPKEEP = "upkeep"
+_SET_BACK_MS = clock.MINUTE  # a clock that goes back by more was set
 
 
-class Schedules:
-    """The room of schedules. Only `tick` and `evaluate` make anything run; the daemon calls them."""
+class Schedules(ByHand):
+    """The room of schedules. Only `tick` and `evaluate` make anything run by itself; the daemon calls them."""
 
     def __init__(
         self,
@@ -40,12 +49,15 @@ class Schedules:
         monitoring: Monitoring | None,
         features: Features,
     ) -> None:
-        self._context = context
+        store = SchedulesStore(context)
+        events = Events(context, store, alerts, jobs, features)
+        firing = Firing(context, store, alerts, jobs, pipelines, events)
+        super().__init__(context, store, firing, events, Outlook(context, store, jobs, firing, events))
         self._audit = audit
         self._alerts = alerts
         self._pipelines = pipelines
-        self._store = SchedulesStore(context)
-        self._firing = Firing(context, self._store, alerts, jobs, pipelines, features)
+        self._backfill = Backfill(context, store, jobs)
+        self._ticked: int | None = None
 
     # -- rules -----------------------------------------------------------------------------------------------------------
 
@@ -66,12 +78,20 @@ class Schedules:
         min_rows: int = 0,
         min_share: float = 0.0,
         max_per_day: int = 0,
+        priority: int = 0,
+        jitter_s: float = 0.0,
+        within_s: float = 0.0,
+        all_of: builtins.list[Condition] | None = None,
+        any_of: builtins.list[Condition] | None = None,
+        branch: str = "",
+        paths: builtins.list[str] | None = None,
+        action: str = "run",
         why: str = "",
     ) -> Schedule:
-        """Keep a rule: by the clock (`cron`), or by event (`kind` drift, performance, new_data).
+        """Keep a rule: by the clock (`cron`), or by event (`kind` drift, performance, new_data, commit, condition).
 
-        `subject` (a deployment) and `tables` default to the pipeline's own. Raises AlreadyExists, NotFound for an unknown
-        pipeline, and InvalidInput for a line, zone or policy that cannot be.
+        `subject` (a deployment), `tables` and `branch` default to the pipeline's own and to what is checked out. Raises
+        AlreadyExists, NotFound for an unknown pipeline, and InvalidInput for a line, zone, policy or condition that cannot be.
         """
         check_name("schedule", name)
         given = {
@@ -88,12 +108,53 @@ class Schedules:
             "min_rows": min_rows,
             "min_share": min_share,
             "max_per_day": max_per_day,
+            "priority": priority,
+            "jitter_s": jitter_s,
+            "within_s": within_s,
+            "all_of": all_of or (),
+            "any_of": any_of or (),
+            "branch": branch,
+            "paths": paths or (),
+            "action": action,
         }
-        rule = checked(given, self._pipelines.get(pipeline))
+        rule = self._checked(given, self._pipelines.get(pipeline))
+        if name == UPKEEP:
+            raise NotAllowed(f"'{UPKEEP}' is the workspace's own.", hint="Choose another name.")
         if self._store.get(name):
             raise AlreadyExists(f"There is a schedule '{name}' already.", hint=f"mlops schedules show {name}")
         self._add(name, rule, _BY_HAND, why)
         return self.get(name)
+
+    def change(self, name: str, why: str = "", **fields: Any) -> Schedule:
+        """Change what a rule made by hand says; `fields` are arguments of `add`.
+
+        Raises NotFound, NotAllowed for a rule kept in a pipeline file, and InvalidInput as `add` does and for an unknown field.
+        """
+        known = self._known(name)
+        self._refuse_kept_elsewhere(known, "Edit")
+        unknown = sorted(fields.keys() - set(RULE))
+        if unknown or not fields:
+            raise InvalidInput(
+                f"A schedule has no '{unknown[0]}'." if unknown else "Nothing to change was given.",
+                hint=f"It has {', '.join(RULE)}.",
+            )
+        given = {field: getattr(known, field) for field in RULE} | fields
+        self._put(name, self._checked(given, self._pipelines.get(given["pipeline"])), why)
+        return self.get(name)
+
+    def _checked(self, given: dict[str, Any], definition: Definition) -> dict[str, Any]:
+        rule = checked(given, definition)
+        if rule["kind"] is Kind.SCHEDULE:
+            slots.check_jitter(rule["cron"], rule["timezone"], rule["jitter_s"], self._context.now())
+        if rule["kind"] is Kind.COMMIT:
+            project = self._context.workspace.project
+            rule["branch"] = rule["branch"] or commits.checked_out(project)[0] or "main"
+            if not commits.head(project, rule["branch"]):
+                raise InvalidInput(
+                    f"There is no branch '{rule['branch']}' in a git repository here.",
+                    hint="A commit trigger watches a local branch of the project's repository.",
+                )
+        return rule
 
     def sync(self) -> builtins.list[Schedule]:
         """Make the triggers of all pipeline files into schedules, change those that changed, drop those that are gone.
@@ -116,20 +177,18 @@ class Schedules:
     def _sync_one(self, definition: Definition) -> set[str]:
         names: set[str] = set()
         for trigger in definition.triggers:
-            if trigger.get("kind") not in set(Kind):
-                continue  # commit triggers have no clock and no alert: whoever receives commits runs them
             base = f"{definition.name}-{trigger['kind'].replace('_', '-')}"
             name = next(n for n in (base, *(f"{base}-{i}" for i in range(2, 1000))) if n not in names)
             names.add(name)
             try:
-                self._put(name, checked(of_trigger(trigger, definition), definition))
+                self._put(name, self._checked(of_trigger(trigger, definition), definition))
                 self._alerts.resolve_by("schedule", name, "the trigger was corrected")
             except WorkbenchError as error:
                 if not any(alert.active for alert in self._alerts.list(rule="schedule", subject=name, limit=1)):
                     self._alerts.raise_alert("schedule", name, title=f"{name} cannot be kept", detail=error.message)
         return names
 
-    def _put(self, name: str, rule: dict[str, Any]) -> None:
+    def _put(self, name: str, rule: dict[str, Any], why: str = "") -> None:
         known = self._store.get(name)
         if known is None:
             self._add(name, rule, _FROM_FILE, "written in the pipeline's file")
@@ -140,14 +199,14 @@ class Schedules:
         after = dataclasses.replace(known, **rule)
         with self._context.catalog.write() as tx:
             now = self._context.now()
-            due = None if known.paused else next_due(after, now)
+            due = None if known.paused else slots.next_due(after, now)
             self._store.update(tx, known.id, **rule, next_due=due, updated_at=now)
             before = {field: plain(getattr(known, field)) for field in changed}
-            self._audit.note(
-                tx, "change", "schedule", name, before=before, after={k: plain(v) for k, v in changed.items()}
-            )
+            after_words = {field: plain(value) for field, value in changed.items()}
+            self._audit.note(tx, "change", "schedule", name, why=why, before=before, after=after_words)
 
     def _add(self, name: str, rule: dict[str, Any], origin: str, why: str) -> None:
+        self._events.look()
         with self._context.catalog.write() as tx:
             now = self._context.now()
             row = {
@@ -158,14 +217,16 @@ class Schedules:
                 "created_at": now,
                 "created_by": self._context.actor,
                 "updated_at": now,
-                # What is there already is not new: only a later snapshot fires.
-                "seen": self._firing.versions(rule["tables"]),
+                # What is there already is not new: only a later snapshot or commit fires.
+                "seen": self._events.versions(rule["tables"]),
+                "seen_commit": commits.head(self._context.workspace.project, rule["branch"]) if rule["branch"] else "",
             }
             schedule_id = self._store.add(tx, row)
             schedule = self._store.get(name)
             assert schedule is not None
-            self._store.update(tx, schedule_id, next_due=next_due(schedule, now))
-            self._audit.note(tx, "add", "schedule", name, why=why, after={k: plain(rule[k]) for k in RULE if rule[k]})
+            self._store.update(tx, schedule_id, next_due=slots.next_due(schedule, now))
+            if origin != _OWN:
+                self._audit.note(tx, "add", "schedule", name, why=why, after=facts(rule))
 
     def pause(self, name: str, why: str = "") -> Schedule:
         """Keep the rule but let nothing fire. Raises NotFound, NotAllowed when it is paused already."""
@@ -181,97 +242,49 @@ class Schedules:
             if schedule.paused is paused:
                 raise NotAllowed(f"Schedule '{name}' is {'paused already' if paused else 'not paused'}.")
             now = self._context.now()
-            due = None if paused else next_due(schedule, now)
+            due = None if paused else slots.next_due(schedule, now)
             self._store.update(tx, schedule.id, paused=int(paused), next_due=due, updated_at=now)
-            self._audit.note(tx, "pause" if paused else "resume", "schedule", name, why=why)
+            verb, before, after = "pause" if paused else "resume", {"paused": not paused}, {"paused": paused}
+            self._audit.note(tx, verb, "schedule", name, why=why, before=before, after=after)
         return self.get(name)
 
     def remove(self, name: str, why: str = "") -> None:
         """Forget a rule and its fires; the jobs it started stay. Raises NotFound, NotAllowed for a rule kept in a pipeline file."""
         schedule = self._known(name)
-        if schedule.origin == _FROM_FILE:
-            raise NotAllowed(
-                f"'{name}' is written in the file of pipeline '{schedule.pipeline}'.",
-                hint=f"Delete that [[triggers]] part, or pause it: mlops schedules pause {name}",
-            )
+        self._refuse_kept_elsewhere(schedule, "Delete")
         self._remove(schedule, why)
 
     def _remove(self, schedule: Schedule, why: str) -> None:
         with self._context.catalog.write() as tx:
             self._store.remove(tx, schedule.id)
-            self._audit.note(tx, "remove", "schedule", schedule.name, why=why, before={"cron": schedule.cron})
+            before = facts({field: getattr(schedule, field) for field in RULE})
+            self._audit.note(tx, "remove", "schedule", schedule.name, why=why, before=before)
 
-    # -- looking -----------------------------------------------------------------------------------------------------------
-
-    def list(self) -> builtins.list[Schedule]:
-        """All schedules by name, each with `waits`: why it will not run by itself now."""
-        return [self._explained(schedule) for schedule in self._store.find()]
-
-    def get(self, name: str) -> Schedule:
-        """One schedule. Raises NotFound."""
-        return self._explained(self._known(name))
-
-    def _known(self, name: str) -> Schedule:
-        schedule = self._store.get(name)
-        if schedule is None:
-            names = [known.name for known in self._store.find()]
-            raise NotFound(
-                f"There is no schedule '{name}'.", hint=did_you_mean(name, names, "See them: mlops schedules list")
+    def _refuse_kept_elsewhere(self, schedule: Schedule, verb: str) -> None:
+        if schedule.origin == _FROM_FILE:
+            raise NotAllowed(
+                f"'{schedule.name}' is written in the file of pipeline '{schedule.pipeline}'.",
+                hint=f"{verb} that [[triggers]] part, or pause it: mlops schedules pause {schedule.name}",
             )
-        return schedule
-
-    def _explained(self, schedule: Schedule) -> Schedule:
-        return dataclasses.replace(schedule, waits=self._why_not(schedule))
-
-    def _why_not(self, schedule: Schedule) -> str:
-        if schedule.paused:
-            return "Paused."
-        if schedule.kind is Kind.MANUAL:
-            return "Runs only by hand."
-        running = self._firing.running(schedule)
-        if running and schedule.overlap is Overlap.SKIP:
-            return f"Job {running[0].id} has not ended; slots until then are skipped."
-        if schedule.kind is Kind.SCHEDULE:
-            return "" if schedule.next_due is not None else "No slot is left."
-        held = self._firing.held_back(schedule, self._context.now())
-        if held:
-            return held
-        if self._firing.event(schedule) is not None:
-            return ""
-        if schedule.kind is Kind.NEW_DATA:
-            return f"No new snapshot of {', '.join(schedule.tables) or 'any table'}."
-        return f"No unanswered {schedule.kind} alert for deployment '{schedule.subject}'."
-
-    def fires(self, name: str | None = None, limit: int = 100) -> builtins.list[Fire]:
-        """Slots of one schedule or of all, newest first. Raises NotFound."""
-        return self._store.fires(self._known(name).id if name else None, limit)
-
-    def next(self, name: str, n: int = 5) -> builtins.list[int]:
-        """The next `n` times, ms since the epoch; none when paused or not by the clock. Raises NotFound."""
-        schedule = self._known(name)
-        times: list[int] = []
-        due = schedule.next_due
-        while due is not None and len(times) < n:
-            times.append(due)
-            due = next_due(schedule, due)
-        return times
-
-    def due_times(self) -> dict[str, int]:
-        """When each schedule that goes by the clock is next due: what the ticker is set to."""
-        return {schedule.name: schedule.next_due for schedule in self._store.find() if schedule.next_due is not None}
+        if schedule.origin == _OWN:
+            raise NotAllowed(
+                f"'{schedule.name}' is the workspace's own.",
+                hint="It is ruled by [upkeep] in settings.toml; or pause it: mlops schedules pause upkeep",
+            )
 
     # -- firing ------------------------------------------------------------------------------------------------------------
 
     def tick(self, now: int | None = None) -> builtins.list[Fire]:
         """Record every slot due by `now` and submit what waits; the fires that were settled. Safe in any number of processes."""
         now = self._context.now() if now is None else now
-        for schedule in self._store.due(now):
-            self._firing.record_due(schedule.name, now)
+        if self._ticked is None or now < self._ticked - _SET_BACK_MS:
+            self._firing.realign(now)
+        self._ticked = now
+        self._events.look()
+        self._firing.record_due(now)
         return self._firing.submit_waiting()
 
     def evaluate(self, now: int | None = None) -> builtins.list[Fire]:
-        """Look for alerts and new data that set schedules off; the fires that were settled."""
+        """Look for alerts, new data and commits that set schedules off; the fires that were settled."""
         now = self._context.now() if now is None else now
-        by_event = (Kind.DRIFT, Kind.PERFORMANCE, Kind.NEW_DATA)
-        recorded = [s for s in self._store.find() if s.kind in by_event and self._firing.record_event(s, now)]
-        return self._firing.submit_waiting() if recorded else []
+        return self._firing.submit_waiting() if self._firing.record_events(now) else []

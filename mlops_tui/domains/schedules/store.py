@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.context import Context
-from mlops_tui.domains.schedules.records import Fire, FireState, Kind, Missed, Overlap, Schedule
+from mlops_tui.domains.schedules.records import (
+    Action,
+    Blackout,
+    Condition,
+    Fire,
+    FireState,
+    Kind,
+    Missed,
+    Origin,
+    Overlap,
+    Schedule,
+    Then,
+)
 
 if TYPE_CHECKING:
     import sqlite_utils
 
+_JSON = ("tables", "seen", "paths", "all_of", "any_of")
 _FIRES = """SELECT fire.*, schedule.name AS schedule, schedule.pipeline FROM fire
     JOIN schedule ON schedule.id = fire.schedule_id"""
 
@@ -40,12 +54,37 @@ def m001_schedule(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX fire_by_time ON fire(schedule_id, due_at)")
 
 
+def m002_blackout(db: sqlite_utils.Database) -> None:
+    """Priorities, jitter, conditions, commits; who asked for a fire; and times in which nothing fires."""
+    for column in (
+        "priority INTEGER NOT NULL DEFAULT 0",
+        "jitter_s REAL NOT NULL DEFAULT 0",
+        "within_s REAL NOT NULL DEFAULT 0",
+        "all_of TEXT NOT NULL DEFAULT '[]'",
+        "any_of TEXT NOT NULL DEFAULT '[]'",
+        "branch TEXT NOT NULL DEFAULT ''",
+        "paths TEXT NOT NULL DEFAULT '[]'",
+        "action TEXT NOT NULL DEFAULT 'run'",
+        "seen_commit TEXT NOT NULL DEFAULT ''",
+    ):
+        db.execute(f"ALTER TABLE schedule ADD COLUMN {column}")
+    db.execute("ALTER TABLE fire ADD COLUMN origin TEXT NOT NULL DEFAULT 'rule'")
+    db.execute("CREATE INDEX schedule_due ON schedule(next_due) WHERE next_due IS NOT NULL AND paused = 0")
+    db.execute(
+        """CREATE TABLE blackout (
+            name TEXT PRIMARY KEY, cron TEXT NOT NULL, span_s REAL NOT NULL, timezone TEXT NOT NULL, begins_at INTEGER,
+            ends_at INTEGER, only_for TEXT NOT NULL, then_do TEXT NOT NULL, why TEXT NOT NULL, created_at INTEGER NOT NULL,
+            created_by TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID"""
+    )
+
+
 class SchedulesStore:
     """Rows as schedules and fires. Methods that take `tx` belong inside a `catalog.write()`."""
 
     def __init__(self, context: Context) -> None:
         self._db = context.catalog
-        self._db.migrate("schedules", [m001_schedule])
+        self._db.migrate("schedules", [m001_schedule, m002_blackout])
 
     def add(self, tx: sqlite3.Connection, values: dict[str, Any]) -> int:
         row = _row(values)
@@ -68,17 +107,53 @@ class SchedulesStore:
     def find(self) -> list[Schedule]:
         return [_schedule(row) for row in self._db.read("SELECT * FROM schedule ORDER BY name")]
 
-    def due(self, now: int) -> list[Schedule]:
-        rows = self._db.read("SELECT * FROM schedule WHERE next_due <= ? AND paused = 0 ORDER BY next_due", (now,))
+    def by_event(self) -> list[Schedule]:
+        """Those that wait for something other than the clock and are not paused."""
+        rows = self._db.read(
+            "SELECT * FROM schedule WHERE kind NOT IN ('schedule', 'manual') AND paused = 0 ORDER BY name"
+        )
         return [_schedule(row) for row in rows]
 
+    def due(self, now: int, limit: int) -> list[Schedule]:
+        """Those with a slot due by `now`, the longest overdue first."""
+        rows = self._db.read(
+            "SELECT * FROM schedule WHERE next_due <= ? AND paused = 0 ORDER BY next_due LIMIT ?", (now, limit)
+        )
+        return [_schedule(row) for row in rows]
+
+    def ahead(self, now: int) -> list[Schedule]:
+        """Those whose next slot is later than `now`."""
+        rows = self._db.read("SELECT * FROM schedule WHERE next_due > ? AND paused = 0", (now,))
+        return [_schedule(row) for row in rows]
+
+    def first_due(self) -> int | None:
+        """When the first slot of all is due."""
+        found = self._db.value("SELECT min(next_due) FROM schedule WHERE next_due IS NOT NULL AND paused = 0")
+        return None if found is None else int(found)
+
+    def of_waiting(self) -> dict[int, Schedule]:
+        """The schedules of all fires that wait for their job, by id."""
+        rows = self._db.read(
+            "SELECT * FROM schedule WHERE id IN (SELECT schedule_id FROM fire WHERE state = 'queued' AND job_id IS NULL)"
+        )
+        return {row["id"]: _schedule(row) for row in rows}
+
     def add_fire(
-        self, tx: sqlite3.Connection, schedule_id: int, slot: str, due_at: int, state: FireState, reason: str, now: int
+        self,
+        tx: sqlite3.Connection,
+        schedule_id: int,
+        slot: str,
+        due_at: int,
+        state: FireState,
+        reason: str,
+        now: int,
+        origin: Origin = Origin.RULE,
     ) -> bool:
         """False when that slot is known already."""
         cursor = tx.execute(
-            "INSERT INTO fire(schedule_id, slot, due_at, state, reason, created_at) VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-            (schedule_id, slot, due_at, state, reason, now),
+            "INSERT INTO fire(schedule_id, slot, due_at, state, reason, created_at, origin) VALUES (?,?,?,?,?,?,?) "
+            "ON CONFLICT DO NOTHING",
+            (schedule_id, slot, due_at, state, reason, now, origin),
         )
         return cursor.rowcount == 1
 
@@ -99,37 +174,85 @@ class SchedulesStore:
         )
         return cursor.rowcount == 1
 
+    def revive_fire(self, tx: sqlite3.Connection, schedule_id: int, slot: str, reason: str, origin: Origin) -> bool:
+        """Let a slot that was missed or skipped wait for its job after all; False for any other."""
+        cursor = tx.execute(
+            "UPDATE fire SET state = 'queued', reason = ?, origin = ? "
+            "WHERE schedule_id = ? AND slot = ? AND state != 'queued' AND job_id IS NULL",
+            (reason, origin, schedule_id, slot),
+        )
+        return cursor.rowcount == 1
+
     def fire(self, schedule_id: int, slot: str) -> Fire | None:
         row = self._db.one(f"{_FIRES} WHERE schedule_id = ? AND slot = ?", (schedule_id, slot))
         return _fire(row) if row else None
 
     def waiting(self) -> list[Fire]:
-        """Fires that wait for their job, oldest first."""
-        return [
-            _fire(row)
-            for row in self._db.read(f"{_FIRES} WHERE fire.state = 'queued' AND fire.job_id IS NULL ORDER BY due_at")
-        ]
+        """Fires that wait for their job: those of today before those of a backfill, by priority, and then the oldest."""
+        rows = self._db.read(
+            f"{_FIRES} WHERE fire.state = 'queued' AND fire.job_id IS NULL "
+            "ORDER BY fire.origin = 'backfill', schedule.priority DESC, fire.due_at, schedule.name"
+        )
+        return [_fire(row) for row in rows]
 
-    def fired_since(self, schedule_id: int, since: int) -> int:
-        """How many fires got or await a job since then."""
-        return int(
-            self._db.value(
-                "SELECT count(*) FROM fire WHERE schedule_id = ? AND state = 'queued' AND created_at >= ?",
-                (schedule_id, since),
-            )
+    def fired_since(self, schedule_id: int, since: int, *, with_job: bool = False) -> int:
+        """How many fires got or await a job since then; `with_job`: only those that got one."""
+        got = "AND job_id IS NOT NULL" if with_job else ""
+        sql = f"SELECT count(*) FROM fire WHERE schedule_id = ? AND state = 'queued' {got} AND created_at >= ?"
+        return int(self._db.value(sql, (schedule_id, since)))
+
+    def fires(
+        self, schedule_id: int | None, limit: int, since: int | None = None, until: int | None = None
+    ) -> list[Fire]:
+        """Newest first; of all schedules without those of the workspace itself."""
+        wanted = {"schedule_id = ?": schedule_id, "due_at >= ?": since, "due_at < ?": until}
+        used = {clause: value for clause, value in wanted.items() if value is not None}
+        clauses = [*used, *(["schedule.origin != 'workspace'"] if schedule_id is None else [])]
+        where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
+        rows = self._db.read(f"{_FIRES} {where} ORDER BY due_at DESC, slot DESC LIMIT ?", [*used.values(), limit])
+        return [_fire(row) for row in rows]
+
+    def fires_among(self, schedule_id: int, first: int, last: int) -> dict[str, Fire]:
+        """The fires of a schedule due from `first` to `last`, by slot."""
+        rows = self._db.read(f"{_FIRES} WHERE schedule_id = ? AND due_at BETWEEN ? AND ?", (schedule_id, first, last))
+        return {row["slot"]: _fire(row) for row in rows}
+
+    # -- blackouts -----------------------------------------------------------------------------------------------------------
+
+    def add_blackout(self, tx: sqlite3.Connection, one: Blackout) -> None:
+        tx.execute(
+            "INSERT INTO blackout(name, cron, span_s, timezone, begins_at, ends_at, only_for, then_do, why, created_at, created_by) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                one.name,
+                one.cron,
+                one.span_s,
+                one.timezone,
+                one.begins_at,
+                one.ends_at,
+                json.dumps(one.only),
+                one.then,
+                one.why,
+                one.created_at,
+                one.created_by,
+            ),
         )
 
-    def fires(self, schedule_id: int | None, limit: int) -> list[Fire]:
-        """Newest first."""
-        where, params = ("WHERE schedule_id = ?", [schedule_id]) if schedule_id is not None else ("", [])
-        return [
-            _fire(row)
-            for row in self._db.read(f"{_FIRES} {where} ORDER BY due_at DESC, slot DESC LIMIT ?", [*params, limit])
-        ]
+    def remove_blackout(self, tx: sqlite3.Connection, name: str) -> None:
+        tx.execute("DELETE FROM blackout WHERE name = ?", (name,))
+
+    def blackouts(self) -> list[Blackout]:
+        return [_blackout(row) for row in self._db.read("SELECT * FROM blackout ORDER BY name")]
 
 
 def _row(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: json.dumps(value) if name in ("tables", "seen") else value for name, value in values.items()}
+    return {name: _json(value) if name in _JSON else value for name, value in values.items()}
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return json.dumps([dataclasses.asdict(one) if isinstance(one, Condition) else one for one in value])
+    return json.dumps(value)
 
 
 def _schedule(row: sqlite3.Row) -> Schedule:
@@ -138,12 +261,36 @@ def _schedule(row: sqlite3.Row) -> Schedule:
         kind=Kind(row["kind"]),
         missed=Missed(row["missed"]),
         overlap=Overlap(row["overlap"]),
+        action=Action(row["action"]),
         paused=bool(row["paused"]),
-        tables=tuple(json.loads(row["tables"])),
-        seen={table: (version, rows) for table, (version, rows) in json.loads(row["seen"]).items()},
+        tables=_texts(row["tables"]),
+        paths=_texts(row["paths"]),
+        all_of=_conditions(row["all_of"]),
+        any_of=_conditions(row["any_of"]),
+        seen=_seen(row["seen"]),
     )
     return Schedule(**values)
 
 
+def _texts(text: str) -> tuple[str, ...]:
+    return () if text == "[]" else tuple(json.loads(text))
+
+
+def _conditions(text: str) -> tuple[Condition, ...]:
+    return () if text == "[]" else tuple(Condition(**one) for one in json.loads(text))
+
+
+def _seen(text: str) -> dict[str, tuple[int, int]]:
+    if text == "{}":
+        return {}
+    return {table: (version, rows) for table, (version, rows) in json.loads(text).items()}
+
+
 def _fire(row: sqlite3.Row) -> Fire:
-    return Fire(**{**dict(row), "state": FireState(row["state"])})
+    return Fire(**{**dict(row), "state": FireState(row["state"]), "origin": Origin(row["origin"])})
+
+
+def _blackout(row: sqlite3.Row) -> Blackout:
+    values = dict(row)
+    only, then = values.pop("only_for"), values.pop("then_do")
+    return Blackout(**values, only=_texts(only), then=Then(then))

@@ -9,6 +9,8 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
+_ALARM = "next"
+
 
 class Ticker:
     """Calls `wake()` from its own thread at each time it is set to; what is due is read from the tables afterwards.
@@ -18,7 +20,7 @@ class Ticker:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._set: dict[str, int] = {}
+        self._set: int | None = None
         self._scheduler = BackgroundScheduler(timezone=UTC)
 
     def start(self) -> None:
@@ -27,25 +29,28 @@ class Ticker:
     def stop(self) -> None:
         self._scheduler.shutdown(wait=False)
 
-    def set(self, due: dict[str, int]) -> None:
-        """Set the alarm of each name to its time (ms since the epoch); names not given lose theirs."""
-        for name in self._set.keys() - due.keys():
-            self._drop(name)
-        for name, at in due.items():
-            if self._set.get(name) != at:
-                moment = datetime.fromtimestamp(at / 1000, UTC)
-                self._scheduler.add_job(
-                    self._wake,
-                    DateTrigger(moment, timezone=UTC),
-                    id=name,
-                    replace_existing=True,
-                    misfire_grace_time=None,  # however late, the tables must be looked at
-                    coalesce=True,
-                )
-        self._set = dict(due)
+    def set(self, at: int | None) -> None:
+        """Set the alarm to a time (ms since the epoch), in place of the one before; None: to none.
 
-    def _drop(self, name: str) -> None:
+        One is enough, however many schedules there are: after it has rung the next is known.
+        """
+        if at == self._set:
+            return
+        self._set = at
+        if at is None:
+            self._drop()
+            return
+        self._scheduler.add_job(
+            self._wake,
+            DateTrigger(datetime.fromtimestamp(at / 1000, UTC), timezone=UTC),
+            id=_ALARM,
+            replace_existing=True,
+            misfire_grace_time=None,  # however late, the tables must be looked at
+            coalesce=True,
+        )
+
+    def _drop(self) -> None:
         try:
-            self._scheduler.remove_job(name)
+            self._scheduler.remove_job(_ALARM)
         except JobLookupError:  # it rang and is gone
             pass

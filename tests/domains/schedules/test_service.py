@@ -103,7 +103,7 @@ def test_a_schedule_knows_its_next_times(schedules: Schedules, clock) -> None:
     assert first > clock.now
     assert second - first == 24 * HOUR
     assert schedules.get("nightly").waits == ""
-    assert schedules.due_times() == {"nightly": first}
+    assert schedules.first_due() == first
 
 
 def test_what_cannot_be_kept_is_refused_and_nothing_is_written(schedules: Schedules, workbench: Workbench) -> None:
