@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_tui.cli import packages
 from mlops_tui.cli.output import emit, emit_one, follow, json_option, pass_workbench, progress_bar, say
 from mlops_tui.core import clock
 from mlops_tui.core.errors import NotFound
@@ -243,23 +243,6 @@ def _watch(workbench: Workbench, job: Job, following: bool, wait: bool, as_json:
         raise click.exceptions.Exit(1)
 
 
-@pipelines.command()
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@pass_workbench
-def test(workbench: Workbench, file: Path) -> None:
-    """Check a pipeline file and list all its mistakes; exit code 1 when there are some.
-
-    \b
-    Example: mlops pipelines test pipelines/churn.toml
-    """
-    problems = workbench.pipelines.validate(file)
-    for problem in problems:
-        click.echo(problem)
-    if problems:
-        raise click.exceptions.Exit(1)
-    say(f"{file} is right.")
-
-
 def _show_run(run: PipelineRun, as_json: bool) -> None:
     if as_json:
         emit_one(run, as_json)
@@ -302,3 +285,7 @@ def _at(run: PipelineRun | None) -> int | None:
 
 def _fields(record: Any) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+
+
+for _command in packages.COMMANDS:
+    pipelines.add_command(_command)

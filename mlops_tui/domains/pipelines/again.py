@@ -15,6 +15,7 @@ from mlops_tui.domains.pipelines.records import (
     RunState,
     StepState,
 )
+from mlops_tui.domains.pipelines.variants import recipe_of
 from mlops_tui.domains.pipelines.work import Skip
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from mlops_tui.domains.pipelines.store import PipelinesStore
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.service import Serving
+
+
+# What a run that repeats another takes over: its package and the place that runs it, or that it is a test.
+_SAME = ("package", "bundle", "commit", "environment", "test")
 
 
 class Again:
@@ -111,7 +116,7 @@ class Again:
     def _let_through(self, run: PipelineRun, why: str) -> PipelineRun:
         from mlops_tui.domains.pipelines.steps import deploy
 
-        recipe = definitions.parse(self._store.definition(run.id), f"{run.pipeline}.toml")
+        recipe = recipe_of(self._store.definition(run.id), f"{run.pipeline}.toml", run.options)
         assert run.verdict is not None
         state, step = RunState.SUCCEEDED, StepState.SKIPPED
         detail = f'[deploy] to = "none", {run.version} is registered'
@@ -141,4 +146,5 @@ class Again:
         pins = options.get("pins", {})
         for snapshot in [pins["spine"], *pins["at"]] if pins else []:
             self._features.snapshot(snapshot)  # NotFound now rather than in the job
-        return self._submit(recipe, text, cause, options, wait=wait)
+        same = {key: before.options[key] for key in _SAME if key in before.options}
+        return self._submit(recipe, text, cause, {**same, **options}, wait=wait)

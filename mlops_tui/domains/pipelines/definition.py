@@ -23,7 +23,7 @@ from mlops_tui.domains.pipelines.making import (
     Split,
     Tune,
 )
-from mlops_tui.domains.pipelines.operating import Deploy, Extra, Register, Resources, Trigger
+from mlops_tui.domains.pipelines.operating import Contract, Deploy, Extra, Register, Resources, Trigger
 from mlops_tui.domains.pipelines.recipe import Recipe
 from mlops_tui.domains.pipelines.records import Problem
 from mlops_tui.domains.pipelines.rules import Mistake, mistakes
@@ -53,7 +53,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "deploy": Deploy,
     "resources": Resources,
 }
-LISTS: dict[str, type[Struct]] = {"triggers": Trigger, "steps": Extra, "tests": Behaviour}
+LISTS: dict[str, type[Struct]] = {"triggers": Trigger, "steps": Extra, "tests": Behaviour, "contracts": Contract}
 REQUIRED = ("pipeline", "data", "model")
 
 
@@ -129,7 +129,8 @@ def _section(kind: type[Struct], raw: Any, where: tuple[str | int, ...]) -> Gene
             continue
         inner = _struct_in(fields[key].type) if key in fields else None
         if inner is not None:
-            found[key] = yield from _section(inner, value, (*where, key))
+            many = getattr(fields[key].type, "__origin__", None) is dict
+            found[key] = yield from (_table if many else _section)(inner, value, (*where, key))
             clean = clean and found[key] is not None
             continue
         message = _field(fields, key, value, found)
@@ -149,6 +150,19 @@ def _struct_in(kind: Any) -> type[Struct] | None:
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
             return option
     return None
+
+
+def _table(
+    kind: type[Struct], raw: Any, where: tuple[str | int, ...]
+) -> Generator[Mistake, None, dict[str, Any] | None]:
+    """A table of sections by name, such as the columns of a contract."""
+    if not isinstance(raw, dict):
+        yield where, "a table of names was expected"
+        return None
+    found = {}
+    for key, value in raw.items():
+        found[key] = yield from _section(kind, value, (*where, key))
+    return None if None in found.values() else found
 
 
 def _searched(raw: dict[str, Any], where: tuple[str | int, ...]) -> Generator[Mistake, None, dict[str, Any]]:

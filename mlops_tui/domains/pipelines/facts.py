@@ -28,7 +28,7 @@ _INPUTS = {
 
 def gather(work: Work, definition: str) -> dict[str, Any]:
     """Collect the facts of a run whose `evaluate` step is done: strings, and dicts of strings or numbers."""
-    project = work.project
+    project = work.context.workspace.project
     state = git_state(project)
     diff = git_diff(project) if state.dirty else ""
     evaluated = work.results["evaluate"]
@@ -36,9 +36,9 @@ def gather(work: Work, definition: str) -> dict[str, Any]:
         "definition": _digest(definition),
         "snapshots": work.results["load"].get("snapshots", []),
         "pins": work.results["load"].get("pins", {}),
-        "commit": state.commit,
-        "diff": _digest(diff) if diff else "",
-        "files": cache.project_files(work.recipe, project),
+        "commit": work.git_commit,
+        "diff": _digest(diff) if diff and work.code is None else "",
+        "files": cache.project_files(work.recipe, work.project),
         "code": cache.code(),
         "python": platform.python_version(),
         "libraries": cache.environment(work.recipe),

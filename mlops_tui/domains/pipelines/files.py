@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +13,8 @@ from mlops_tui.domains.pipelines.records import Definition
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mlops_tui.domains.pipelines.recipe import Recipe
 
 
 def listed(folder: Path) -> list[Definition]:
@@ -59,5 +61,10 @@ def describe(path: Path) -> Definition:
         model=recipe.model_name,
         deploy_to=recipe.deploy.to,
         deployment=recipe.deployment_name if recipe.deploy.to != "none" else "",
-        triggers=[msgspec.to_builtins(trigger) for trigger in recipe.triggers],
+        triggers=triggers_of(recipe),
     )
+
+
+def triggers_of(recipe: Recipe) -> list[dict[str, Any]]:
+    """The triggers of a recipe as dicts with every field of [[triggers]]."""
+    return [msgspec.to_builtins(trigger) for trigger in recipe.triggers]

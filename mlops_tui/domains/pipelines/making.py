@@ -11,11 +11,12 @@ Positive = Annotated[int, Meta(ge=1)]
 
 
 class Head(Struct, forbid_unknown_fields=True, frozen=True):
-    """[pipeline]"""
+    """[pipeline] `tests`: pytest files, or folders of them, of the project that `mlops pipelines test` runs."""
 
     name: str
     description: str = ""
     owner: str = ""
+    tests: list[str] = []
 
 
 class Charter(Struct, forbid_unknown_fields=True, frozen=True):

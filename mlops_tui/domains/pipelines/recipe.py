@@ -18,7 +18,7 @@ from mlops_tui.domains.pipelines.making import (
     Split,
     Tune,
 )
-from mlops_tui.domains.pipelines.operating import Deploy, Extra, Register, Resources, Trigger
+from mlops_tui.domains.pipelines.operating import Contract, Deploy, Extra, Register, Resources, Trigger
 from mlops_tui.domains.pipelines.records import CLASSES, HIGHER_IS_BETTER, STEPS, UNSUPERVISED, metrics_of
 
 
@@ -44,6 +44,7 @@ class Recipe(Struct, frozen=True):
     triggers: list[Trigger] = []
     steps: list[Extra] = []
     tests: list[Behaviour] = []
+    contracts: list[Contract] = []
 
     @property
     def plan(self) -> tuple[str, ...]:

@@ -119,6 +119,8 @@ class Definition:
     deployment: str = ""
     triggers: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    # The package that triggers set off, `bike@3`; empty when they run the file.
+    package: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,8 @@ class PipelineRun:
     started_at: int | None
     ended_at: int | None
     error: str
-    # What was asked besides the definition: {"cache": bool, "like": run, "pins": {...}, "override": {"by", "why"}}.
+    # What was asked besides the definition: {"cache": bool, "like": run, "pins": {...}, "override": {"by", "why"},
+    # "test": {"rows", "content"}, "package": ref, "bundle": hash, "commit", "environment"}.
     options: dict[str, Any] = field(default_factory=dict)
     # What it was made of and gave: snapshots, code, environment, seeds, metrics; see `facts.py`.
     facts: dict[str, Any] = field(default_factory=dict)
@@ -208,6 +211,76 @@ class Trial:
     run: str = ""
     started_at: int | None = None
     ended_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a test of a pipeline looked at. `kind`: step, alone, again, contract, tests or whole."""
+
+    kind: str
+    subject: str
+    passed: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    """What came of testing a pipeline on a sample of `rows`. `content` is the hash of what was tested, `run` its run."""
+
+    __test__ = False  # no test of ours, whatever its name
+
+    pipeline: str
+    run: str
+    content: str
+    passed: bool
+    checks: list[Finding]
+    rows: int
+    at: int
+    took_ms: int
+
+
+class Environment(StrEnum):
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One immutable version of a pipeline: `sha` of the archive, `content` of what it does, `files` and `lock` by name."""
+
+    pipeline: str
+    version: int
+    sha: str
+    content: str
+    definition: str
+    files: dict[str, str]
+    lock: dict[str, str]
+    commit: str
+    report: TestReport
+    why: str
+    created_at: int
+    created_by: str
+
+    @property
+    def ref(self) -> str:
+        return f"{self.pipeline}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A package put into an environment. `state` follows from the run it made there: running, active, replaced, failed."""
+
+    id: int
+    pipeline: str
+    environment: Environment
+    version: int
+    action: str
+    state: str
+    run_id: str
+    job_id: int | None
+    why: str
+    actor: str
+    at: int
 
 
 def decide(checks: list[GateCheck]) -> tuple[Outcome, str]:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from mlops_tui.domains.pipelines.criteria import Behaviour
     from mlops_tui.domains.pipelines.making import Range
-    from mlops_tui.domains.pipelines.operating import Trigger
-    from mlops_tui.domains.pipelines.operating import Contract
+    from mlops_tui.domains.pipelines.operating import Contract, Trigger
     from mlops_tui.domains.pipelines.recipe import Recipe
 
 COLUMN_KINDS = ("number", "level", "many-levels", "time", "text", "drop")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.domains.experiments.environment import git_state
-from mlops_tui.domains.pipelines import cache, facts, forking
-from mlops_tui.domains.pipelines.definition import parse
+from mlops_tui.domains.pipelines import bundle, cache, contracts, facts, forking, proving
+from mlops_tui.domains.pipelines.packages_store import archives
 from mlops_tui.domains.pipelines.records import (
+    Finding,
     GateCheck,
     GateVerdict,
     Outcome,
@@ -20,6 +21,7 @@ from mlops_tui.domains.pipelines.records import (
     RunState,
     StepState,
 )
+from mlops_tui.domains.pipelines.variants import plan_of, recipe_of
 from mlops_tui.domains.pipelines.work import PACKAGE, PARTS, Work
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from mlops_tui.domains.audit.service import Audit
     from mlops_tui.domains.experiments.service import Experiments
     from mlops_tui.domains.features.service import Features
-    from mlops_tui.domains.pipelines.recipe import Recipe
     from mlops_tui.domains.pipelines.store import PipelinesStore
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.service import Serving
@@ -65,6 +66,8 @@ class Runner:
         work = self._begin(run, folder)
         try:
             forking.preload()
+            if run.options.get("test"):
+                self._prove(work, "own tests", lambda: proving.own_tests(work))
             steps = plan_of(work.recipe, run.options)
             for place, name in enumerate(steps):
                 report(place, len(steps), name)
@@ -87,12 +90,15 @@ class Runner:
 
     def _begin(self, run: PipelineRun, folder: Path) -> Work:
         definition = self._store.definition(run.id)
-        recipe = pinned(parse(definition, f"{run.pipeline}.toml"), run.options.get("pins", {}))
+        recipe = recipe_of(definition, f"{run.pipeline}.toml", run.options)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "pipeline.toml").write_text(definition, encoding="utf-8")
-        commit = git_state(self._context.workspace.project).commit
+        code = self._unpacked(run, folder)
+        commit = run.options.get("commit") or git_state(self._context.workspace.project).commit
         tags = {"pipeline": run.pipeline, "pipeline_run": run.id}
+        if run.options.get("package"):
+            tags["package"] = run.options["package"]
         experiment = self._experiments.start(
             recipe.pipeline.name,
             name=f"{recipe.pipeline.name} {run.id[:8]}",
@@ -124,9 +130,27 @@ class Runner:
             serving=self._serving,
             store=self._store,
             options=run.options,
+            code=code,
         )
         work.log_params(_params(work))
         return work
+
+    def _unpacked(self, run: PipelineRun, folder: Path) -> Path | None:
+        """The code of a package in a folder of its own, its hashes checked; its modules are found before the project's."""
+        sha = run.options.get("bundle")
+        if not sha:
+            return None
+        code = bundle.unpack(archives(self._context).read(sha), folder / bundle.CODE)
+        code.mkdir(exist_ok=True)
+        sys.path.insert(0, str(code))
+        return code
+
+    def _prove(self, work: Work, subject: str, look: Callable[[], dict[str, Any]]) -> None:
+        """Have a child look at something in a test; one that fails is a finding, not the end."""
+        ended = forking.run_step(f"{subject} again", look, work.folder)
+        if ended.error:
+            work.findings.append(Finding("alone", subject, False, ended.error))
+        work.findings += proving.findings(ended.result.get("checks", []))
 
     def _step(self, work: Work, name: str) -> bool:
         """Run one step; False when the run is over."""
@@ -137,6 +161,7 @@ class Runner:
         now = self._context.now()
         if ended.error:
             self._mark(work, name, state=StepState.FAILED, ended_at=now, detail=ended.error)
+            work.findings.append(Finding("step", name, False, ended.error))
             self._close(work, RunState.FAILED, f"step {name}: {ended.error}")
             raise InvalidInput(f"Step {name} failed: {ended.error}", hint=f"Its log: {log}")
         if ended.skipped:
@@ -146,6 +171,10 @@ class Runner:
         detail = str(ended.result.get("detail", ""))
         detail = f"as before: {detail}" if ended.result.get("cached") else detail
         self._mark(work, name, state=StepState.SUCCEEDED, ended_at=now, detail=detail)
+        if work.options.get("test"):
+            work.findings.append(Finding("step", name, True, detail))
+            self._prove(work, name, lambda: proving.prove(work, name))
+            return True
         return self._after(work, name)
 
     def _after(self, work: Work, name: str) -> bool:
@@ -186,8 +215,17 @@ class Runner:
             state = RunState.WAITING
         self._close(work, state, "", skipped)
 
+    def _tested(self, work: Work, state: RunState) -> dict[str, Any]:
+        rows = work.results.get("load", {}).get("rows", 0)
+        found = list(work.findings)
+        if state is RunState.SUCCEEDED:
+            found.append(
+                Finding("whole", work.recipe.pipeline.name, True, f"{len(work.results)} steps on {rows:,} rows")
+            )
+        return {"checks": [asdict(one) for one in found], "rows": rows}
+
     def _waits(self, work: Work) -> bool:
-        if "gate" not in work.results:  # a run like another, which decides nothing
+        if "gate" not in work.results or work.options.get("test"):  # a run that decides nothing
             return False
         undecided = work.results["gate"]["verdict"]["outcome"] == Outcome.NEEDS_PERSON
         return undecided or ("deploy" not in work.results and work.recipe.deploy.to != "none")
@@ -200,6 +238,8 @@ class Runner:
             self._store.update(tx, work.run_id, state=state, ended_at=now, error=error)
             version = work.results.get("register", {}).get("version", "")
             self._audit.note(tx, state, "pipeline_run", work.run_id, after={"version": version, "error": error})
+            if work.options.get("test"):
+                self._store.update(tx, work.run_id, facts={"test": self._tested(work, state)})
         self._experiments.take_in()
         self._experiments.finish(work.experiment_run, "failed" if state is RunState.FAILED else "finished", error)
 
@@ -212,20 +252,6 @@ def verdict_of(raw: dict[str, Any]) -> GateVerdict:
     """Read a verdict that crossed a process border as JSON."""
     checks = [GateCheck(**check) for check in raw["checks"]]
     return GateVerdict(Outcome(raw["outcome"]), checks, raw["champion"], raw["reason"])
-
-
-def plan_of(recipe: Recipe, options: dict[str, Any]) -> tuple[str, ...]:
-    """The steps of a run: those of the definition; of a run like another, those up to the scores."""
-    steps = recipe.plan
-    return steps[: steps.index("evaluate") + 1] if options.get("like") else steps
-
-
-def pinned(recipe: Recipe, pins: dict[str, Any]) -> Recipe:
-    """The recipe reading what `pins` names: {"spine": snapshot, "features": [references], "at": [snapshots]}, or as it is."""
-    if not pins:
-        return recipe
-    data = msgspec.structs.replace(recipe.data, spine=pins["spine"], features=pins["features"])
-    return msgspec.structs.replace(recipe, data=data)
 
 
 def _run_module(name: str, work: Work) -> dict[str, Any]:
@@ -241,6 +267,7 @@ def _run_module(name: str, work: Work) -> dict[str, Any]:
         result["cached"] = True
     else:
         result = module.run(work)
+        contracts.enforce(work, name)
         if key:
             result["key"] = key
             cache.save(work, key, module.OUTPUTS, result)
@@ -271,4 +298,5 @@ def _tidy(folder: Path) -> None:
     for name in ("transformer", "selector", "model"):
         (folder / f"{name}.joblib").unlink(missing_ok=True)
     shutil.rmtree(folder / f"{PACKAGE}_refitted", ignore_errors=True)
-    shutil.rmtree(folder / PACKAGE, ignore_errors=True)
+    for name in (PACKAGE, "alone", bundle.CODE):
+        shutil.rmtree(folder / name, ignore_errors=True)

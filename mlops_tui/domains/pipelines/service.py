@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ from mlops_tui.core import clock, ids
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
 from mlops_tui.domains.pipelines import cache, files, templates
 from mlops_tui.domains.pipelines import definition as definitions
-from mlops_tui.domains.pipelines.again import Again
+from mlops_tui.domains.pipelines.packages_store import PackagesStore
+from mlops_tui.domains.pipelines.packaging import Packaging, placed_options
 from mlops_tui.domains.pipelines.records import (
     OPEN_STATES,
     STEPS,
@@ -22,8 +24,9 @@ from mlops_tui.domains.pipelines.records import (
     StepState,
     Trial,
 )
-from mlops_tui.domains.pipelines.runner import Runner, plan_of
+from mlops_tui.domains.pipelines.runner import Runner
 from mlops_tui.domains.pipelines.store import PipelinesStore
+from mlops_tui.domains.pipelines.variants import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +46,7 @@ _BY_JOB = {"lost": RunState.LOST, "cancelled": RunState.CANCELLED, "failed": Run
 _UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 
 
-class Pipelines(Again):
+class Pipelines(Packaging):
     """Definitions in the project's `pipelines/` folder, and their runs."""
 
     def __init__(
@@ -64,6 +67,7 @@ class Pipelines(Again):
         self._serving = serving
         self._jobs = jobs
         self._store = PipelinesStore(context)
+        self._packages = PackagesStore(context)
         self._runner = Runner(context, self._store, audit, features, experiments, registry, serving)
 
     # -- definitions
@@ -88,8 +92,18 @@ class Pipelines(Again):
         return self.get(recipe.pipeline.name)
 
     def list(self) -> builtins.list[Definition]:
-        """All definitions by name; one with mistakes is listed with them."""
-        return files.listed(self._context.workspace.pipelines)
+        """All definitions by name; one with mistakes is listed with them.
+
+        The triggers of a pipeline that is deployed as a package are those of the package.
+        """
+        return [self._as_deployed(one) for one in files.listed(self._context.workspace.pipelines)]
+
+    def _as_deployed(self, found: Definition) -> Definition:
+        live = self.active(found.name)
+        if live is None:
+            return found
+        recipe = definitions.parse(live[1].definition, f"{found.name}.toml")
+        return dataclasses.replace(found, triggers=files.triggers_of(recipe), problems=[], package=live[1].ref)
 
     def get(self, name: str) -> Definition:
         """One definition by its name; NotFound with the nearest."""
@@ -128,14 +142,22 @@ class Pipelines(Again):
     ) -> Job:
         """Check the definition, keep a copy of it with a new run, and queue the job that executes it.
 
-        The same `key` gives the same job again. `wait` executes it now in a child of this machine and returns when it has
-        ended. Without `cache` every step is done anew.
+        What a trigger caused runs the package that is deployed (production before staging), what a person asked for the
+        file as it lies there. The same `key` gives the same job again. `wait` executes it now in a child of this machine
+        and returns when it has ended. Without `cache` every step is done anew.
         Raises InvalidInput (mistakes, unknown column) or NotFound (no such pipeline, no such feature table).
         """
-        recipe = self.recipe(name)
+        options: dict[str, Any] = {} if cache else {"cache": False}
+        live = self.active(name) if cause and cause.get("kind") != "manual" else None
+        path = Path(self.get(name).path)
+        if live is None:
+            text = path.read_text(encoding="utf-8")
+        else:
+            text = live[1].definition
+            options |= placed_options(live[1], live[0])
+        recipe = definitions.parse(text, path.name)
         self._check_tables(recipe)
-        text = Path(self.get(name).path).read_text(encoding="utf-8")
-        return self._submit(recipe, text, cause, {} if cache else {"cache": False}, key=key, wait=wait)
+        return self._submit(recipe, text, cause, options, key=key, wait=wait)
 
     def _submit(
         self,

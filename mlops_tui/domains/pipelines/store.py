@@ -87,10 +87,20 @@ class PipelinesStore:
 
     def runs(self, pipeline: str | None, limit: int) -> list[PipelineRun]:
         rows = self._db.read(
-            "SELECT * FROM pipeline_run WHERE (? IS NULL OR pipeline = ?) ORDER BY created_at DESC, rowid DESC LIMIT ?",
+            """SELECT * FROM pipeline_run WHERE (? IS NULL OR pipeline = ?) AND options ->> '$.test' IS NULL
+               ORDER BY created_at DESC, rowid DESC LIMIT ?""",
             (pipeline, pipeline, limit),
         )
         return [self._run(row) for row in rows]
+
+    def test_of(self, pipeline: str, content: str) -> PipelineRun | None:
+        """The newest ended test of that content."""
+        row = self._db.one(
+            """SELECT * FROM pipeline_run WHERE pipeline = ? AND options ->> '$.test.content' = ? AND ended_at IS NOT NULL
+               ORDER BY created_at DESC, rowid DESC LIMIT 1""",
+            (pipeline, content),
+        )
+        return self._run(row) if row else None
 
     def add(self, tx: sqlite3.Connection, run: PipelineRun, key: str | None, definition: str) -> None:
         tx.execute(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.experiments.service import Experiments
     from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.pipelines.recipe import Recipe
+    from mlops_tui.domains.pipelines.records import Finding
     from mlops_tui.domains.pipelines.store import PipelinesStore
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.service import Serving
@@ -54,6 +55,10 @@ class Work:
     store: PipelinesStore
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    # Where the project's own code is taken from: of a package, the folder it was unpacked to.
+    code: Path | None = None
+    # What a test of the pipeline has found so far.
+    findings: list[Finding] = field(default_factory=list)
     # Called with one line on how far the step is, for whoever looks at the run meanwhile.
     note: Callable[[str], None] = lambda text: None
     # What the running step's inputs, settings and code come to (see `cache.py`), or the run where nothing may be taken over:
@@ -62,7 +67,7 @@ class Work:
 
     @property
     def project(self) -> Path:
-        return self.context.workspace.project
+        return self.code or self.context.workspace.project
 
     def say(self, text: str) -> None:
         """A line for the step's log."""

@@ -13,6 +13,7 @@ from mlops_tui.domains.pipelines.work import Work, function_of
 if TYPE_CHECKING:
     import pandas as pd
 
+FEW = 20  # rows of a rare label that a sample keeps
 OUTPUTS = ("frame.parquet", f"{UNLABELLED}.parquet")
 
 
@@ -32,6 +33,8 @@ def run(work: Work) -> dict[str, Any]:
     skipped = len(spine) - len(frame)
     if table.time:
         frame = frame.sort_values(table.time, kind="stable")
+    if "test" in work.options:
+        frame = sample(frame, work.options["test"]["rows"], data.target if work.recipe.classes else "")
     # What is read is named here and now, so that it can be read again; a run like another reads what that one read.
     references, read = work.features.pinned(data.features)
     read = work.options.get("pins", {}).get("at", read)
@@ -63,6 +66,19 @@ def run(work: Work) -> dict[str, Any]:
         "pins": {"spine": snapshot.reference, "features": references, "at": read},
         "detail": f"{len(frame):,} rows x {len(inputs)} inputs",
     }
+
+
+def sample(frame: pd.DataFrame, rows: int, label: str = "") -> pd.DataFrame:
+    """At most about `rows` rows, evenly over the whole, so that every season is there; and some of every label."""
+    import numpy as np
+
+    if len(frame) <= rows:
+        return frame
+    chosen = {int(place) for place in np.linspace(0, len(frame) - 1, rows)}
+    if label:
+        for places in frame.groupby(label, dropna=False).indices.values():
+            chosen |= {int(places[int(at)]) for at in np.linspace(0, len(places) - 1, min(FEW, len(places)))}
+    return frame.iloc[sorted(chosen)]
 
 
 def _inside_window(spine: pd.DataFrame, time: str | None, window: str) -> tuple[pd.DataFrame, int]:
