@@ -15,7 +15,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,34 +111,54 @@ async def measure(workspace: Workspace, size: tuple[int, int]) -> None:
         print(f"profile of a sample beside it       stall {stalls.take():5.0f} ms")
         for name, keys in (("page down, 60 times", ["pagedown"] * 60), ("to the end", ["G"]), ("page up, 20 times", ["pageup"] * 20),
                            ("to the beginning", ["g"]), ("row by row, 100 times", ["down"] * 100)):  # fmt: skip
-            each = []
-            for key in keys:
-                began = time.perf_counter()
-                await pilot.press(key)
-                await until_shown(desk)
-                each.append((time.perf_counter() - began) * 1000)
-            print(
-                f"{name:<24} p50 {statistics.median(each):6.1f} ms   worst {max(each):6.1f} ms   stall {stalls.take():5.0f} ms"
-            )
-        for name, keys in (("sort by a number", ["full_stop", "full_stop", "s"]), ("to its end", ["G"])):
-            began = time.perf_counter()
-            for key in keys:
-                await pilot.press(key)
-            while desk.waited("rows") or desk.here.asked != desk.here.ask(desk.section):
-                await asyncio.sleep(0.002)
-            await until_shown(desk)
-            print(f"{name:<24}     {(time.perf_counter() - began) * 1000:6.0f} ms   stall {stalls.take():5.0f} ms")
-        began = time.perf_counter()
-        desk.look("value_1>999")
-        while desk.waited("rows") or desk.here.asked != desk.here.ask(desk.section):
-            await asyncio.sleep(0.002)
-        await until_shown(desk)
-        took = (time.perf_counter() - began) * 1000
-        print(
-            f"{'filter value_1>999':<24}     {took:6.0f} ms   stall {stalls.take():5.0f} ms   {desk.table.rows.said} rows left"
-        )
+            await timed(pilot, desk, stalls, name, keys)
+        await arranged(pilot, desk, stalls, "sort by a number", ["full_stop", "full_stop", "s"])
+        await paged(pilot, desk, stalls)
+        await arranged(pilot, desk, stalls, "filter it: value_1>999", query="value_1>999")
+        await arranged(pilot, desk, stalls, "only value_1>999", ["s", "s"])
+        await paged(pilot, desk, stalls)
+        await arranged(pilot, desk, stalls, "every row again", query="")
+        await arranged(pilot, desk, stalls, "sort by a text", ["comma"] * 12 + ["full_stop"] * 10 + ["s"])
+        await paged(pilot, desk, stalls)
         watcher.cancel()
     print(f"memory at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000:,.0f} MB")
+
+
+async def arranged(
+    pilot: Any, desk: Desk, stalls: Stalls, name: str, keys: Sequence[str] = (), query: str | None = None
+) -> None:
+    """Time another order or filter until its first rows are on screen."""
+    began = time.perf_counter()
+    for key in keys:
+        await pilot.press(key)
+    if query is not None:
+        desk.look(query)
+    while desk.waited("rows") or desk.here.asked != desk.here.ask(desk.section):
+        await asyncio.sleep(0.002)
+    await until_shown(desk)
+    took = (time.perf_counter() - began) * 1000
+    sorted_by = desk.here.ask(desk.section).order or "no order"
+    print(f"{name:<24}     {took:6.0f} ms   stall {stalls.take():5.0f} ms   {desk.table.rows.said} rows, {sorted_by}")
+
+
+async def paged(pilot: Any, desk: Desk, stalls: Stalls) -> None:
+    """Time what a person does in an order or filter: on and on, to the end, back to the beginning."""
+    for name, keys in (("  page down, 60 times", ["pagedown"] * 60), ("  to its end", ["G"]), ("  page up, 20 times", ["pageup"] * 20),
+                       ("  to its beginning", ["g"])):  # fmt: skip
+        await timed(pilot, desk, stalls, name, keys)
+
+
+async def timed(pilot: Any, desk: Desk, stalls: Stalls, name: str, keys: Sequence[str]) -> None:
+    """Press keys one after the other and time each until its rows are on screen."""
+    each = []
+    for key in keys:
+        began = time.perf_counter()
+        await pilot.press(key)
+        await until_shown(desk)
+        each.append((time.perf_counter() - began) * 1000)
+    print(
+        f"{name:<24} p50 {statistics.median(each):6.1f} ms   worst {max(each):6.1f} ms   stall {stalls.take():5.0f} ms"
+    )
 
 
 def main() -> None:

@@ -188,7 +188,7 @@ async def test_a_million_rows_are_read_by_window() -> None:
         await pilot.press("G")
         await settle(pilot)
         assert "record 999999" in app.text()
-        assert store.windows == [0, 999_800]
+        assert store.windows == [0, 999_800, 999_600]  # and the page before: somebody scrolls
 
 
 async def test_pages_passed_while_one_is_read_are_not_read() -> None:
@@ -199,7 +199,7 @@ async def test_pages_passed_while_one_is_read_are_not_read() -> None:
         for place in range(1000, 500_000, 1000):
             app.table.move_to(place)
         await settle(pilot)
-        assert len(store.windows) <= 5
+        assert len(store.windows) <= 6  # those beside the last place among them
         assert "record 499000" in app.text()
 
 

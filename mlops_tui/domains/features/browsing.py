@@ -57,12 +57,29 @@ class Browsing(Reading):
     ) -> list[dict[str, Any]]:
         """As `rows`, but without an order rows come as they lie in the files: batch by batch, by key and time in each.
 
-        So any window of a table of millions of rows is read in hundredths of a second. Raises InvalidInput.
+        So any window of a table of millions of rows is read in hundredths of a second. In an order, or far down among the rows
+        that meet `where`, thousands of rows around it are read with it and kept for the next windows. Raises InvalidInput.
         """
-        from mlops_tui.domains.features import views
+        from mlops_tui.domains.features import offline, views
+        from mlops_tui.domains.features.blocks import BLOCKS
 
-        with self._snapshots.reading(ref) as (connection, source, _, snapshot):
-            return views.read(connection, source, snapshot.columns, where, order, limit, offset)
+        table, snapshot = self._snapshots.resolve(ref)
+        names = [name.strip() for name in order.split(",")] if isinstance(order, str) else list(order or ())
+
+        def read(start: int, most: int) -> Any:
+            with self._snapshots.reading(snapshot.reference) as (connection, source, _, now):
+                if not names:
+                    return views.lying(connection, source, now.columns, where, most, start)
+                total = None if where else now.rows
+                return views.ordered(connection, source, now.columns, where, names, most, start, total)
+
+        limit, offset = max(int(limit), 0), max(int(offset), 0)
+        if not names and (not where or not offset):
+            return offline.as_rows(read(offset, limit))
+        if not limit:
+            return []
+        key = (str(self._context.workspace.root), table.id, snapshot.version, where, tuple(names))
+        return offline.as_rows(BLOCKS.window(key, offset, limit, read))
 
     def tally(self, ref: str, where: str, *, patience_s: float = 0.3) -> int | None:
         """How many rows meet `where`; None when counting them takes longer than that. Raises InvalidInput."""

@@ -54,7 +54,6 @@ class Proving(Deriving):
         table = None if view is not None else self._snapshots.table(name)
         reference = view[0].reference if view is not None else name  # a version is compared with what it served itself
         start = clock.parse_time(since, now=self._context.now()) if isinstance(since, str) else since or 0
-        rows, kinds = self._types(name, view[0] if view is not None else None)
         for one in view[0].tables if view is not None else [name]:
             self.flush(one)
         vectors = [

@@ -24,32 +24,59 @@ _BATCH = 8192
 _QUOTES = "Quote text in single, names in double quotes."
 
 
-def read(
-    connection: offline.Connection,
-    source: str,
-    columns: Mapping[str, str],
-    where: str | None,
-    order: str | Sequence[str] | None,
-    limit: int,
-    offset: int,
-) -> list[dict[str, Any]]:
-    """A window of rows in the order of the files, or in `order`: then first the rows are found, and only these read whole."""
+def lying(
+    connection: offline.Connection, source: str, columns: Mapping[str, str], where: str | None, limit: int, offset: int
+) -> Any:
+    """An Arrow table of a window of rows in the order of the files. Raises InvalidInput."""
     if where:
         offline.check_expression(connection, where, columns)
     picked = ", ".join(quote(name) for name in columns)
     condition = f" WHERE ({where}\n)" if where else ""
     window = f" LIMIT {max(int(limit), 0)} OFFSET {max(int(offset), 0)}"
-    if not order:
-        return offline.as_rows(offline.fetch(connection, f"SELECT {picked} FROM {source}{condition}{window}"))
-    terms = ", ".join([*offline.order_terms(order, columns), SEQUENCE])
-    found = offline.fetch(connection, f"SELECT {SEQUENCE} FROM {source}{condition} ORDER BY {terms}{window}")
+    return offline.fetch(connection, f"SELECT {picked} FROM {source}{condition}{window}")
+
+
+def ordered(
+    connection: offline.Connection,
+    source: str,
+    columns: Mapping[str, str],
+    where: str | None,
+    order: Sequence[str],
+    limit: int,
+    offset: int,
+    rows: int | None,
+) -> Any:
+    """As `lying`, in `order`: first the rows are found, and only these read whole.
+
+    Of `rows` in all, where that is known, those of the second half are looked for from the end.
+    """
+    import pyarrow as pa
+
+    if where:
+        offline.check_expression(connection, where, columns)
+    condition = f" WHERE ({where}\n)" if where else ""
+    terms = [*offline.order_terms(order, columns), SEQUENCE]
+    turned = rows is not None and offset > rows // 2
+    if rows is not None and turned:
+        terms = [_turned(term) for term in terms]
+        limit = min(limit, max(rows - offset, 0))
+        offset = rows - offset - limit
+    window = f" LIMIT {max(int(limit), 0)} OFFSET {max(int(offset), 0)}"
+    found = offline.fetch(connection, f"SELECT {SEQUENCE} FROM {source}{condition} ORDER BY {', '.join(terms)}{window}")
     numbers = found.column(0).to_pylist()
-    if not numbers:
-        return []
-    listed = ", ".join(map(str, numbers))
+    numbers = numbers[::-1] if turned else numbers
+    picked = ", ".join(quote(name) for name in columns)
+    listed = ", ".join(map(str, numbers)) or "NULL"
     arrow = offline.fetch(connection, f"SELECT {picked}, {SEQUENCE} FROM {source} WHERE {SEQUENCE} IN ({listed})")
-    rows = {row.pop(SEQUENCE): row for row in offline.as_rows(arrow)}
-    return [rows[number] for number in numbers]
+    places = {number: at for at, number in enumerate(arrow.column(SEQUENCE).to_pylist())}
+    return arrow.drop_columns([SEQUENCE]).take(pa.array([places[number] for number in numbers], pa.int64()))
+
+
+def _turned(term: str) -> str:
+    """A term of an order the other way round."""
+    bare = term.removesuffix(" NULLS LAST")
+    nulls = " NULLS FIRST" if bare != term else ""
+    return f"{bare.removesuffix(' DESC')}{nulls}" if bare.endswith(" DESC") else f"{bare} DESC{nulls}"
 
 
 def count(connection: offline.Connection, source: str, columns: Mapping[str, str], where: str) -> int | None:

@@ -14,6 +14,8 @@ from mlops_tui.tui.widgets.columns import Column
 
 PAGE = 200
 KEPT_PAGES = 40
+AROUND = (1, -1)
+"""Pages beside those on screen that are read once somebody scrolls, so that the rows are there before the keys are."""
 SCAN = 1000
 """Rows read at once when keys of many rows are asked for."""
 
@@ -208,10 +210,11 @@ class Pages(Rows):
             if number not in self._pages and (not self.exact or number * self._size < self.count):
                 return number
         after = wanted[-1] + 1
-        # Near the end of what is known the next page is read ahead; with a total there is nothing to find out.
-        if not self.exact and after not in self._pages and last + self._size // 2 >= self.count:
-            return after
-        return None
+        # Near the end of what is known the next page is read ahead, to find out how many rows there are.
+        if not self.exact:
+            return after if after not in self._pages and last + self._size // 2 >= self.count else None
+        near = (wanted[-1] + step if step > 0 else wanted[0] + step for step in AROUND) if first > 0 else ()
+        return next((at for at in near if at >= 0 and at * self._size < self.count and at not in self._pages), None)
 
     def fetch(self, page: int) -> Batch | Failure:
         return self._read(page * self._size, self._size)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
-from mlops_tui.domains.features import views
+from mlops_tui.domains.features import blocks, views
 
 
 @pytest.fixture
@@ -36,6 +36,33 @@ def test_a_sorted_and_filtered_window_is_that_of_the_whole_sorted_table(features
     assert [row["km"] for row in whole] == sorted((row["km"] for row in whole), reverse=True)
     windows = [features.window("trips", where="km > 0", order="-km", offset=at, limit=4) for at in range(0, 12, 4)]
     assert [row for window in windows for row in window] == whole
+
+
+@pytest.mark.parametrize(("where", "order"), [(None, "km"), (None, ["-km", "bike"]), ("km > 0 OR km IS NULL", "-km")])
+def test_windows_are_cut_from_blocks_from_either_end(features, monkeypatch, order, where):
+    features.ingest("trips", [{"bike": 9, "at": f"2025-02-0{n}T00:00:00Z", "km": None} for n in (1, 2)])
+    monkeypatch.setattr(blocks, "ROWS", 3)
+    monkeypatch.setattr(blocks, "BLOCKS", blocks.Blocks(kept=2))
+    whole = features.rows("trips", where=where, order=order)
+    for limit in (1, 2, 5, 20):
+        for offset in (0, 2, 3, 7, 13, 30):
+            assert (
+                features.window("trips", where=where, order=order, offset=offset, limit=limit) == whole[offset:][:limit]
+            )
+    assert features.window("trips", where="km > 0", offset=2, limit=4) == features.window("trips", where="km > 0")[2:6]
+
+
+def test_a_pass_over_the_table_is_made_once_for_many_windows(features, monkeypatch):
+    passes = []
+    ordered = views.ordered
+    monkeypatch.setattr(views, "ordered", lambda *given: passes.append(given[6]) or ordered(*given))
+    monkeypatch.setattr(blocks, "BLOCKS", blocks.Blocks())
+    for offset in (0, 4, 8, 2):
+        features.window("trips", order="km", offset=offset, limit=4)
+    assert passes == [0]
+    features.window("trips@1", order="km")  # another version, another order
+    features.window("trips", order="-km")
+    assert passes == [0, 0, 0]
 
 
 def test_rows_that_meet_a_condition_are_counted(features):
