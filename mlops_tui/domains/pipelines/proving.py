@@ -14,7 +14,6 @@ from typing import Any
 
 from mlops_tui.core import processes
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines import contracts
 from mlops_tui.domains.pipelines.records import Finding
 from mlops_tui.domains.pipelines.work import Work
 
@@ -28,6 +27,8 @@ _LAST_LINES = 8
 
 def prove(work: Work, name: str) -> dict[str, Any]:
     """{"checks": [...]} of a step that was just done: contracts, and once more from nothing but what earlier steps declared."""
+    from mlops_tui.domains.pipelines import contracts
+
     found = [
         Finding("contract", name, not wrong, "; ".join(wrong) or said)
         for said, wrong in [*contracts.declared(work, name), *contracts.handed(work, name)]

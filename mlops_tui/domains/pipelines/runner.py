@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.domains.experiments.environment import git_state
-from mlops_tui.domains.pipelines import bundle, cache, contracts, facts, forking, proving
+from mlops_tui.domains.pipelines import bundle, cache, facts, forking, proving
 from mlops_tui.domains.pipelines.packages_store import archives
 from mlops_tui.domains.pipelines.records import (
     Finding,
@@ -256,6 +256,8 @@ def verdict_of(raw: dict[str, Any]) -> GateVerdict:
 
 def _run_module(name: str, work: Work) -> dict[str, Any]:
     """Do a step, or take it from the cache; either way show with the run what it found out."""
+    from mlops_tui.domains.pipelines import contracts
+
     module = importlib.import_module(f"mlops_tui.domains.pipelines.steps.{name}")
     key = cache.key_of(work, name)
     wanted = work.recipe.resources.cache and work.options.get("cache", True)
