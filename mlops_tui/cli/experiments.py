@@ -27,6 +27,16 @@ _SIZES = [
     ("points", "Points"),
     ("archived", "In Parquet"),
     ("bytes", "Files"),
+    ("quota", "Of quota"),
+]
+_LIST = [
+    ("name", "Name"),
+    ("runs", "Runs"),
+    ("running", "Running"),
+    ("last_started_at", "Last run"),
+    ("points", "Points"),
+    ("bytes", "Files"),
+    ("created_by", "Made by"),
 ]
 
 
@@ -40,17 +50,25 @@ def experiments() -> None:
 
 
 @experiments.command("list")
+@click.option("--deleted", is_flag=True, help="Those that can be restored instead.")
 @json_option
 @pass_workbench
-def list_experiments(workbench: Workbench, as_json: bool) -> None:
-    """List experiments, the one with the newest run first.
+def list_experiments(workbench: Workbench, deleted: bool, as_json: bool) -> None:
+    """List experiments, the one with the newest run first, with the points and files that they keep.
 
     \b
     Example: mlops experiments list --json
     """
     refresh(workbench)
-    columns = [("name", "Name"), ("runs", "Runs"), ("running", "Running"), ("last_started_at", "Last run")]
-    emit(workbench.experiments.list(), [*columns, ("created_by", "Made by")], as_json=as_json, empty=NO_RUNS)
+    rooms = workbench.experiments
+    found, sizes = rooms.deleted() if deleted else rooms.list(), {one.name: one for one in rooms.sizes()}
+    rows = [
+        {**fields(one), "points": sizes[one.name].points, "bytes": sizes[one.name].bytes}
+        for one in found
+        if one.name in sizes
+    ]
+    columns = [*_LIST, ("deleted_at", "Deleted")] if deleted else _LIST
+    emit(rows, columns, as_json=as_json, empty="No deleted experiments." if deleted else NO_RUNS)
 
 
 @experiments.command("show")
@@ -91,13 +109,49 @@ def rename_experiment(workbench: Workbench, name: str, new_name: str, why: str) 
     say(f"{name} is now called {new_name}.")
 
 
+@experiments.command("delete")
+@click.argument("name")
+@why_option
+@pass_workbench
+def delete_experiment(workbench: Workbench, name: str, why: str) -> None:
+    """Hide an experiment with all its runs until it is restored or `mlops runs gc` removes it.
+
+    \b
+    Example: mlops experiments delete scratch --why "tried out"
+    """
+    refresh(workbench)
+    found = workbench.experiments.experiment(name)
+    if found.deleted_at is not None:
+        say(f"{name} is deleted already.")
+        return
+    workbench.experiments.delete(name, why=why)
+    say(f"Deleted {name} with {found.runs} runs. Back again: mlops experiments restore {name}")
+
+
+@experiments.command("restore")
+@click.argument("name")
+@why_option
+@pass_workbench
+def restore_experiment(workbench: Workbench, name: str, why: str) -> None:
+    """Bring a deleted experiment back, with the runs that went with it.
+
+    \b
+    Example: mlops experiments restore scratch
+    """
+    if workbench.experiments.experiment(name).deleted_at is None:
+        say(f"{name} is not deleted.")
+        return
+    found = workbench.experiments.restore(name, why=why)
+    say(f"Restored {name} with {found.runs} runs.")
+
+
 @experiments.command("remove")
 @click.argument("name")
 @why_option
 @yes_option
 @pass_workbench
 def remove_experiment(workbench: Workbench, name: str, why: str, yes: bool) -> None:
-    """Remove an experiment with all its runs and what they logged.
+    """Remove an experiment for good, with all its runs and what they logged; `delete` can be taken back.
 
     \b
     Example: mlops experiments remove scratch --yes
@@ -132,13 +186,23 @@ def note_experiment(workbench: Workbench, name: str, text: str | None, file: str
 @json_option
 @pass_workbench
 def show_sizes(workbench: Workbench, as_json: bool) -> None:
-    """Show how much the runs of each experiment keep: points, those moved to Parquet, and bytes of files.
+    """Show how much the runs of each experiment keep: points, those moved to Parquet, bytes of files, and the share of its quota.
+
+    Deleted ones count until they are collected. [quota] in the settings says how much may be kept.
 
     \b
     Example: mlops experiments sizes
     """
     refresh(workbench)
-    emit(workbench.experiments.sizes(), _SIZES, as_json=as_json, empty=NO_RUNS)
+    rooms = workbench.experiments
+    rows = [{**fields(one), "quota": rooms.quota_used(one)} for one in rooms.sizes()]
+    shown = rows if as_json else [{**row, "quota": _percent(row["quota"])} for row in rows]
+    limited = any(row["quota"] is not None for row in rows)
+    emit(shown, _SIZES if limited else _SIZES[:-1], as_json=as_json, empty=NO_RUNS)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
 
 
 @experiments.command("archive")

@@ -22,7 +22,11 @@ WAIT_S = 10.0
 @click.option(
     "--keep", type=click.IntRange(1), metavar="N", help="Also drop the rows of all but the N newest versions of tables."
 )
-@click.option("--deleted", metavar="SPAN", help="Also remove for good runs that were deleted so long ago, as in 30d.")
+@click.option(
+    "--deleted",
+    metavar="SPAN",
+    help="Also remove for good runs and experiments that were deleted so long ago, as in 30d.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @json_option
 @pass_workbench
@@ -45,15 +49,22 @@ def gc(workbench: Workbench, keep: int | None, deleted: str | None, dry_run: boo
         flows = 0 if dry_run else workbench.pipelines.prune()
     if as_json:
         artifacts = {"files": runs.files, "bytes": runs.bytes}
-        more = {"runs": runs.runs, "artifacts": artifacts, "jobs": jobs, "pipeline_runs": flows}
+        more = {
+            "runs": runs.runs,
+            "experiments": runs.experiments,
+            "artifacts": artifacts,
+            "jobs": jobs,
+            "pipeline_runs": flows,
+        }
         emit_one({**dataclasses.asdict(tables), **more}, as_json)
         return
     _tell(tables, runs, jobs, flows, dry_run)
 
 
 def _tell(tables: Any, runs: Any, jobs: int, flows: int, dry_run: bool) -> None:
-    if tables.versions or runs.runs:
-        click.echo("\n".join([*tables.versions, *(f"run {one}" for one in runs.runs)]))
+    gone = [*tables.versions, *(f"run {one}" for one in runs.runs), *(f"experiment {one}" for one in runs.experiments)]
+    if gone:
+        click.echo("\n".join(gone))
     rows = [
         {"what": "feature tables", "entries": len(tables.versions), "files": tables.files, "bytes": tables.bytes},
         {"what": "runs and their files", "entries": len(runs.runs), "files": runs.files, "bytes": runs.bytes},

@@ -22,7 +22,7 @@ from mlops_tui.cli.output import (
 from mlops_tui.cli.runs_rows import refresh
 from mlops_tui.core import clock
 from mlops_tui.core.errors import NotFound
-from mlops_tui.domains.experiments.records import NOTE_TAG, Run
+from mlops_tui.domains.experiments.records import NOTE_TAG, Freed, Run
 from mlops_tui.workbench import Workbench
 
 R = TypeVar("R")
@@ -165,14 +165,14 @@ def remove(workbench: Workbench, run: tuple[str, ...], why: str, yes: bool) -> N
 
 @click.command("gc")
 @click.option(
-    "--older-than", default="30d", show_default=True, metavar="SPAN", help="Runs deleted longer ago than this."
+    "--older-than", default="30d", show_default=True, metavar="SPAN", help="What was deleted longer ago than this."
 )
 @click.option("--dry-run", is_flag=True, help="Only say which runs would go.")
 @json_option
 @yes_option
 @pass_workbench
 def gc(workbench: Workbench, older_than: str, dry_run: bool, as_json: bool, yes: bool) -> None:
-    """Remove deleted runs for good, and the files of removed runs that nobody names.
+    """Remove deleted runs and experiments for good, and the files of removed runs that nobody names.
 
     Files stay while a run, a logged model or a registered version names them, and for an hour after they were stored.
 
@@ -182,16 +182,22 @@ def gc(workbench: Workbench, older_than: str, dry_run: bool, as_json: bool, yes:
     refresh(workbench)
     age = clock.parse_span(older_than)
     rooms = workbench.experiments
-    runs = rooms.collect(older_than_ms=age, dry_run=True).runs
-    if runs and not dry_run:
-        confirm(f"Remove {len(runs)} deleted runs for good?", yes=yes)
+    due = rooms.collect(older_than_ms=age, dry_run=True)
+    if (due.runs or due.experiments) and not dry_run:
+        confirm(f"Remove {_due(due)} for good?", yes=yes)
     found = rooms.collect(older_than_ms=age, hold=_registered(workbench), dry_run=dry_run)
     if as_json:
         emit_one(found, True)
         return
     went = "would go" if dry_run else "went"
     freed = "" if dry_run else f", {found.files} files with {human_bytes(found.bytes)}"
-    click.echo(f"{len(found.runs)} deleted runs {went}{freed}")
+    click.echo(f"{_due(found)} {went}{freed}")
+
+
+def _due(found: Freed) -> str:
+    count = len(found.experiments)
+    whole = f" and {count} experiment{'s' * (count > 1)}" if count else ""
+    return f"{len(found.runs)} deleted runs{whole}"
 
 
 def _registered(workbench: Workbench) -> set[str]:

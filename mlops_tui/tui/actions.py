@@ -21,7 +21,13 @@ DESKS: tuple[tuple[str, str, str], ...] = (
     ("system", "System", "Sys"),
 )
 """(id, title, short title) in the order of the keys 1-8."""
-PAGES = {"run": "Run", "compare": "Comparison", "experiment": "Experiment"}
+PAGES = {
+    "run": "Run",
+    "compare": "Comparison",
+    "experiment": "Experiment",
+    "version": "Version",
+    "diff": "Differences",
+}
 """Pages of one object in front of a desk: (id, title)."""
 
 
@@ -150,6 +156,31 @@ def _of_runs(desk: str, section: str, on: str) -> tuple[Action, ...]:
     )  # fmt: skip
 
 
+def _of_versions(desk: str, section: str) -> tuple[Action, ...]:
+    """What can be done to a model version, from the list and on its own page alike."""
+    on = "a model version"
+    return (
+        Action(f"{desk}.promote", "Promote: stage or alias", ("p",), desk, section, on, "mlops models promote {ref} --to STAGE",
+               danger=True, footer="promote", undo="mlops models rollback {name}",
+               help="Move a version to production, staging, archived or an alias; its charter is shown beside the question."),
+        Action(f"{desk}.ask", "Ask for approval", ("a",), desk, section, on, "mlops models ask {ref} --why WHY",
+               footer="" if section else "ask", help="Ask others to agree that it goes to production.",
+               undo="mlops models withdraw {ref}"),
+        Action(f"{desk}.decide", "Decide about its request", ("d",), desk, section, on, "mlops models approve {ref}", danger=True,
+               footer="" if section else "decide",
+               help="Approve, also with promotion, refuse with a reason, or withdraw your own request."),
+        Action(f"{desk}.note", "Write a note", ("n",), desk, section, on, "mlops models note {ref} TEXT",
+               footer="" if section else "note", help="A comment that everybody sees, kept with who and when; Markdown."),
+        Action(f"{desk}.describe", "Say what it is for", ("D",), desk, section, on, "mlops models describe {ref} TEXT",
+               help="One sentence that heads the model card.", undo="mlops models describe {ref} TEXT"),
+        Action(f"{desk}.retire", "Retire", ("t",), desk, section, on, "mlops models retire {ref} --replacement REF --yes", danger=True,
+               help="Archive a version without traffic; who replaces it and what callers change is noted with both.",
+               undo="mlops models promote {ref} --to staging"),
+        Action(f"{desk}.export", "Export", ("E",), desk, section, on, "mlops models export {ref} --format FORMAT --to FOLDER",
+               help="Write it as ONNX, as container files or as an MLflow model into a new folder."),
+    )  # fmt: skip
+
+
 ACTIONS: tuple[Action, ...] = (
     Action("overview.daemon", "Start the daemon", ("D",), "overview", cli=START_DAEMON, footer="daemon",
            help="It runs schedules, jobs and serving, and goes on when you leave.", undo="mlops daemon stop",
@@ -196,15 +227,39 @@ ACTIONS: tuple[Action, ...] = (
     Action("experiments.insight", "What mattered", ("i",), "experiments", "", "a run or an experiment",
            "mlops experiments importance {experiment} --metric METRIC", view=True, footer="what mattered",
            help="Which parameters of an experiment mattered for a metric, mean and spread over each, the best runs."),
+    Action("experiments.hide", "Delete the experiment", ("d",), "experiments", "experiments", "an experiment",
+           "mlops experiments delete {name}", danger=True, footer="delete",
+           help="Out of every list with all its runs, until it is restored or collected.", undo="mlops experiments restore {name}"),
+    Action("experiments.retitle", "Rename the experiment", ("r",), "experiments", "experiments", "an experiment",
+           "mlops experiments rename {name} NAME", help="Its runs stay with it.", undo="mlops experiments rename NAME {name}"),
+    Action("experiments.describe", "Write its note", ("n",), "experiments", "experiments", "an experiment",
+           "mlops experiments note {name} TEXT", help="Opens $VISUAL or $EDITOR, else a dialog; Markdown.",
+           undo="mlops experiments note {name} TEXT"),
     Action("experiment.metric", "Another metric", ("M",), "experiment", cli="mlops experiments importance {name} --metric {metric}",
            view=True, footer="metric", help="Choose by which metric the experiment is looked at."),
     Action("compare.differences", "Only what differs", ("d",), "compare", "differences", "", "mlops runs compare {ids} --differing",
            view=True, footer="differences", help="Leave out what is the same in all runs; again everything."),
     Action("run.epochs", "Epochs along x", ("E",), "run", "curves", "a run", "mlops runs metrics {id} --key epoch", view=True,
            help="Curves over the metric 'epoch' of the run instead of its steps; again back."),
-    Action("registry.promote", "Promote: stage or alias", ("p",), "registry", "versions", "a model version",
-           "mlops models promote {ref} --to STAGE", danger=True, footer="promote",
-           help="Move a version to production, staging, archived or an alias.", undo="mlops models rollback {name}"),
+    *_of_versions("registry", "versions"),
+    *_of_versions("version", ""),
+    Action("registry.compare", "Compare two versions", ("c",), "registry", "versions", "a model version", "mlops models diff {ref} OTHER",
+           view=True, footer="compare", help="What differs between the two marked versions, or the marked and the selected one."),
+    Action("version.compare", "Compare with the champion", ("c",), "version", "", "a model version",
+           "mlops models diff {name}@champion {ref}", view=True, footer="compare",
+           help="What differs from the champion; of the champion itself, from the version before it."),
+    Action("version.health", "Check that it would serve", ("h",), "version", "", "a model version", "mlops models health {ref}",
+           view=True, footer="health", help="Every hash, the libraries, and the stored requests answered by a fresh process."),
+    Action("diff.turn", "The other way round", ("r",), "diff", "", "two versions", "mlops models diff {right} {left}", view=True,
+           footer="turn round", help="Left becomes right, so that changes are counted the other way."),
+    Action("registry.require", "Require approvals", ("A",), "registry", "models", "a model", "mlops models require {name} --approvals N",
+           footer="approvals", help="How many other people have to agree before a version goes to production.",
+           undo="mlops models require {name} --approvals N"),
+    Action("registry.remark", "Write a note about the model", ("n",), "registry", "models", "a model", "mlops models note {name} TEXT",
+           footer="note", help="A comment that everybody sees; Markdown."),
+    Action("registry.answer", "Decide about the request", ("d",), "registry", "requests", "a request", "mlops models approve {ref}",
+           danger=True, footer="decide", help="Approve, also with promotion, refuse with a reason, or withdraw your own.",
+           rules=(rules.state_in("open"),)),
     Action("registry.rollback", "Roll the champion back to the version before it", ("b",), "registry",
            "models", "a model", "mlops models rollback {name}", danger=True, footer="roll back",
            help="The version that was champion before is champion again.",

@@ -170,3 +170,22 @@ def test_mistakes_have_their_exit_codes(mlops, log):
     code, _, err = mlops("runs", "list", "-e", "chrn")
     assert code == 3
     assert "Did you mean 'churn'?" in err
+
+
+def test_a_whole_experiment_is_deleted_restored_and_collected_and_its_size_and_quota_are_shown(mlops, log, monkeypatch):
+    log(loss=1.0)
+    log("other")
+    code, _, err = mlops("experiments", "delete", "churn", "--why", "tried out")
+    assert (code, "mlops experiments restore churn" in err) == (0, True)
+    assert "deleted already" in mlops("experiments", "delete", "churn")[2]
+    assert [one["name"] for one in json.loads(mlops("experiments", "list", "--json")[1])] == ["other"]
+    (hidden,) = json.loads(mlops("experiments", "list", "--deleted", "--json")[1])
+    assert (hidden["name"], hidden["points"], hidden["bytes"]) == ("churn", 1, 5)
+    assert "with 1 runs" in mlops("experiments", "restore", "churn")[2]
+    assert "not deleted" in mlops("experiments", "restore", "churn")[2]
+    monkeypatch.setenv("MLOPS_QUOTA_EXPERIMENT_RUNS", "4")
+    assert "25%" in mlops("experiments", "sizes")[1]
+    mlops("experiments", "delete", "churn")
+    assert mlops("runs", "gc", "--older-than", "0s", "--yes")[1].startswith("1 deleted runs and 1 experiment went")
+    assert json.loads(mlops("experiments", "list", "--deleted", "--json")[1]) == []
+    assert mlops("experiments", "restore", "churn")[0] == 3

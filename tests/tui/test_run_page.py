@@ -165,6 +165,36 @@ async def test_tag_name_note_and_deletion_are_done_and_taken_back(
         assert run_id in now()[1]
 
 
+async def test_an_experiment_is_renamed_noted_and_deleted_with_its_runs_and_that_is_taken_back(
+    open_app: Open, filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+    with Workbench(filled, actor="ana") as bench:
+        for run in bench.experiments.runs(state="running"):
+            bench.experiments.finish(run.id)
+
+    def now() -> list[tuple[str, str, int]]:
+        with Workbench(filled, actor="ana") as bench:
+            return [(one.name, one.description, one.runs) for one in bench.experiments.list()]
+
+    ((_, _, runs),) = now()
+    async with open_app(filled, "experiments", (120, 36)) as pilot:
+        desk_of(pilot).go("experiments", "hire")
+        await settle(pilot)
+        assert "points, " in text_of(pilot)
+        await press(pilot, "n", *"why", "ctrl+s")
+        await press(pilot, "r", "x", "enter")
+        assert now() == [("x", "why", runs)]
+        await press(pilot, "u", "right", "enter")
+        await press(pilot, "d")
+        assert "mlops experiments delete hire" in text_of(pilot)
+        await press(pilot, "right", "enter")
+        assert now() == []
+        await press(pilot, "u", "right", "enter")
+        assert now() == [("hire", "why", runs)]
+
+
 async def test_runs_are_compared_an_experiment_is_looked_into_and_columns_are_chosen(
     open_app: Open, filled: Workspace
 ) -> None:

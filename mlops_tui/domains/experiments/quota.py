@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import NotAllowed
-from mlops_tui.core.settings import Quota
 from mlops_tui.domains.experiments.records import Size
 from mlops_tui.domains.experiments.store import ExperimentsStore
+
+if TYPE_CHECKING:
+    from mlops_tui.core.settings import Quota
 
 _GB = 1_000_000_000
 _HINT = "Delete runs and collect them (mlops runs delete, mlops runs gc), or raise [quota] {} in the settings."

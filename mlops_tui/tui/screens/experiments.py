@@ -11,8 +11,8 @@ from textual.message import Message
 
 from mlops_tui.tui.actions import Situation
 from mlops_tui.tui.blocks import Block, Fields, Grid
-from mlops_tui.tui.lines import Span, number, state
-from mlops_tui.tui.screens import cells, run_acts, run_facts, runs
+from mlops_tui.tui.lines import Span, number, size, state
+from mlops_tui.tui.screens import cells, experiment_acts, run_acts, run_facts, runs
 from mlops_tui.tui.screens.base import bindings
 from mlops_tui.tui.screens.page import TakesIn
 from mlops_tui.tui.screens.section import Inside, Section
@@ -38,6 +38,7 @@ def experiment_detail(bench: Workbench, one: Experiment) -> Sequence[Block]:
             ("Runs", f"{one.runs:,}, {one.running} running"),
             ("Last run", cells.moment(one.last_started_at, now)),
             ("Made", cells.moment(one.created_at, now)),
+            ("Keeps", _kept(bench, one.name)),
             ("About", one.description),
         ),
         title=one.name,
@@ -47,6 +48,15 @@ def experiment_detail(bench: Workbench, one: Experiment) -> Sequence[Block]:
     names = list(dict.fromkeys(name for metrics in found.values() for name in metrics))[:4]
     rows = tuple((run.name or run.id[:8], state(run.state), *_values(found[run.id], names)) for run in newest)
     return (head, Grid(("Run", "State", *names), rows, title="Newest runs (o lists all)"))
+
+
+def _kept(bench: Workbench, name: str) -> str:
+    """What its runs keep, and how much of its quota that is."""
+    found = bench.experiments.size(name)
+    used = bench.experiments.quota_used(found)
+    return f"{found.points:,} points, {size(found.bytes)} of files" + (
+        "" if used is None else f", {used:.0%} of its quota"
+    )
 
 
 def _values(metrics: Mapping[str, LatestMetric], names: Sequence[str]) -> list[Span | str]:
@@ -224,6 +234,18 @@ class ExperimentsDesk(TakesIn):
     async def act_tag(self) -> None:
         """Ask for a tag for all marked runs, else the selected one."""
         self._gather("tag")
+
+    async def act_hide(self) -> None:
+        """Ask, then hide the experiment with all its runs."""
+        experiment_acts.delete(self, self.record)
+
+    async def act_retitle(self) -> None:
+        """Ask for another name of the experiment."""
+        experiment_acts.rename(self, self.record)
+
+    async def act_describe(self) -> None:
+        """Write the note of the experiment in the editor of the user."""
+        experiment_acts.note(self, self.record)
 
     async def act_delete(self) -> None:
         """Ask, then hide all marked runs, else the selected one."""

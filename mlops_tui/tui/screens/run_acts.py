@@ -158,16 +158,19 @@ def _register(bench: Workbench, run_id: str, answers: Answers) -> str:
 
 
 def note(desk: Acting, run: Run) -> None:
-    """Write the note of a run in the user's editor; in a dialog where there is none, or no terminal to give away."""
+    """Write the note of a run."""
     before = run.tags.get("note", "")
+    write(desk, f"Note of {named([run])}", before, lambda text: _keep_note(desk, run, before, text))
+
+
+def write(desk: Acting, title: str, before: str, keep: Callable[[str | None], None]) -> None:
+    """Have a text written in the user's editor; in a dialog where there is none, or no terminal to give away."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
     written = _in_editor(desk, editor, before) if editor and not desk.workbench_app.read_only else None
     if written is None:
-        desk.app.push_screen(
-            Writing(f"Note of {named([run])}", before), lambda text: _keep_note(desk, run, before, text)
-        )
+        desk.app.push_screen(Writing(title, before), keep)
     else:
-        _keep_note(desk, run, before, written)
+        keep(written)
 
 
 def _keep_note(desk: Acting, run: Run, before: str, text: str | None) -> None:
