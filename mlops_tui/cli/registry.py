@@ -232,6 +232,46 @@ def diff(workbench: Workbench, left: str, right: str, as_json: bool) -> None:
     emit(found.items, columns, empty=f"{found.left} and {found.right} do not differ.")
 
 
+@models.command()
+@click.argument("ref")
+@click.option("--format", "kind", type=click.Choice(["container", "mlflow", "onnx"]), required=True, help="For whom.")
+@click.option(
+    "--to", "target", type=click.Path(path_type=Path), help="The new folder; default MODEL-VERSION-FORMAT here."
+)
+@json_option
+@pass_workbench
+def export(workbench: Workbench, ref: str, kind: str, target: Path | None, as_json: bool) -> None:
+    """Write a version for another program into a new folder, with the hash of every file.
+
+    \b
+    Example: mlops models export churn@champion --format container --to churn-box
+    """
+    version = workbench.registry.version(ref)
+    found = workbench.registry.export(version.ref, target or Path(f"{version.model}-{version.version}-{kind}"), kind)
+    if as_json:
+        emit_one(found, as_json)
+    else:
+        click.echo(found.words)
+
+
+@models.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def verify(folder: Path) -> None:
+    """Check that an export is as it was written, file by file; exit code 1 if not.
+
+    \b
+    Example: mlops models verify churn-box
+    """
+    from mlops_tui.domains.registry.exports.writing import verify as check
+
+    problems = check(folder)
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        raise click.exceptions.Exit(1)
+    say(f"{folder}: every file is as it was written.")
+
+
 def _said(version: Version, as_json: bool, sentence: str) -> None:
     if as_json:
         emit_one(version, as_json)

@@ -70,6 +70,19 @@ PANES: dict[tuple[str, str], str] = {
     ("experiments", "experiments"): "Groups of runs that try the same thing.",
     ("registry", "models"): "Names under which versions of a model are kept, with the aliases that point at them.",
     ("registry", "versions"): "Model packages, numbered and hashed, with stage, metrics and where they came from.",
+    ("registry", "requests"): "Versions somebody wants in production, and what other people said to it.",
+    (
+        "registry",
+        "maturity",
+    ): "Google's levels 0 to 2 and Azure's 0 to 4, from facts in the workspace; missing ones with a command.",
+    (
+        "version",
+        "summary",
+    ): "One version: what it is for, signature, metrics beside the champion's, approvals, gate, moves.",
+    ("version", "card"): "The model card as everybody reads it; what is not known is said to be missing.",
+    ("version", "lineage"): "What the version came from, then what came of it; enter opens the thing.",
+    ("version", "notes"): "What people wrote about the version and its model; n adds one.",
+    ("diff", "differences"): "What differs between two versions; r counts the changes the other way.",
     (
         "pipelines",
         "pipelines",
@@ -119,6 +132,7 @@ _SPOKEN_OF = {
     "experiments": ("RMSLE, MAE, AUC", "Overfitting, stalled, diverged, silent"),
     "run": ("Overfitting, stalled, diverged, silent", "RMSLE, MAE, AUC"),
     "registry": ("Champion", "Gate"),
+    "version": ("Champion", "Gate", "RMSLE, MAE, AUC"),
     "pipelines": ("Gate", "Champion", "Missed"),
     "serving": ("p50, p95, p99",),
     "monitoring": ("PSI", "KS", "Drift", "Concept"),

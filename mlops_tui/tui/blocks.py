@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Protocol
 
+from rich.cells import cell_len
+
 from mlops_tui.tui.charts import line as line_chart
 from mlops_tui.tui.charts.histogram import histogram
 from mlops_tui.tui.charts.line import Plot, View
@@ -124,6 +126,16 @@ def draw_all(blocks: Sequence[Block], width: int) -> list[Line]:
         if drawn and out:
             out.append(())
         out.extend(drawn)
+    return out
+
+
+def side_by_side(left: Sequence[Line], right: Sequence[Line], at: int) -> list[Line]:
+    """Two columns of lines, the second from cell `at` on; the first is cut before it."""
+    out: list[Line] = []
+    for row in range(max(len(left), len(right))):
+        before = crop(left[row], at - 2) if row < len(left) else ()
+        gap = at - 1 - sum(cell_len(text) for text, _ in before)
+        out.append(((" ", "text"), *before, (" " * max(1, gap), "text"), *(right[row] if row < len(right) else ())))
     return out
 
 

@@ -55,7 +55,7 @@ def _models(bench: Workbench) -> Iterator[Found]:
     for model in bench.registry.models():
         yield Found("model", model.name, "registry", "models", model.name)
         for alias, version in model.aliases.items():
-            yield Found("model", f"{model.name}@{alias}", "registry", "versions", f"{model.name}/{version}")
+            yield Found("model", f"{model.name}@{alias}", "registry", "version", f"{model.name}/{version}")
 
 
 def _runs(bench: Workbench) -> Iterator[Found]:

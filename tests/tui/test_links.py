@@ -11,6 +11,7 @@ from mlops_tui.core.workspace import Workspace
 from mlops_tui.tui import actions, links
 from mlops_tui.tui.app import MlopsApp
 from mlops_tui.tui.history import Place
+from mlops_tui.tui.screens.version import VersionDesk
 from mlops_tui.workbench import Workbench
 
 from .conftest import Open, desk_of, press, settle, source_of, text_of
@@ -32,8 +33,8 @@ def test_every_place_and_kind_names_a_part_that_exists() -> None:
         ("table/hours", Place("features", "tables", "hours")),
         ("snapshot/hours@1", Place("features", "snapshots", "hours@1")),
         ("model/hire", Place("registry", "models", "hire")),
-        ("model/hire@champion", Place("registry", "versions", "hire/2")),
-        ("model/hire/3", Place("registry", "versions", "hire/3")),
+        ("model/hire@champion", Place("registry", "version", "hire/2")),
+        ("model/hire/3", Place("registry", "version", "hire/3")),
         ("deployment/bikes", Place("serving", "deployments", "bikes")),
         ("pipeline/hire", Place("pipelines", "pipelines", "hire")),
         ("alert/1", Place("monitoring", "alerts", "1")),
@@ -91,4 +92,6 @@ async def test_the_palette_opens_what_a_link_would_name(
     async with open_app(filled, "overview", (120, 40)) as pilot:
         await press(pilot, "colon", *typed)
         await press(pilot, "enter", "enter")
-        assert desk_of(pilot).record.ref == ref, text_of(pilot)
+        page = desk_of(pilot)
+        assert isinstance(page, VersionDesk), text_of(pilot)
+        assert page.of == ref

@@ -138,10 +138,16 @@ def profile(folder: Path) -> dict[str, Any] | None:
 
 
 def sample(folder: Path) -> pd.DataFrame:
-    """Return the golden requests: at most 200 input rows."""
+    """Return the golden requests: at most 200 input rows. Raises InvalidInput when the file is damaged."""
     import pandas as pd
 
-    return pd.read_parquet(_member(folder, SAMPLE))
+    path = _member(folder, SAMPLE)
+    try:
+        return pd.read_parquet(path)
+    except (ValueError, OSError) as error:  # Arrow raises its own kinds of both
+        raise InvalidInput(
+            f"The stored rows of {folder.name} cannot be read.", hint="Register the model again."
+        ) from error
 
 
 def prepare(described: dict[str, Any], frame: pd.DataFrame) -> Any:

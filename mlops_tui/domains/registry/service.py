@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from mlops_tui.domains.registry.exports.writing import Export
     from mlops_tui.domains.registry.remote import RemoteRegistry
 
 STAGES = {"production": Stage.PRODUCTION, "staging": Stage.STAGING, "archived": Stage.ARCHIVED}
@@ -243,6 +244,16 @@ class Registry(Describing):
             raise type(error)(said, hint=error.hint) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def export(self, ref: str, target: Path, format: str) -> Export:
+        """Write a version for another program into the new folder `target`: container, mlflow or onnx; see `exports`."""
+        from mlops_tui.domains.registry.exports.writing import write
+
+        found = write(self, ref, target, format)
+        with self._context.catalog.write() as tx:
+            after = {"format": format, "to": found.folder, "sha": found.sha}
+            self._audit.note(tx, "export", "model", found.ref, after=after)
+        return found
 
     def health(self, ref: str) -> list[Health]:
         """Check that a version would still serve: its files, its libraries, its answers in a fresh process (seconds)."""

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
+
 from mlops_tui.core import clock
 from mlops_tui.domains.registry.searching import MODELS, VERSIONS
 from mlops_tui.tui.blocks import Block, Fields, Grid
 from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.lines import Span, number, size, state
-from mlops_tui.tui.screens import cells
+from mlops_tui.tui.screens import cells, version_acts, version_facts
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.section import Inside, Section
-from mlops_tui.tui.widgets.dialogs import Answers, Confirm, Field, Form, Question
+from mlops_tui.tui.widgets.dialogs import Confirm, Question
 from mlops_tui.tui.widgets.states import Empty
-from mlops_tui.tui.widgets.table import Column
+from mlops_tui.tui.widgets.table import Column, VirtualTable
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.registry.records import Model, Version
+    from mlops_tui.domains.registry.records import Model, Request, Version
+    from mlops_tui.maturity import Maturity
 
-STAGES = ("production", "staging", "archived")
+PAGES = frozenset({"version", "diff"})
+"""Places in front of this desk: the page of a version, two versions side by side."""
 
 
 def versions(bench: Workbench) -> list[Version]:
@@ -36,7 +40,12 @@ def model_detail(bench: Workbench, model: Model) -> Sequence[Block]:
     found = bench.registry.versions(model.name)
     names = list(dict.fromkeys(name for one in found for name in one.metrics))[:3]
     rows: tuple[tuple[Span | str, ...], ...] = tuple(
-        (f"v{one.version}", _stage(one), ", ".join(one.aliases), *(number(one.metrics.get(name)) for name in names))
+        (
+            f"v{one.version}",
+            version_facts.stage(one),
+            ", ".join(one.aliases),
+            *(number(one.metrics.get(name)) for name in names),
+        )
         for one in sorted(found, key=lambda one: -one.version)[:10]
     )
     moves = tuple(
@@ -71,7 +80,7 @@ def version_detail(bench: Workbench, one: Version) -> Sequence[Block]:
     now = bench.context.now()
     head = Fields(
         (
-            ("Stage", _stage(one)),
+            ("Stage", version_facts.stage(one)),
             ("Aliases", ", ".join(one.aliases) or "none"),
             ("Task", one.task),
             ("Made", cells.moment(one.created_at, now)),
@@ -99,9 +108,61 @@ def version_detail(bench: Workbench, one: Version) -> Sequence[Block]:
     )
 
 
-def _stage(one: Version) -> Span:
-    word = str(one.stage)
-    return ("-", "muted") if word == "None" else state(word)
+def request_detail(bench: Workbench, one: Request) -> Sequence[Block]:
+    """A request: who asks for what and why, what was said, and the version."""
+    now = bench.context.now()
+    head = Fields(
+        (
+            ("State", state(one.state)),
+            ("Asked by", one.asked_by),
+            ("Asked", cells.moment(one.asked_at, now)),
+            ("Why", one.why),
+            ("Agreed", f"{one.approvals} of {max(1, one.needed)}"),
+        ),
+        title=f"Request {one.id}: {one.ref}",
+    )
+    said = tuple((each.by, each.verdict, (clock.ago(each.at, now), "muted"), each.why) for each in one.decisions)
+    return (head, Grid(("Who", "Said", "When", "Why"), said), *version_detail(bench, bench.registry.version(one.ref)))
+
+
+def assess(bench: Workbench) -> list[Maturity]:
+    """How far each model is automated."""
+    return [bench.maturity(one.name) for one in bench.registry.models()]
+
+
+def maturity_detail(bench: Workbench, one: Maturity) -> Sequence[Block]:
+    """The card: both ladders, what the next level needs, every fact with what was seen or the command that supplies it."""
+    titles = {fact.id: fact.title for fact in one.facts}
+    needs = tuple(
+        (f"{scale} {level + 1}", ", ".join(titles[fact] for fact in missing))
+        for scale, level, missing in (
+            ("Google", one.google, one.missing_google),
+            ("Azure", one.azure, one.missing_azure),
+        )
+        if missing
+    )
+    facts = tuple(
+        (cells.yes_no(fact.ok, fact.title, fact.title), (fact.seen, "muted") if fact.ok else (fact.how, "accent"))
+        for fact in one.facts
+    )
+    head = Fields(
+        (
+            ("Google", f"level {one.google} of 2  {'■' * one.google}{'□' * (2 - one.google)}"),
+            ("Azure", f"level {one.azure} of 4  {'■' * one.azure}{'□' * (4 - one.azure)}"),
+        ),
+        title=f"{one.model}/{one.version}",
+    )
+    return (
+        head,
+        Grid(("Next level", "Needs"), needs),
+        Grid(("Fact", "Seen, or what supplies it"), facts, title="Facts"),
+    )
+
+
+def _next(one: Maturity) -> str:
+    """The first command that leads further."""
+    wanted = {*one.missing_google, *one.missing_azure}
+    return next((fact.how for fact in one.facts if fact.id in wanted), "nothing is missing")
 
 
 class RegistryDesk(Desk):
@@ -140,7 +201,7 @@ class RegistryDesk(Desk):
             columns=(
                 cells.text("Model", lambda one: one.model, width=30, grow=True),
                 cells.text("Version", lambda one: f"v{one.version}", width=8),
-                Column("Stage", lambda one, now: _stage(one), width=14),
+                Column("Stage", lambda one, now: version_facts.stage(one), width=14),
                 cells.text("Aliases", lambda one: ", ".join(one.aliases), width=24, rank=2),
                 cells.text("Metrics", lambda one: "  ".join(f"{k} {number(v, 3)}" for k, v in list(one.metrics.items())[:2]),
                            width=34, rank=4, role="muted"),
@@ -152,58 +213,120 @@ class RegistryDesk(Desk):
             names=lambda one: {"name": one.model, "ref": one.ref},
             asks=VERSIONS,
         ),
+        Section(
+            "requests",
+            "Requests",
+            lambda bench: bench.registry.approvals.list(),
+            columns=(
+                cells.text("Version", lambda one: one.ref, width=30, grow=True),
+                cells.status("State", lambda one: one.state),
+                cells.text("Agreed", lambda one: f"{one.approvals} of {max(1, one.needed)}", width=10),
+                cells.text("Asked by", lambda one: one.asked_by, width=14, rank=2),
+                cells.text("Why", lambda one: one.why, width=34, rank=3, role="muted"),
+                cells.when("Asked", lambda one: one.asked_at),
+            ),
+            key=lambda one: str(one.id),
+            empty=Empty(
+                "Nobody asked for a version to go to production. `mlops models require NAME --approvals 1` makes it needed.",
+                "mlops models ask NAME/VERSION",
+            ),
+            detail=request_detail,
+            names=lambda one: {"name": one.model, "ref": one.ref},
+        ),
+        Section(
+            "maturity",
+            "Maturity",
+            assess,
+            columns=(
+                cells.text("Model", lambda one: f"{one.model}/{one.version}", width=30, grow=True),
+                cells.text("Google", lambda one: f"{one.google} of 2", width=7),
+                cells.text("Azure", lambda one: f"{one.azure} of 4", width=7),
+                cells.text("Facts", lambda one: f"{sum(fact.ok for fact in one.facts)} of {len(one.facts)}", width=9),
+                cells.text("Next", _next, width=44, rank=3, role="accent"),
+            ),
+            key=lambda one: str(one.model),
+            empty=Empty("No models yet, so there is nothing to judge.", "mlops pipelines new NAME"),
+            detail=maturity_detail,
+            names=lambda one: {"name": one.model},
+        ),
     )  # fmt: skip
 
-    async def act_promote(self) -> None:
-        """Ask for the stage or alias, then confirm; production wants the name typed."""
-        one = self.record
-        aliases = {alias for other in self.memory["versions"].records or () for alias in other.aliases}
-        choices = (*STAGES, *sorted({"challenger", *aliases} - {"champion"}))
-        fields = (Field("to", "Promote to", "production", choices=choices), Field("why", "Why", optional=True))
+    # -- going places -------------------------------------------------------------------------------------------------
 
-        def command(answers: Answers) -> str:
-            why = f" --why '{answers['why']}'" if answers["why"] else ""
-            return self.command("registry.promote").replace("STAGE", answers["to"]) + why
+    def go(self, section: str = "", key: str = "", filter: str = "") -> None:
+        """A part of this desk; the places `version` and `diff` are pages in front of it."""
+        if section not in PAGES or not key:
+            super().go(section, key, filter)
+        elif section == "version":
+            from mlops_tui.tui.screens.version import VersionDesk
 
-        def chosen(answers: Answers | None) -> None:
-            if answers is not None:
-                self._confirm_promotion(one, answers, command(answers))
+            self.app.push_screen(VersionDesk(key))
+        else:
+            from mlops_tui.tui.screens.diff import DiffDesk
 
-        self.app.push_screen(Form(f"Promote {one.ref}", fields, "Go on", command), chosen)
+            self.app.push_screen(DiffDesk(key))
 
-    def _confirm_promotion(self, one: Version, answers: Answers, command: str) -> None:
-        live = answers["to"] == "production"
-        effect = (
-            "It becomes the champion; the version in production now is archived. Pipelines compare against it."
-            if live
-            else f"It becomes {answers['to']} of {one.model}."
-        )
-        question = Question(
-            f"Promote {one.ref} to {answers['to']}?", effect, command, "Promote", one.model if live else ""
-        )
+    @on(VirtualTable.Opened, "#table")
+    async def _row_opened(self, message: VirtualTable.Opened) -> None:
+        """A version and a request open the page of the version."""
+        if self.section.id in {"versions", "requests"} and self.record is not None:
+            message.prevent_default()  # of the desk's own handler, which shows the detail
+            await self.workbench_app.open_at("registry", "version", self.record.ref)
 
-        def decided(yes: bool | None) -> None:
-            if yes:
-                self._promote(one, answers, command)
-
-        self.app.push_screen(Confirm(question), decided)
-
-    def _promote(self, one: Version, answers: Answers, command: str) -> None:
-        to = answers["to"]
-        model, before = one.model, self._aliases(one.model).get("champion" if to == "production" else to)
-        back = None
-        if to == "production" and before and before != one.version:
-            back = Undo(command, f"mlops models rollback {model}",
-                        lambda bench: f"Champion is {bench.registry.rollback(model).ref} again.", model)  # fmt: skip
-        elif to not in STAGES and before:
-            back = Undo(command, f"mlops models promote {model}/{before} --to {to}",
-                        lambda bench: f"{bench.registry.promote(f'{model}/{before}', to=to).ref} is {to} again.")  # fmt: skip
-        self.perform("promote", lambda bench: _promote(bench, one.ref, answers), command=command, undo=back)
+    # -- acts ---------------------------------------------------------------------------------------------------------
 
     def _aliases(self, model: str) -> dict[str, int]:
         """Which version each alias of a model names, as far as this desk has read it."""
         known = self.memory["versions"].records or ()
         return {alias: other.version for other in known if other.model == model for alias in other.aliases}
+
+    async def act_promote(self) -> None:
+        """Ask for the stage or alias, then confirm beside the charter; production wants the name typed."""
+        version_acts.promote(self, self.record, self._aliases(self.record.model))
+
+    async def act_compare(self) -> None:
+        """The two marked versions; with one mark, that and the selected one."""
+        chosen = list(dict.fromkeys([*self.here.marks.keys, *([self.record.ref] if len(self.here.marks) < 2 else [])]))
+        if len(chosen) != 2:
+            self.notify("Mark two versions with space, then press c.", title="Compare", markup=False)
+            return
+        await self.workbench_app.open_at("registry", "diff", ",".join(chosen))
+
+    async def act_ask(self) -> None:
+        """Ask others to approve it."""
+        version_acts.ask(self, self.record)
+
+    async def act_decide(self) -> None:
+        """Say yes or no to the request of the version."""
+        version_acts.decide(self, self.record)
+
+    async def act_answer(self) -> None:
+        """Say yes or no to the selected request."""
+        version_acts.decide(self, self.record)
+
+    async def act_describe(self) -> None:
+        """Say what it is for."""
+        version_acts.describe(self, self.record)
+
+    async def act_note(self) -> None:
+        """Write something down about the version."""
+        version_acts.note(self, self.record.ref)
+
+    async def act_remark(self) -> None:
+        """Write something down about the model."""
+        version_acts.note(self, self.record.name)
+
+    async def act_retire(self) -> None:
+        """Archive it in favour of another."""
+        version_acts.retire(self, self.record, self._aliases(self.record.model))
+
+    async def act_export(self) -> None:
+        """Write it for another program."""
+        version_acts.export(self, self.record)
+
+    async def act_require(self) -> None:
+        """Ask how many people have to agree before production."""
+        version_acts.require(self, str(self.record.name))
 
     async def act_rollback(self) -> None:
         """Confirm with the name typed, then move the champion back."""
@@ -221,8 +344,3 @@ class RegistryDesk(Desk):
                 )
 
         self.app.push_screen(Confirm(question), decided)
-
-
-def _promote(bench: Workbench, ref: str, answers: Answers) -> str:
-    made = bench.registry.promote(ref, to=answers["to"], why=answers["why"])
-    return f"{made.ref} is {answers['to']}."

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock
-from mlops_tui.tui.blocks import Block, Fields, Grid, Text, draw_all, heading
+from mlops_tui.tui.blocks import Block, Fields, Grid, Text, draw_all, heading, side_by_side
 from mlops_tui.tui.charts.line import Plot, View
 from mlops_tui.tui.charts.small import sparkline
-from mlops_tui.tui.lines import Line, Span, clean, crop, line, number, plain, size, state, wrap
+from mlops_tui.tui.lines import Line, Span, clean, line, number, size, state, wrap
 from mlops_tui.tui.screens import cells, run_curves
 from mlops_tui.tui.screens.markdown import draw_markdown
 from mlops_tui.tui.widgets.chart import Picture
@@ -105,7 +105,7 @@ def draw_summary(one: Summary, width: int, height: int, view: View | None = None
         return [((" ", "text"), *each) for each in out]
     half = max(44, width * 2 // 5)
     first = draw_all([*left, params], half - 2)
-    return _beside(first, _metrics(one, width - half - 2), half)
+    return side_by_side(first, _metrics(one, width - half - 2), half)
 
 
 def beside(bench: Workbench, run_id: str) -> Sequence[Block]:
@@ -130,15 +130,6 @@ class _Named:
         head = dataclasses.replace(_head(self.of), title=self.of.run.name or self.of.run.id[:8])
         error = Text(self.of.run.error.strip()[-500:], "bad").draw(width) if self.of.run.error else []
         return [*head.draw(width), *error, (), *_metrics(self.of, width)]
-
-
-def _beside(left: Sequence[Line], right: Sequence[Line], at: int) -> list[Line]:
-    out: list[Line] = []
-    for row in range(max(len(left), len(right))):
-        before = crop(left[row], at - 2) if row < len(left) else ()
-        gap = at - 1 - len(plain(before))
-        out.append(((" ", "text"), *before, (" " * max(1, gap), "text"), *(right[row] if row < len(right) else ())))
-    return out
 
 
 def _head(one: Summary, *, named: bool = True) -> Fields:

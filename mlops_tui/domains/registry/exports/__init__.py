@@ -1,0 +1,1 @@
+"""Model versions for other programs: ONNX, container files, MLflow."""
