@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_tui.cli import schedules_slots
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
+from mlops_tui.cli.schedules_slots import FIRES, take_over
 from mlops_tui.core import clock
-from mlops_tui.core.errors import Unavailable
+from mlops_tui.domains.schedules.rules import condition
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
 
 NO_DAEMON = "No daemon runs, so nothing fires. Start it: mlops daemon start"
 EMPTY = "No schedules yet. Add one: mlops schedules add nightly PIPELINE --cron '0 3 * * *', or write [[triggers]] in the pipeline's file."
-FIRES = [("schedule", "Schedule"), ("due_at", "Due"), ("state", "State"), ("job_id", "Job"), ("reason", "Reason")]
-KINDS = ["schedule", "drift", "performance", "new_data"]
+KINDS = ["schedule", "drift", "performance", "new_data", "commit", "condition"]
+MISSED = click.Choice(["skip", "latest", "all"])
+OVERLAP = click.Choice(["skip", "queue", "replace"])
+SPANS = ("cooldown", "grace", "jitter", "within")
 
 
 @click.group()
@@ -38,7 +43,7 @@ def list_schedules(workbench: Workbench, as_json: bool) -> None:
     \b
     Example: mlops schedules list
     """
-    _take_over(workbench)
+    take_over(workbench)
     columns = [("name", "Name"), ("pipeline", "Pipeline"), ("kind", "Kind"), ("cron", "Cron"), ("timezone", "Zone")]
     columns += [("next_due", "Next"), ("last_fired_at", "Last"), ("waits", "Waits")]
     found = workbench.schedules.list()
@@ -47,55 +52,96 @@ def list_schedules(workbench: Workbench, as_json: bool) -> None:
         say(NO_DAEMON)
 
 
+def _rule_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a rule can be told, for `add` and for `change`."""
+    options = [
+        click.option("--cron", metavar="LINE", help="Five crontab fields, @daily, or @every 15m."),
+        click.option("--timezone", metavar="ZONE", help="As in Europe/Berlin; UTC by default."),
+        click.option("--missed", type=MISSED, help="What happens to slots that passed while no daemon ran; latest by default."),
+        click.option("--overlap", type=OVERLAP, help="What happens while the job before still runs; skip by default."),
+        click.option("--priority", type=click.IntRange(-100, 100), help="Who goes first where several wait."),
+        click.option("--jitter", metavar="SPAN", help="Spread the slots: each comes later by its own part of it."),
+        click.option("--cooldown", metavar="SPAN", help="The least time between two fires, as in 6h."),
+        click.option("--max-per-day", type=click.IntRange(0), help="The most fires in 24 h."),
+        click.option("--grace", metavar="SPAN", help="How late a slot may start with --missed skip; 5m by default."),
+        click.option("--deployment", metavar="NAME", help="Whose alerts count; the pipeline's own by default."),
+        click.option("--table", "tables", multiple=True, metavar="NAME",
+                     help="Whose new data counts; the pipeline's by default."),
+        click.option("--rows", type=click.IntRange(0), help="How many new rows it takes."),
+        click.option("--within", metavar="SPAN", help="How old new data may be, as in 24h."),
+        click.option("--all", "all_of", multiple=True, metavar="CONDITION",
+                     help="Only when this holds too, as in new_data:rows=500 or fresh:table=orders,within=24h; repeat it."),
+        click.option("--any", "any_of", multiple=True, metavar="CONDITION", help="Only when one of these holds too."),
+        click.option("--branch", metavar="NAME", help="Whose commits count; what is checked out by default."),
+        click.option("--path", "paths", multiple=True, metavar="PATH", help="Only commits that touch it."),
+        click.option("--then", "action", type=click.Choice(["run", "release"]),
+                     help="Run the pipeline, or test, package and deploy it to staging; release for commits by default."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _given(rule: dict[str, Any]) -> dict[str, Any]:
+    """What was said, as the arguments of the service."""
+    given = {name: value for name, value in rule.items() if value not in (None, ())}
+    for name in SPANS:
+        if name in given:
+            given[f"{name}_s"] = clock.parse_span(given.pop(name)) / 1000
+    for name in ("all_of", "any_of"):
+        if name in given:
+            given[name] = [condition(text) for text in given[name]]
+    for name in ("tables", "paths"):
+        if name in given:
+            given[name] = list(given[name])
+    renamed = {"deployment": "subject", "rows": "min_rows"}
+    return {renamed.get(name, name): value for name, value in given.items()}
+
+
 @schedules.command("add")
 @click.argument("name")
 @click.argument("pipeline")
-@click.option("--cron", default="", metavar="LINE", help="Five crontab fields, @daily, or @every 15m.")
-@click.option("--timezone", default="UTC", show_default=True, metavar="ZONE", help="As in Europe/Berlin.")
-@click.option("--on", "kind", type=click.Choice(KINDS), default="schedule", show_default=True, help="What sets it off.")
-@click.option("--deployment", default="", metavar="NAME", help="Whose alerts count; the pipeline's own by default.")
-@click.option(
-    "--table", "tables", multiple=True, metavar="NAME", help="Whose new data counts; the pipeline's by default."
-)
-@click.option("--missed", type=click.Choice(["skip", "latest", "all"]), default="latest", show_default=True,
-              help="What happens to slots that passed while no daemon ran.")  # fmt: skip
-@click.option("--overlap", type=click.Choice(["skip", "queue", "replace"]), default="skip", show_default=True,
-              help="What happens while the job before still runs.")  # fmt: skip
-@click.option("--cooldown", default="", metavar="SPAN", help="The least time between two events, as in 6h.")
-@click.option(
-    "--grace", default="5m", show_default=True, metavar="SPAN", help="How late a slot may start with --missed skip."
-)
+@click.option("--on", "kind", type=click.Choice(KINDS), help="What sets it off; the clock by default.")
+@_rule_options
 @why_option
 @json_option
 @pass_workbench
-def add_schedule(
-    workbench: Workbench, name: str, pipeline: str, cooldown: str, grace: str, why: str, as_json: bool, **rule: Any
-) -> None:
-    """Let a pipeline run by the clock, on drift, on falling performance or on new data.
+def add_schedule(workbench: Workbench, name: str, pipeline: str, why: str, as_json: bool, **rule: Any) -> None:
+    """Let a pipeline run by the clock, on drift, on falling performance, new data or commits, or when conditions hold.
 
     \b
     Example: mlops schedules add nightly churn --cron "0 3 * * *" --timezone Europe/Berlin
     """
-    schedule = workbench.schedules.add(
-        name,
-        pipeline,
-        rule["cron"],
-        rule["timezone"],
-        rule["missed"],
-        rule["overlap"],
-        kind=rule["kind"],
-        cooldown_s=clock.parse_span(cooldown) / 1000 if cooldown else 0.0,
-        grace_s=clock.parse_span(grace) / 1000,
-        subject=rule["deployment"],
-        tables=list(rule["tables"]),
-        why=why,
-    )
+    given = _given(rule)
+    given.setdefault("action", "release" if given.get("kind") == "commit" else "run")
+    if given.get("kind") is None and "cron" not in given and ("all_of" in given or "any_of" in given):
+        given["kind"] = "condition"
+    schedule = workbench.schedules.add(name, pipeline, why=why, **given)
     if as_json:
         emit_one(schedule, as_json)
         return
     say(f"{name} is kept. " + (f"Next: {clock.local(schedule.next_due)}" if schedule.next_due else schedule.waits))
     if not workbench.daemon_alive():
         say(NO_DAEMON)
+
+
+@schedules.command("change")
+@click.argument("name")
+@_rule_options
+@why_option
+@json_option
+@pass_workbench
+def change_schedule(workbench: Workbench, name: str, why: str, as_json: bool, **rule: Any) -> None:
+    """Change what a schedule made by hand says; one in a pipeline's file is changed there.
+
+    \b
+    Example: mlops schedules change nightly --cron "0 4 * * *" --why "the data comes at half past three"
+    """
+    schedule = workbench.schedules.change(name, why, **_given(rule))
+    if as_json:
+        emit_one(schedule, as_json)
+        return
+    say(f"{name} is changed." + (f" Next: {clock.local(schedule.next_due)}" if schedule.next_due else ""))
 
 
 @schedules.command("show")
@@ -108,7 +154,7 @@ def show_schedule(workbench: Workbench, name: str, as_json: bool) -> None:
     \b
     Example: mlops schedules show nightly
     """
-    _take_over(workbench)
+    take_over(workbench)
     room = workbench.schedules
     schedule = room.get(name)
     values = {field.name: getattr(schedule, field.name) for field in dataclasses.fields(schedule)}
@@ -165,40 +211,13 @@ def remove_schedule(workbench: Workbench, name: str, why: str, yes: bool) -> Non
     say(f"{name} is gone.")
 
 
-@schedules.command("fires")
-@click.argument("name", required=False)
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many at most.")
-@json_option
-@pass_workbench
-def list_fires(workbench: Workbench, name: str | None, limit: int, as_json: bool) -> None:
-    """List the slots that came, newest first: which job each got, or why it got none.
-
-    \b
-    Example: mlops schedules fires nightly
-    """
-    emit(workbench.schedules.fires(name, limit), FIRES, as_json=as_json, empty="No slot has come yet.")
-
-
-@schedules.command("next")
-@click.argument("name")
-@click.option("--count", "-n", default=5, show_default=True, type=click.IntRange(1, 1000), help="How many.")
-@json_option
-@pass_workbench
-def next_times(workbench: Workbench, name: str, count: int, as_json: bool) -> None:
-    """List the next times of a schedule.
-
-    \b
-    Example: mlops schedules next nightly --count 10
-    """
-    _take_over(workbench)
-    rows = [{"schedule": name, "due_at": at} for at in workbench.schedules.next(name, count)]
-    empty = workbench.schedules.get(name).waits or "It does not go by the clock."
-    emit(rows, [("schedule", "Schedule"), ("due_at", "Due")], as_json=as_json, empty=empty)
-
-
-def _take_over(workbench: Workbench) -> None:
-    """Triggers written in pipeline files since the daemon looked last."""
-    try:
-        workbench.schedules.sync()
-    except Unavailable:  # reading must work on a full or read-only disk
-        pass
+for command in (
+    schedules_slots.list_fires,
+    schedules_slots.next_slots,
+    schedules_slots.fire_now,
+    schedules_slots.fill_back,
+    schedules_slots.list_blackouts,
+    schedules_slots.add_blackout,
+    schedules_slots.lift_blackout,
+):
+    schedules.add_command(command)

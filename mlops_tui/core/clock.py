@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from mlops_tui.core.errors import InvalidInput
 
@@ -55,8 +55,8 @@ def parse_span(text: str) -> int:
     return round(float(match[1]) * _UNITS[match[2]])
 
 
-def parse_time(text: str, *, now: int | None = None) -> int:
-    """Milliseconds of an ISO 8601 time (UTC unless it names a zone) or of a span back from now (`2h`, `-7d`)."""
+def parse_time(text: str, *, now: int | None = None, zone: tzinfo = UTC) -> int:
+    """Milliseconds of an ISO 8601 time (of `zone` unless it names another) or of a span back from now (`2h`, `-7d`)."""
     text = text.strip()
     if text == "now":
         return now_ms() if now is None else now
@@ -69,7 +69,7 @@ def parse_time(text: str, *, now: int | None = None) -> int:
             f"'{text}' is not a time.", hint="Write 2026-11-21T09:30 or a span back from now: 2h, 7d."
         ) from None
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
+        moment = moment.replace(tzinfo=zone)
     return round(moment.timestamp() * 1000)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock
 from mlops_tui.core.context import Context
-from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, WorkbenchError
-from mlops_tui.core.ids import check_name, did_you_mean
+from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, WorkbenchError
+from mlops_tui.core.ids import check_name
 from mlops_tui.domains.alerts.service import Alerts
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.pipelines.records import Definition
