@@ -1,7 +1,8 @@
 """Feature tables against what else there is on this machine, as CPU seconds (user + system, all threads) of one run.
 
 Run by hand: python bench/features.py [profile|lookup|...] [--rows N]. Each line is the median of interleaved rounds, and
-answers are compared before times are. MLOPS_BENCH_PEERS names the python of an environment with pandera, ydata-profiling and feast.
+answers are compared before times are. MLOPS_BENCH_PEERS names the python of an environment with what
+features_peers.py imports; what is not there is passed over.
 """
 
 from __future__ import annotations
@@ -46,7 +47,12 @@ def peer(name: str, folder: Path) -> dict[str, Any] | None:
     """Run a contestant of the peers' interpreter: its CPU seconds, memory, and where its answer lies."""
     if not PEERS:
         return None
-    command = [PEERS, str(Path(__file__).with_name("features_peers.py")), name, str(folder)]
+    command = [
+        os.environ.get(f"MLOPS_BENCH_{name.upper()}", PEERS),
+        str(Path(__file__).with_name("features_peers.py")),
+        name,
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode:
         print(f"  {name}: skipped: {done.stderr.strip().splitlines()[-1][:120] if done.stderr.strip() else 'failed'}")
@@ -155,6 +161,15 @@ def checks(bench: Workbench, folder: Path, rows: int) -> None:
     )
     if found := peer("pandera", folder):
         times["pandera (polars)"] = found["cpu"]
+    if found := peer("great_expectations", folder):
+        times[f"Great Expectations ({found['checks']} of them)"] = found["cpu"]
+        print(f"  Great Expectations: at most {found['memory']:,.0f} MB")
+        ours = {
+            str(one["column"]): result.bad
+            for one, result in zip(wanted, report.results, strict=True)
+            if one["kind"] == "in_set"
+        }
+        assert found["bad"] == ours, (found["bad"], ours)
     print(f"{len(wanted)} checks of {rows:,} rows x 20 columns; {len(with_rows)} fail, with 5 of their rows each")
     told(times, "one query by hand")
 

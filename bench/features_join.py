@@ -4,7 +4,7 @@
 
 A spine of 100,000 rows meets two tables of a million rows each, once with even keys (50,000 keys) and once with hot ones (200).
 Times tie, rows are corrected later, some features are missing. All answers are compared cell by cell before times are told. The
-peers' interpreter needs `pip install polars feast`; Feast's default offline store takes minutes and gigabytes at full size, so it
+peers' interpreter needs `pip install polars feast[duckdb]`; Feast's default offline store takes minutes and gigabytes at full size, so it
 joins a tenth of the spine with a tenth of the rows, and so do we beside it.
 """
 
@@ -124,8 +124,9 @@ def compare(rows: int, spine_rows: int, keys: int, title: str, *, feast: bool = 
             if feast:
                 del contestants["pandas merge_asof"]
             times = race(contestants)
-            for name in ("feast (default store)",) if feast else ("polars join_asof",):
-                found = peer(name.split()[0], folder)
+            others = {"polars": "polars join_asof", "feast_duckdb": "feast (DuckDB store)"}
+            for short, name in ({"feast": "feast (default store)"} if feast else others).items():
+                found = peer(short, folder)
                 if found:
                     answer = pd.read_parquet(found["answer"])
                     times[name] = found["cpu"]
@@ -138,6 +139,8 @@ def compare(rows: int, spine_rows: int, keys: int, title: str, *, feast: bool = 
                         )
                         for c in ("a1", "a2", "b1", "b2")
                     )
+                    if "memory" in found:
+                        print(f"  {name}: at most {found['memory']:,.0f} MB")
                     if len(answer) != len(ours):
                         print(f"  {name} gave {len(answer):,} of {len(ours):,} rows")
             peak = memory(bench, folder)

@@ -1,4 +1,6 @@
-"""What others do with the same data; run by the interpreter of MLOPS_BENCH_PEERS (polars, feast, pandera, ydata-profiling).
+"""What others do with the same data; run by the interpreter of MLOPS_BENCH_PEERS.
+
+It has any of: polars, feast[duckdb], pandera, great-expectations, ydata-profiling.
 
 Prints one line of JSON: CPU seconds (median of rounds, imports not counted) and where the answer lies. It imports nothing of ours.
 """
@@ -43,26 +45,27 @@ def polars(folder: Path) -> dict[str, Any]:
     return {"cpu": seconds, "answer": str(folder / "polars.parquet")}
 
 
-def repo(folder: Path) -> Path:
-    """A Feast repository over the files `a` and `b`."""
-    path = folder / "repo"
+def repo(folder: Path, offline: str = "") -> Path:
+    """A Feast repository over the files `a` and `b`; its offline store is Feast's default (`file`, on dask) unless said."""
+    path = folder / f"repo{offline}"
     path.mkdir(exist_ok=True)
     (path / "feature_store.yaml").write_text(
         "project: bench\nprovider: local\nregistry: registry.db\nonline_store:\n  type: sqlite\n  path: online.db\n"
-        "entity_key_serialization_version: 3\n",
+        + (f"offline_store:\n  type: {offline}\n" if offline else "")
+        + "entity_key_serialization_version: 3\n",
         encoding="utf-8",
     )
     return path
 
 
-def feast(folder: Path) -> dict[str, Any]:
+def feast(folder: Path, offline: str = "") -> dict[str, Any]:
     import datetime
 
     import pandas as pd
     from feast import Entity, FeatureStore, FeatureView, Field, FileSource, ValueType
     from feast.types import Float64
 
-    store = FeatureStore(repo_path=str(repo(folder)))
+    store = FeatureStore(repo_path=str(repo(folder, offline)))
     user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.INT64)
     views = [
         FeatureView(
@@ -80,8 +83,14 @@ def feast(folder: Path) -> dict[str, Any]:
     spine = pd.read_parquet(folder / "spine.parquet").rename(columns={"event_at": "event_timestamp"})
     wanted = [f"view_{name}:{name}{n}" for name in "ab" for n in (1, 2)]
     seconds, answer = cpu(lambda: store.get_historical_features(entity_df=spine, features=wanted).to_df(), 1)
-    answer.to_parquet(folder / "feast.parquet")
-    return {"cpu": seconds, "answer": str(folder / "feast.parquet")}
+    answer.to_parquet(folder / f"feast{offline}.parquet")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    return {"cpu": seconds, "answer": str(folder / f"feast{offline}.parquet"), "memory": peak}
+
+
+def feast_duckdb(folder: Path) -> dict[str, Any]:
+    """The same with Feast's other local store (`pip install feast[duckdb]`)."""
+    return feast(folder, "duckdb")
 
 
 def pandera(folder: Path) -> dict[str, Any]:
@@ -111,6 +120,47 @@ def pandera(folder: Path) -> dict[str, Any]:
 
     seconds, failed = cpu(check)
     return {"cpu": seconds, "failed": failed}
+
+
+def great_expectations(folder: Path) -> dict[str, Any]:
+    """32 of the 33 checks of `wide.parquet` with Great Expectations over pandas: a condition over two columns it has none for."""
+    import great_expectations as gx
+    import great_expectations.expectations as gxe
+    import pandas as pd
+
+    wanted: list[Any] = [gxe.ExpectColumnValuesToNotBeNull(column=f"d{n}", mostly=0.9) for n in range(8)]
+    wanted += [gxe.ExpectColumnValuesToBeBetween(column=f"d{n}", min_value=0, max_value=1000) for n in range(8)]
+    wanted += [gxe.ExpectColumnValuesToMatchRegex(column=f"s{n}", regex="^v[0-9]+$") for n in range(3)]
+    wanted += [gxe.ExpectColumnValuesToBeInSet(column=f"n{n}", value_set=list(range(10))) for n in range(3)]
+    wanted += [gxe.ExpectColumnValueLengthsToBeBetween(column=f"s{n}", min_value=2, max_value=9) for n in range(3)]
+    wanted += [
+        gxe.ExpectColumnValuesToBeUnique(column="id"),
+        gxe.ExpectTableRowCountToBeBetween(min_value=1),
+        gxe.ExpectColumnMeanToBeBetween(column="d0", min_value=0),
+        gxe.ExpectColumnStdevToBeBetween(column="d0", max_value=1e9),
+        gxe.ExpectColumnMedianToBeBetween(column="d1", min_value=0),
+        gxe.ExpectColumnMaxToBeBetween(column="at", min_value=pd.Timestamp("2020-01-01", tz="UTC")),
+        gxe.ExpectColumnValuesToBeOfType(column="s4", type_="str"),
+    ]
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    definition = (
+        context.data_sources.add_pandas("p").add_dataframe_asset("wide").add_batch_definition_whole_dataframe("b")
+    )
+    suite = gx.ExpectationSuite(name="wide", expectations=wanted)
+
+    def check() -> Any:
+        batch = definition.get_batch({"dataframe": pd.read_parquet(folder / "wide.parquet")})
+        return batch.validate(suite, result_format="BASIC")
+
+    seconds, found = cpu(check, 1)
+    bad = {
+        one.expectation_config.kwargs["column"]: one.result["unexpected_count"]
+        for one in found.results
+        if one.expectation_config.type == "expect_column_values_to_be_in_set"
+    }
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    return {"cpu": seconds, "bad": bad, "checks": len(wanted), "memory": peak}
 
 
 def ydata(folder: Path) -> dict[str, Any]:
@@ -162,7 +212,15 @@ def lookups(folder: Path) -> dict[str, Any]:
     return found
 
 
-CONTESTANTS = {"polars": polars, "feast": feast, "pandera": pandera, "ydata": ydata, "lookups": lookups}
+CONTESTANTS = {
+    "polars": polars,
+    "feast": feast,
+    "feast_duckdb": feast_duckdb,
+    "pandera": pandera,
+    "great_expectations": great_expectations,
+    "ydata": ydata,
+    "lookups": lookups,
+}
 
 if __name__ == "__main__":
     print(json.dumps(CONTESTANTS[sys.argv[1]](Path(sys.argv[2]))))
