@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from bench.terminal.pty_session import Session, environment
-from bench.terminal.subjects import answer
+from bench.terminal.subjects import RUSH, answer
 
 ROOT = Path(__file__).resolve().parents[1]
 SUBJECTS = str(ROOT / "bench" / "terminal" / "subjects.py")
@@ -36,10 +36,12 @@ class Cost:
         return f"{self.written / KIB:8.2f} KiB   CPU {self.cpu * 1000:7.1f} ms"
 
 
-def subject(kind: str, driver: str, *, line: int | None = None, python: str = sys.executable) -> Session:
+def subject(
+    kind: str, driver: str, *, line: int | None = None, python: str = sys.executable, still: bool = False
+) -> Session:
     """One of the small applications in a terminal; MLOPS_BENCH_PYTHON brings the peers."""
     env = environment(TEXTUAL_ANIMATIONS="none", PYTHONPATH=str(ROOT))
-    return Session([python, SUBJECTS, kind, driver], env=env, line=line)
+    return Session([python, SUBJECTS, kind, driver, *(["still"] if still else [])], env=env, line=line)
 
 
 def application(project: Path, where: str, **env: str) -> Session:
@@ -107,6 +109,38 @@ def live(session: Session, seconds: float = 12.0, found: bytes = b"AAAAAAAAAAAA"
         time.sleep(seconds)
         took = session.now - since
         return Cost((session.written - before) / took, (session.cpu() - cpu) / took)
+
+
+def rushed(kind: str) -> float:
+    """Bytes that a second of eight live charts costs, from 20 seconds of them in a hurry: any machine sends the same."""
+    with subject(kind, "thin", still=True) as session:
+        assert session.until(answer(0).encode()), session.seen
+        session.quiet(0.3)
+        before = session.written
+        session.type("t")
+        assert session.until(answer(1).encode(), after=before), session.seen
+        session.quiet(0.1)
+        return (session.written - before) / RUSH
+
+
+def before_an_answer(kind: str, presses: int = 4) -> list[int]:
+    """Bytes that reach the far end of a line of 32 KiB/s between a key and its answer while charts want three times as much."""
+    out = []
+    with subject(kind, "thin", line=LINE, still=True) as session:
+        assert session.until(answer(0).encode()), session.seen
+        session.quiet(0.3)
+        for number in range(1, 2 * presses, 2):
+            begun = session.written
+            session.type("t")
+            assert session.until(lambda seen: len(seen) > 8 * KIB, after=begun), session.seen
+            before = session.written
+            session.type("k")
+            found = answer(number).encode()
+            assert session.until(found, after=before), session.seen
+            out.append(session.seen[before:].index(found))
+            assert session.until(answer(number + 1).encode(), after=before), session.seen
+            session.quiet(0.2)
+    return out
 
 
 def key_to_paint(kind: str, driver: str, presses: int = 9, python: str = sys.executable) -> list[float]:

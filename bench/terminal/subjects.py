@@ -30,12 +30,18 @@ def answer(press: int) -> str:
     return chr(ord("A") + press) * 12
 
 
+RUSH, RUSH_S = 20, 0.05
+"""So many seconds' worth in a hurry, each for as long as a picture needs."""
+
+
 class Live(App[None]):
-    """Something new each second, and a counter that a key moves."""
+    """Something new each second, and a counter that k moves; t goes through 20 seconds in one and then moves it too."""
 
     CSS = "#grid { grid-size: 2 4; height: 1fr; } #note { height: 1; }"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("k", "press", "Press")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("k", "press", "Press"), Binding("t", "rush", "Rush")]
     presses = 0
+    still = False
+    """Whether nothing happens by itself."""
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return THEME
@@ -53,7 +59,8 @@ class Live(App[None]):
             for chart in range(CHARTS)
         ]
         self.call_after_refresh(self.draw)
-        self.set_interval(1.0, self.tick)
+        if not self.still:
+            self.set_interval(1.0, self.tick)
 
     def tick(self) -> None:
         for chart in range(CHARTS):
@@ -66,6 +73,17 @@ class Live(App[None]):
         self.presses += 1
         # Every cell changes, so that any driver has to send the letters in a row.
         self.query_one("#note", Static).update(answer(self.presses))
+
+    def action_rush(self) -> None:
+        self.left = RUSH
+        self.hurried = self.set_interval(RUSH_S, self.hurry)
+
+    def hurry(self) -> None:
+        self.tick()
+        self.left -= 1
+        if not self.left:
+            self.hurried.stop()
+            self.action_press()
 
     def chart(self, chart: int) -> Any:
         raise NotImplementedError
@@ -173,10 +191,12 @@ def table() -> App[None]:
     return Table()
 
 
-def main(kind: str, driver: str) -> None:
-    """Run one of them with "stock" or "thin"."""
+def main(kind: str, driver: str, still: str = "") -> None:
+    """Run one of them with "stock" or "thin"; "still": nothing happens until a key says so."""
     apps: dict[str, Any] = {"bucketed": Ours, "scrolling": Scrolling, "plotext": Plotext, "empty": Empty}
     app = table() if kind == "table" else apps[kind]()
+    if isinstance(app, Live):
+        app.still = bool(still)
     if driver == "thin":
         from mlops_tui.tui.output.driver import ThinDriver
 

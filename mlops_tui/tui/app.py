@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Reading
 
 
+SWITCH_S = 0.001
+"""How long a worker that computes may keep the event loop waiting; Python's own 5 ms would add up within one picture."""
 TWICE_S = 2.0
 """Within this a second ctrl+c quits."""
 
@@ -314,6 +317,7 @@ def run(
         preferences=Preferences.read(state_folder() / FILE),
     )
     app.spares_collector = True
+    sys.setswitchinterval(SWITCH_S)
     app.daemon = daemon  # known before the first picture: the banner would move everything below it
     try:
         return app.run_in_terminal(workspace.logs)

