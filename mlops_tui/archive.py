@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # on into the lake comes first. No collection runs meanwhile (`Workspace.upkeep_lock`).
 FOLDERS = ("spool", "segments", "lake", "artifacts")
 BESIDE = ("pipelines", "checks")  # of the project folder
-STUDIES = "studies"  # made with the first one
+LATER = ("studies", "packages")  # made with the first one
 ONLINE = "online.db"
 WAIT_S = 60.0
 
@@ -44,8 +44,9 @@ def backup(context: Context, target: Path) -> int:
             tar.add(workspace.settings_file, f"{FOLDER}/{SETTINGS}")
             for name in FOLDERS:
                 _add(tar, workspace.root / name, f"{FOLDER}/{name}")
-            if (workspace.root / STUDIES).is_dir():
-                _add(tar, workspace.root / STUDIES, f"{FOLDER}/{STUDIES}")
+            for name in LATER:
+                if (workspace.root / name).is_dir():
+                    _add(tar, workspace.root / name, f"{FOLDER}/{name}")
             for name in BESIDE:
                 if (workspace.project / name).is_dir():
                     _add(tar, workspace.project / name, name)

@@ -17,6 +17,7 @@ from mlops_tui.core import processes
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.jobs.records import STOPPED_BY_SIGTERM, Job, JobState
+from mlops_tui.upkeep import nightly
 from mlops_tui.workbench import Workbench
 
 Report = Callable[[int, "int | None", str], None]
@@ -124,6 +125,14 @@ def _archive(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] |
     return _plain(workbench.experiments.archive())
 
 
+def _release(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    return workbench.schedules.release(job.spec["pipeline"], job.spec["commit"], job.spec["to"], report)
+
+
+def _upkeep(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    return nightly(workbench, report)
+
+
 def _command(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
     """Any program: spec = {"command": [...]}, run in the project folder; a code other than 0 is a failure."""
     code = subprocess.run(job.spec["command"], cwd=workbench.workspace.project, check=False).returncode
@@ -141,6 +150,8 @@ KINDS: dict[str, Callable[[Workbench, Job, Report], dict[str, Any] | None]] = {
     "watch": _watch,
     "skew": _skew,
     "archive": _archive,
+    "release": _release,
+    "upkeep": _upkeep,
     "command": _command,
 }
 

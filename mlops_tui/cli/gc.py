@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlops_tui.cli.output import emit, emit_one, human_bytes, json_option, pass_workbench, say
-from mlops_tui.core import clock, locks
+from mlops_tui.core import clock
+from mlops_tui.upkeep import NEVER_MS, collect
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
-
-NEVER_MS = 1 << 53  # longer ago than anything
-WAIT_S = 10.0
 
 
 @click.command("gc")
@@ -40,13 +37,8 @@ def gc(workbench: Workbench, keep: int | None, deleted: str | None, dry_run: boo
     Example: mlops gc --keep 10 --dry-run
     """
     age = NEVER_MS if deleted is None else clock.parse_span(deleted)
-    hold = _trained_on(workbench) if keep else set()
-    tables = workbench.features.collect(keep=keep, hold=hold, dry_run=dry_run)
-    busy = "A backup or another collection runs; only feature tables were tidied."
-    with locks.alone(workbench.workspace.upkeep_lock, busy, wait_s=WAIT_S):
-        runs = workbench.experiments.collect(older_than_ms=age, hold=set(_files(workbench)), dry_run=dry_run)
-        jobs = 0 if dry_run else workbench.jobs.prune()
-        flows = 0 if dry_run else workbench.pipelines.prune()
+    gone = collect(workbench, keep=keep, age=age, dry_run=dry_run)
+    tables, runs, jobs, flows = gone.tables, gone.runs, gone.jobs, gone.flows
     if as_json:
         artifacts = {"files": runs.files, "bytes": runs.bytes}
         more = {
@@ -82,19 +74,3 @@ def _tell(tables: Any, runs: Any, jobs: int, flows: int, dry_run: bool) -> None:
         say(f"{tables.staging} half-written files of processes that are gone went too.")
     if tables.postponed:
         say(f"{tables.postponed} files are being read and wait for the next time.")
-
-
-def _trained_on(workbench: Workbench) -> set[str]:
-    registry = workbench.registry
-    return {
-        ref for model in registry.models() for version in registry.versions(model.name) for ref in version.snapshots
-    }
-
-
-def _files(workbench: Workbench) -> Iterator[str]:
-    """Hashes of everything registered models are made of."""
-    registry, artifacts = workbench.registry, workbench.context.artifacts
-    for model in registry.models():
-        for version in registry.versions(model.name):
-            yield version.sha
-            yield from artifacts.manifest(version.sha).values()

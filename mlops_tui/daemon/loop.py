@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from mlops_tui.core import locks
 from mlops_tui.core.errors import WorkbenchError
 from mlops_tui.core.workspace import Workspace
+from mlops_tui.daemon.disk import DiskGuard
 from mlops_tui.daemon.gateway import TRACKING, Gateway
 from mlops_tui.domains.jobs.records import JobState
 from mlops_tui.domains.schedules.ticker import Ticker
@@ -22,6 +23,7 @@ from mlops_tui.workbench import Workbench
 INTERNAL_LANE = 2  # compaction and monitoring side by side, whatever the users' jobs do
 RETRY_MS = 60_000  # between tries of upkeep that fails
 ROLLOUTS_S = 2.0
+BARK_S = 20.0
 REPEAT_S = 60.0  # the same complaint of the same task is logged at most this often
 
 
@@ -49,10 +51,12 @@ class Daemon:
         self._stopping = ""
         self._seen: object = None
         self._complaints: dict[tuple[str, str], float] = {}
+        self._barked = 0.0
         self._began = self._bench.context.now()
         self._judged: dict[int, int] = {}  # job id -> the end that was looked at
         self._synced: list[tuple[str, int]] | None = None
         self._ticker = Ticker(self._ring)
+        self._disk = DiskGuard(self._bench, self._settings.daemon.free_gb * 1e9)
         self._gateway = Gateway(workspace, log, self._serving_wanted, self._serving_elsewhere)
         self._tracking = Gateway(workspace, log, lambda: self._settings.tracking.serve, kind=TRACKING)
         pace = self._settings.daemon
@@ -87,11 +91,19 @@ class Daemon:
         try:
             while not self._stopping:
                 self._pass(self._changed())
+                self._dog()
                 pause = min(task.due for task in self._tasks) - time.monotonic()
                 self._wake.wait(max(0.01, min(pause, self._settings.daemon.poll_ms / 1000)))
                 self._wake.clear()
         finally:
             self._close()
+
+    def _dog(self) -> None:
+        """Tell systemd's watchdog that the loop turns, well before its patience ends."""
+        now = time.monotonic()
+        if now - self._barked >= BARK_S:
+            self._barked = now
+            notify("WATCHDOG=1")
 
     def once(self) -> None:
         """Every task one time, whatever its pace."""
@@ -155,7 +167,8 @@ class Daemon:
         ended = jobs.recover()
         for job in ended:
             self._log.info("job %d (%s): %s %s", job.id, job.title, job.state, job.error)
-        lanes = ((True, INTERNAL_LANE), (False, self._settings.daemon.max_jobs))
+        low = self._disk.low()
+        lanes = ((True, INTERNAL_LANE), (False, 0 if low else self._settings.daemon.max_jobs))
         for internal, room in lanes:
             for job in jobs.claim(room - jobs.active(internal), internal=internal):
                 jobs.launch(job)
@@ -174,6 +187,8 @@ class Daemon:
         """Take over triggers when a pipeline file came, went or changed."""
         files = sorted(self._workspace.pipelines.glob("*.toml"))
         stamp = [(file.name, file.stat().st_mtime_ns) for file in files]
+        if self._synced is None:
+            self._bench.schedules.keep_own()
         if stamp != self._synced:
             self._bench.schedules.sync()
             self._synced = stamp

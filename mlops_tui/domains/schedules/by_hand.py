@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock
-from mlops_tui.core.errors import AlreadyExists, NotFound
+from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
 from mlops_tui.core.ids import check_name, did_you_mean
 from mlops_tui.domains.audit.service import Audit
-from mlops_tui.domains.schedules import blackouts
+from mlops_tui.domains.schedules import blackouts, commits
 from mlops_tui.domains.schedules.backfill import Backfill
 from mlops_tui.domains.schedules.looking import Looking
 from mlops_tui.domains.schedules.records import Blackout, Filled, Fire, FireState, Origin
@@ -124,6 +126,41 @@ class ByHand(Looking):
         fire = self._store.fire(schedule.id, slot)
         assert fire is not None
         return self._firing.waits([fire])[0]
+
+    # -- what a job does for a rule ------------------------------------------------------------------------------------------
+
+    def release(
+        self, pipeline: str, commit: str, to: str, report: Callable[[int, int | None, str], None]
+    ) -> dict[str, Any]:
+        """Test, package and deploy a pipeline as it is at a commit (empty: as it lies in the project); called in a job.
+
+        Raises InvalidInput when a test fails or the package does not run there, and what the three steps raise.
+        """
+        if commit:
+            workspace = self._context.workspace
+            with commits.tree(workspace.project, commit, workspace.tmp) as source:
+                return self._release(pipeline, to, report, source)
+        return self._release(pipeline, to, report, None)
+
+    def _release(
+        self, pipeline: str, to: str, report: Callable[[int, int | None, str], None], source: Path | None
+    ) -> dict[str, Any]:
+        report(0, 3, "test")
+        tested = self._pipelines.test(pipeline, source=source)
+        if not tested.passed:
+            failed = next((one for one in tested.checks if not one.passed), None)
+            words = f": {failed.subject}: {failed.detail}" if failed else ""
+            raise InvalidInput(
+                f"{pipeline} did not pass its test{words}", hint=f"mlops pipelines runs {tested.run[:8]}"
+            )
+        report(1, 3, "package")
+        package = self._pipelines.package(pipeline, source=source)
+        report(2, 3, f"deploy {package.ref} to {to}")
+        placed = self._pipelines.deploy(package.ref, to, wait=True)
+        report(3, 3, "")
+        if placed.state == "failed":
+            raise InvalidInput(f"{package.ref} failed in {to}.", hint=f"mlops pipelines history {pipeline}")
+        return {"package": package.ref, "to": to, "state": str(placed.state), "test": tested.run, "run": placed.run_id}
 
 
 def _told(blackout: Blackout) -> dict[str, Any]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+from mlops_tui.core.errors import Unavailable
+
 _TIMEOUT_S = 10.0
+_TREE_S = 300.0  # a large repository takes its time
 
 
 def head(project: Path, branch: str) -> str:
@@ -39,6 +46,32 @@ def touched(project: Path, old: str, new: str, paths: tuple[str, ...]) -> bool:
     if not old or not paths:
         return True
     return _git(project, "diff", "--quiet", old, new, "--", *paths, code=True) != "0"
+
+
+@contextmanager
+def tree(project: Path, commit: str, folder: Path) -> Iterator[Path]:
+    """The project as it is at a commit, in a working tree of its own inside `folder` for as long as the block lasts.
+
+    Raises Unavailable in git's words when it cannot be made.
+    """
+    top = _git(project, "rev-parse", "--show-toplevel").strip()
+    place = Path(tempfile.mkdtemp(dir=folder)) / "tree"
+    try:
+        done = subprocess.run(
+            ["git", "worktree", "add", "--detach", "--quiet", str(place), commit],  # noqa: S607
+            cwd=project,
+            capture_output=True,
+            text=True,
+            timeout=_TREE_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            raise Unavailable(f"Commit {commit[:10]} cannot be checked out: {done.stderr.strip()}")
+        yield place / project.resolve().relative_to(Path(top).resolve())
+    finally:
+        _git(project, "worktree", "remove", "--force", str(place))
+        shutil.rmtree(place.parent, ignore_errors=True)
 
 
 def _folder(project: Path) -> Path | None:

@@ -13,7 +13,7 @@ from mlops_tui.domains.alerts.records import Alert, AlertState
 from mlops_tui.domains.alerts.service import Alerts
 from mlops_tui.domains.jobs.service import Jobs
 from mlops_tui.domains.schedules import commits
-from mlops_tui.domains.schedules.records import Condition, Kind, Schedule
+from mlops_tui.domains.schedules.records import Action, Condition, Kind, Schedule
 from mlops_tui.domains.schedules.store import SchedulesStore
 
 if TYPE_CHECKING:
@@ -198,19 +198,21 @@ class Events:
     def _commits(self, schedule: Schedule) -> Iterator[Event]:
         project = self._context.workspace.project
         newest = commits.head(project, schedule.branch)
-        # What runs is the working tree: another branch that moved must be checked out first.
-        if not newest or newest == schedule.seen_commit or commits.checked_out(project)[1] != newest:
+        if not newest or newest == schedule.seen_commit or self._elsewhere(schedule, newest):
             return
         if commits.touched(project, schedule.seen_commit, newest, schedule.paths):
             words = commits.subject(project, newest)
             yield Event(f"commit:{newest}", f"Commit {newest[:10]} on {schedule.branch}: {words}")
 
+    def _elsewhere(self, schedule: Schedule, newest: str) -> str:
+        """What is checked out instead, where that matters: a run takes the working tree, a release the commit itself."""
+        branch, commit = commits.checked_out(self._context.workspace.project)
+        return "" if commit == newest or schedule.action is Action.RELEASE else branch or commit[:10]
+
     def _no_commit(self, schedule: Schedule) -> str:
-        project = self._context.workspace.project
-        newest = commits.head(project, schedule.branch)
+        newest = commits.head(self._context.workspace.project, schedule.branch)
         if not newest:
             return f"There is no branch '{schedule.branch}' in a git repository here."
-        branch, commit = commits.checked_out(project)
-        if newest != schedule.seen_commit and commit != newest:
-            return f"Branch '{schedule.branch}' has a new commit, but '{branch or commit[:10]}' is checked out."
+        if newest != schedule.seen_commit and (other := self._elsewhere(schedule, newest)):
+            return f"Branch '{schedule.branch}' has a new commit, but '{other}' is checked out."
         return f"No new commit on {schedule.branch}."

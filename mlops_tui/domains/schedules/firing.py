@@ -13,7 +13,7 @@ from mlops_tui.core.errors import NotAllowed, Unavailable, WorkbenchError
 from mlops_tui.domains.alerts.service import Alerts
 from mlops_tui.domains.jobs.records import Job
 from mlops_tui.domains.jobs.service import Jobs
-from mlops_tui.domains.schedules import blackouts, slots
+from mlops_tui.domains.schedules import blackouts, commits, slots
 from mlops_tui.domains.schedules.events import Events
 from mlops_tui.domains.schedules.records import (
     Action,
@@ -249,7 +249,9 @@ class Firing:
         if schedule.action is Action.UPKEEP:
             return self._jobs.submit("upkeep", "Look after the workspace", {}, key=key, cause=why, internal=True)
         if schedule.action is Action.RELEASE:
-            spec = {"pipeline": schedule.pipeline, "to": "staging", "commit": schedule.seen_commit}
+            named = fire.slot.removeprefix("commit:") if fire.slot.startswith("commit:") else ""
+            newest = commits.head(self._context.workspace.project, schedule.branch) if schedule.branch else ""
+            spec = {"pipeline": schedule.pipeline, "to": "staging", "commit": named or newest}
             title = f"release {schedule.pipeline}"
             return self._jobs.submit(
                 "release", title, spec, key=key, cause=why, name=schedule.pipeline, priority=schedule.priority

@@ -19,7 +19,7 @@ from mlops_tui.domains.schedules.by_hand import ByHand
 from mlops_tui.domains.schedules.events import Events
 from mlops_tui.domains.schedules.firing import Firing
 from mlops_tui.domains.schedules.outlook import Outlook
-from mlops_tui.domains.schedules.records import Condition, Fire, Kind, Schedule
+from mlops_tui.domains.schedules.records import Action, Condition, Fire, Kind, Schedule
 from mlops_tui.domains.schedules.rules import GRACE_S, RULE, checked, facts, of_trigger, plain
 from mlops_tui.domains.schedules.store import SchedulesStore
 
@@ -187,6 +187,27 @@ class Schedules(ByHand):
                 if not any(alert.active for alert in self._alerts.list(rule="schedule", subject=name, limit=1)):
                     self._alerts.raise_alert("schedule", name, title=f"{name} cannot be kept", detail=error.message)
         return names
+
+    def keep_own(self) -> None:
+        """Make the workspace's upkeep a schedule as `[upkeep]` in the settings says; nothing when it is one already."""
+        wanted = self._context.settings.upkeep
+        known = self._store.get(UPKEEP)
+        if known is not None and known.origin != _OWN:
+            return
+        if not wanted.cron:
+            if known is not None:
+                with self._context.catalog.write() as tx:
+                    self._store.remove(tx, known.id)
+            return
+        given: dict[str, Any] = dict.fromkeys(RULE, 0)
+        given |= {"subject": "", "branch": "", "tables": (), "all_of": (), "any_of": (), "paths": ()}
+        given |= {"pipeline": "", "kind": Kind.SCHEDULE, "cron": wanted.cron, "timezone": wanted.timezone}
+        given |= {"missed": "latest", "overlap": "skip", "action": Action.UPKEEP}
+        rule = checked(given, Definition("", ""))
+        if known is None:
+            self._add(UPKEEP, rule, _OWN, "")
+        else:
+            self._put(UPKEEP, rule, "settings.toml was changed")
 
     def _put(self, name: str, rule: dict[str, Any], why: str = "") -> None:
         known = self._store.get(name)
