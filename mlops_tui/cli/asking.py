@@ -6,6 +6,8 @@ import csv
 import http.client
 import io
 import json
+import ssl
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -15,17 +17,32 @@ from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailabl
 
 # Keeps a request far below the gateway's body limit and shows progress.
 PIECE = 1000
-_KINDS = {400: InvalidInput, 403: NotAllowed, 404: NotFound, 413: InvalidInput, 415: InvalidInput}
+_KINDS = {400: InvalidInput, 401: NotAllowed, 403: NotAllowed, 404: NotFound, 413: InvalidInput, 415: InvalidInput}
 
 
 class Asker:
-    """One kept-alive connection to the gateway at `base_url`, for one deployment."""
+    """One kept-alive connection to the gateway at `base_url`, for one deployment.
 
-    def __init__(self, base_url: str, name: str, *, timeout_s: float = 120.0) -> None:
+    `token` is sent where there is one; `certificate` is trusted beside what this machine trusts.
+    """
+
+    def __init__(
+        self, base_url: str, name: str, *, token: str = "", certificate: Path | None = None, timeout_s: float = 120.0
+    ) -> None:
         place = urlsplit(base_url)
         self._base_url = base_url
         self._path = f"/deployments/{quote(name, safe='')}/invocations"
-        self._connection = http.client.HTTPConnection(place.hostname or "127.0.0.1", place.port, timeout=timeout_s)
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+        host, port = place.hostname or "127.0.0.1", place.port
+        if place.scheme == "https":
+            trust = ssl.create_default_context()
+            if certificate is not None:
+                trust.load_verify_locations(certificate)
+            self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                host, port, timeout=timeout_s, context=trust
+            )
+        else:
+            self._connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
 
     def __enter__(self) -> Self:
         return self
@@ -65,10 +82,13 @@ class Asker:
 
     def _ask(self, body: bytes, kind: str) -> tuple[dict[str, Any], int]:
         try:
-            self._connection.request("POST", self._path, body, {"content-type": kind})
+            self._connection.request("POST", self._path, body, {"content-type": kind, **self._headers})
             response = self._connection.getresponse()
             answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
+            if isinstance(error, ssl.SSLError):
+                text = f"The certificate of {self._base_url} is not trusted: {error.reason or error}."
+                raise Unavailable(text, hint="It must name the host; SSL_CERT_FILE adds an authority.") from error
             raise Unavailable(
                 f"No gateway answers on {self._base_url}.",
                 hint="Start it: mlops daemon start, or mlops serve inference",

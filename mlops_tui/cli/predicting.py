@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from mlops_tui.workbench import Workbench
 @click.option("--file", "path", type=click.Path(path_type=Path), help="A .csv with a header, or a .json with rows.")
 @pass_workbench
 def predict(workbench: Workbench, name: str, data: str | None, path: Path | None) -> None:
-    """Ask a deployment for predictions over HTTP; prints one JSON document.
+    """Ask a deployment for predictions over HTTP, with the token in $MLOPS_TOKEN if there is one; prints one JSON document.
 
     \b
     Example: mlops predict churn --json '{"tenure": 12, "plan": "basic"}'
@@ -29,7 +30,14 @@ def predict(workbench: Workbench, name: str, data: str | None, path: Path | None
     if (data is None) == (path is None):
         raise click.UsageError("Give the rows either with --json or with --file.")
     url = workbench.serving.get(name).url
-    asker = Asker(url.removesuffix(f"/v2/models/{name}/infer"), name)
+    context = workbench.context
+    chain = context.settings.serving.certificate
+    asker = Asker(
+        url.removesuffix(f"/v2/models/{name}/infer"),
+        name,
+        token=os.environ.get("MLOPS_TOKEN", ""),
+        certificate=context.workspace.root / chain if chain else None,
+    )
     rows = _rows(data, "--json") if data is not None else []
     with asker, progress_bar("Predicting") as report:
         if path is not None and path.suffix.lower() == ".csv":

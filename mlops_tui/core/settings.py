@@ -48,6 +48,11 @@ class Serving(Struct, forbid_unknown_fields=True, frozen=True):
     log_failure: Literal["reject", "serve_unlogged"] = "reject"  # what happens to a request that cannot be logged
     worker_timeout_s: Seconds = 30.0
     max_body_mb: Positive = 16
+    request_timeout_s: Seconds = 30.0  # how long a client may take to send a request
+    require_token: bool = False  # whether nothing but health is answered without a token
+    hosts: list[str] = []  # names that clients call this server by, besides its address
+    certificate: str = ""  # PEM file with the chain, from the workspace's folder; with it the gateway speaks TLS only
+    key: str = ""  # PEM file with its private key
 
 
 class Tracking(Struct, forbid_unknown_fields=True, frozen=True):

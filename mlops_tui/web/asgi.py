@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -10,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, Unavailable, WorkbenchError
+from mlops_tui.domains.serving.access import Token
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -68,23 +71,45 @@ class Request:
     path: str
     headers: dict[str, str]
     _receive: Receive
+    parts: list[str]  # of the path, each decoded once: an escaped slash separates nothing
+    repeated: frozenset[str] = frozenset()  # names of headers that came more than once
+    caller: Token | None = None  # whose it is, once that was found out
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive) -> Request:
         """Read the scope; header names become lower case, of repeated ones the last counts."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        return cls(scope["method"], scope["path"], headers, receive)
+        given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        headers = dict(given)
+        repeated: frozenset[str] = frozenset()
+        if len(headers) != len(given):
+            names = [name for name, _ in given]
+            repeated = frozenset(name for name in headers if names.count(name) > 1)
+        raw = scope.get("raw_path")
+        parts = segments(raw.decode("latin-1")) if raw is not None else scope["path"].strip("/").split("/")
+        return cls(scope["method"], scope["path"], headers, receive, parts, repeated)
 
     @property
     def content_type(self) -> str:
         """The media type without parameters, in lower case; empty when none is given."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    async def body(self, limit: int) -> bytes:
-        """Return the whole body; raises Refusal 413 as soon as it is known to be longer than `limit` bytes."""
+    async def body(self, limit: int, seconds: float | None = None) -> bytes:
+        """Return the whole body, unpacked; raises Refusal 413 as soon as it is known to be longer than `limit` bytes.
+
+        Raises Refusal 408 when it is not there after `seconds`, 415 or InvalidInput for an encoding that cannot be read.
+        """
         told = self.headers.get("content-length", "")
-        if told.isdigit() and int(told) > limit:
+        if told.isdigit() and (len(told) > 18 or int(told) > limit):
             raise _too_large(limit)
+        try:
+            async with asyncio.timeout(seconds):
+                body = await self._whole(limit)
+        except TimeoutError:
+            raise Refusal(408, f"The body did not arrive in {seconds:g} s.", {"connection": "close"}) from None
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        return body if encoding in {"", "identity"} else _unpacked(body, encoding, limit)
+
+    async def _whole(self, limit: int) -> bytes:
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -139,6 +164,22 @@ def host_name(host: str) -> str:
 def segments(path: str) -> list[str]:
     """Return the parts of a path, decoded; a slash at the end is ignored."""
     return [unquote(part) for part in path.strip("/").split("/")]
+
+
+def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
+    """A body of gzip or deflate, never larger than `limit`, however small it came."""
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise Refusal(415, f"The encoding {encoding[:40]!r} is not read here; use gzip or deflate.")
+    unpacker = zlib.decompressobj(wbits=47)  # gzip or zlib, by its first bytes
+    try:
+        whole = unpacker.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise InvalidInput(f"The body is not {encoding}: {error}.", hint="Check the header Content-Encoding.") from None
+    if len(whole) > limit:
+        raise _too_large(limit)
+    if not unpacker.eof or unpacker.unused_data:
+        raise InvalidInput(f"The body is not one whole {encoding} stream.", hint="Check the header Content-Encoding.")
+    return whole
 
 
 def _too_large(limit: int) -> Refusal:

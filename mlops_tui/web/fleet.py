@@ -60,6 +60,11 @@ class Fleet:
         """What answers now, by deployment."""
         return self._tables
 
+    @property
+    def deployments(self) -> Mapping[str, Deployment]:
+        """All deployments as asked for."""
+        return self._deployments
+
     def table(self, name: str) -> Table:
         """Return who answers a name; NotFound, or Unavailable while it is stopped, starting or failed."""
         found = self._tables.get(name)

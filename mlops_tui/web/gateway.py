@@ -7,7 +7,6 @@ closes one.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,12 +15,13 @@ import msgspec
 from mlops_tui._version import __version__
 from mlops_tui.core.clock import now_ms
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
-from mlops_tui.core.ids import new_prediction_id
 from mlops_tui.core.settings import Serving as ServingSettings
-from mlops_tui.domains.serving import feedback, protocol
-from mlops_tui.domains.serving.log import FEEDBACK, PREDICTIONS, prediction_record, scores
+from mlops_tui.domains.serving import feedback, openapi, protocol
+from mlops_tui.domains.serving.access import Right
+from mlops_tui.domains.serving.log import FEEDBACK
 from mlops_tui.domains.serving.records import State
-from mlops_tui.domains.serving.wire import Answer
+from mlops_tui.web import trying
+from mlops_tui.web.answering import Answering, pick
 from mlops_tui.web.asgi import (
     Gone,
     Receive,
@@ -30,40 +30,44 @@ from mlops_tui.web.asgi import (
     Response,
     Scope,
     Send,
-    check_host,
     error_response,
     json_response,
-    segments,
 )
-from mlops_tui.web.fleet import Fleet, Table
+from mlops_tui.web.doorman import Doorman
+from mlops_tui.web.fleet import Fleet
 from mlops_tui.web.journal import Journal
 from mlops_tui.web.lookups import Lookups
 from mlops_tui.web.meter import Meter
-from mlops_tui.web.slot import ModelBroke, Slot
+from mlops_tui.web.repository import Repository
 
 logger = logging.getLogger("mlops.inference")
 
-ROUTING_KEY = "x-routing-key"
-_CSV = "text/csv"
 Handler = Callable[[Request], Awaitable[Response]]
-
-
 _feedback = msgspec.json.Decoder(list[dict[str, Any]] | dict[str, Any])
+_NOWHERE = "See docs/http.md."
 
 
 class Gateway:
     """Answers HTTP for the deployments of a fleet."""
 
     def __init__(
-        self, fleet: Fleet, journal: Journal, meter: Meter, settings: ServingSettings, lookups: Lookups | None = None
+        self,
+        fleet: Fleet,
+        journal: Journal,
+        meter: Meter,
+        settings: ServingSettings,
+        *,
+        lookups: Lookups | None = None,
+        repository: Callable[[Doorman], Repository] | None = None,
     ) -> None:
+        self.doorman = Doorman(settings)
         self._lookups = lookups
         self._fleet = fleet
         self._journal = journal
         self._meter = meter
-        self._limit = settings.max_body_mb * 1_000_000
-        self._hosts = (settings.host,)
-        self._fixed: dict[tuple[str, str], Handler] = {
+        self._answering = Answering(fleet, journal, meter, self.doorman, settings)
+        self._repository = repository(self.doorman) if repository is not None else None
+        self._open: dict[tuple[str, str], Handler] = {  # answered to everyone
             ("GET", "/v2"): self._server,
             ("GET", "/v2/health/live"): self._live,
             ("GET", "/v2/health/ready"): self._ready,
@@ -72,18 +76,29 @@ class Gateway:
             ("GET", "/health"): self._ping,
             ("GET", "/ping"): self._ping,
             ("GET", "/version"): self._version,
-            ("GET", "/metrics"): self._metrics,
-            ("POST", "/invocations"): self._only_invocation,
-            ("POST", "/v1/feedback"): self._labels,
-            ("POST", "/get-online-features"): self._feast,
+            ("GET", "/docs"): self._page,
         }
+        self._fixed: dict[tuple[str, str], tuple[Handler, Right | None]] = {
+            ("GET", "/metrics"): (self._metrics, Right.ADMIN),
+            ("GET", "/openapi.json"): (self._openapi, None),
+            ("POST", "/v1/feedback"): (self._labels, Right.FEEDBACK),
+            ("POST", "/get-online-features"): (self._feast, Right.INFER),
+        }
+        self.configure(settings)
+
+    def configure(self, settings: ServingSettings) -> None:
+        """Take new settings: limits, names, whether tokens are needed."""
+        self._limit = settings.max_body_mb * 1_000_000
+        self._seconds = settings.request_timeout_s
+        self.doorman.configure(settings)
+        self._answering.configure(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         request = Request.of(scope, receive)
         try:
-            check_host(request, self._hosts)
+            request.caller = self.doorman.greet(request)
             response = await self._route(request)
         except Gone:
             return
@@ -103,127 +118,78 @@ class Gateway:
     async def _route(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         path = request.path.rstrip("/") or "/"
-        handler = self._fixed.get((method, path))
+        handler = self._open.get((method, path))
         if handler is not None:
             return await handler(request)
-        parts = segments(path)
+        if (method, path) in self._fixed:
+            handler, right = self._fixed[method, path]
+            self.doorman.admit(request.caller, right)
+            return await handler(request)
+        parts = request.parts
         if parts[:2] == ["v2", "models"] and len(parts) > 2:
             return await self._model(request, method, parts[2], parts[3:])
-        if len(parts) == 3 and parts[0] == "deployments" and parts[2] == "invocations":
+        if parts[:2] == ["v2", "repository"]:
+            return await self._stock(request, method, parts[2:])
+        if parts[-1] == "invocations" and (len(parts) == 1 or (len(parts) == 3 and parts[0] == "deployments")):
             _need(method, "POST")
-            return await self._predict(request, parts[1], None, invocation=True)
+            return await self._invocation(request, parts[1] if len(parts) == 3 else None)
         if self._lookups is not None and len(parts) == 4 and parts[:2] == ["v1", "features"] and parts[3] == "lookup":
             _need(method, "POST")
+            self.doorman.admit(request.caller, Right.INFER)
             return await self._lookups.answer(request, parts[2], self._limit)
-        for other, known in self._fixed:
+        for other, known in (*self._open, *self._fixed):
             if known == path:
                 _need(method, other)
-        raise NotFound(f"There is nothing at {request.path[:200]}.", hint="See docs/http.md.")
+        raise _nowhere(request)
 
     async def _model(self, request: Request, method: str, name: str, rest: list[str]) -> Response:
         version: int | None = None
         if rest[:1] == ["versions"] and len(rest) > 1:
-            if not rest[1].isascii() or not rest[1].isdigit():
-                raise NotFound(f"{name} has no version {rest[1][:40]!r}.", hint="Versions are whole numbers.")
+            if not rest[1].isascii() or not rest[1].isdigit() or len(rest[1]) > 18:
+                raise NotFound(f"{name[:80]} has no version {rest[1][:40]!r}.", hint="Versions are whole numbers.")
             version, rest = int(rest[1]), rest[2:]
         if rest == ["infer"]:
             _need(method, "POST")
-            return await self._predict(request, name, version, invocation=False)
+            self.doorman.admit(request.caller, Right.INFER, name)
+            return await self._answering.predict(request, name, version, invocation=False)
         if rest in ([], ["ready"]):
             _need(method, "GET")
+            self.doorman.admit(request.caller, None, name)
             return self._describe(name, version) if not rest else self._model_ready(name, version)
-        raise NotFound(f"There is nothing at {request.path[:200]}.", hint="See docs/http.md.")
+        raise _nowhere(request)
 
-    # -- predictions
+    async def _stock(self, request: Request, method: str, rest: list[str]) -> Response:
+        if self._repository is not None and rest == ["index"]:
+            _need(method, "POST")
+            return await self._repository.index(request)
+        if self._repository is not None and len(rest) == 3 and rest[0] == "models" and rest[2] in {"load", "unload"}:
+            _need(method, "POST")
+            return await self._repository.change(request, rest[1], rest[2])
+        raise _nowhere(request)
 
-    async def _predict(self, request: Request, name: str, version: int | None, *, invocation: bool) -> Response:
-        begun = time.perf_counter()
-        kind = request.content_type or "application/json"
-        self._fleet.table(name)  # an unknown name is told before its body is read
-        body = await request.body(self._limit)
-        # No await between choosing a slot and asking it: a slot that is about to go waits for those who ask.
-        slot = _pick(self._fleet.table(name), version, request.headers.get(ROUTING_KEY))
-        call: protocol.Call | None = None
-        try:
-            call = _parse(body, kind, slot, invocation=invocation)
-            answer = await slot.predict(call.columns, call.rows)
-            if answer.error:
-                raise _blamed(answer)
-            response = await self._answered(name, slot, call, answer, begun, invocation=invocation)
-        except (WorkbenchError, Refusal) as error:
-            response = error_response(error)
-            if invocation:
-                response = _in_mlflow_words(response, error)
-            if response.status >= 500 and call is not None:
-                self._log_failure(name, slot, call, response.status, error.message, begun)
-        self._meter.count(name, slot.target.version, response.status, call.rows if call else 0, _since(begun))
-        return response
+    async def _invocation(self, request: Request, name: str | None) -> Response:
+        """MLflow scoring: of the deployment named, or of the only one there is."""
+        if name is None:
+            names = list(self._fleet.tables)
+            if len(names) != 1:
+                self.doorman.admit(request.caller, Right.INFER)
+                hint = "POST /deployments/NAME/invocations, with a name of: mlops deployments list"
+                raise NotFound(f"/invocations needs exactly one deployment; there are {len(names)}.", hint=hint)
+            name = names[0]
+        self.doorman.admit(request.caller, Right.INFER, name)
+        return await self._answering.predict(request, name, None, invocation=True)
 
-    async def _answered(
-        self, name: str, slot: Slot, call: protocol.Call, answer: Answer, begun: float, *, invocation: bool
-    ) -> Response:
-        """Log, then reply: nothing that a client was told is missing from the log."""
-        target = slot.target
-        at = now_ms()
-        ids = [new_prediction_id(at) for _ in range(call.rows)]
-        record = prediction_record(
-            ids=ids,
-            at=at,
-            deployment=name,
-            model=target.model,
-            version=target.version,
-            latency_ms=_since(begun),
-            columns=call.columns,
-            prediction=answer.prediction,
-            score=scores(answer.probabilities, target.signature.labels),
-            request_id=call.request_id,
-        )
-        self._journal.append(PREDICTIONS, record)
-        await self._journal.settle()
-        values = {"prediction": answer.prediction, "probabilities": answer.probabilities}
-        if invocation:
-            document = protocol.invocation_answer(ids, values)
-        else:
-            version = target.version
-            document = protocol.infer_answer(call, target.signature, name=name, version=version, ids=ids, answer=values)
-        return json_response(document, headers={"x-prediction-id": ids[0], "x-model-version": str(target.version)})
-
-    def _log_failure(self, name: str, slot: Slot, call: protocol.Call, status: int, error: str, begun: float) -> None:
-        logger.error("%s answered %d: %s", name, status, error)
-        at = now_ms()
-        record = prediction_record(
-            ids=[new_prediction_id(at) for _ in range(call.rows)],
-            at=at,
-            deployment=name,
-            model=slot.target.model,
-            version=slot.target.version,
-            latency_ms=_since(begun),
-            columns=call.columns,
-            status=status,
-            error=error,
-            request_id=call.request_id,
-        )
-        try:
-            self._journal.append(PREDICTIONS, record)
-        except Unavailable:  # the disk is full, which is what the client is being told already
-            return
+    # -- features and labels
 
     async def _feast(self, request: Request) -> Response:
         if self._lookups is None:
             raise NotFound("Features are not looked up here.", hint="Ask the gateway of a workspace.")
         return await self._lookups.feast(request, self._limit)
 
-    async def _only_invocation(self, request: Request) -> Response:
-        names = list(self._fleet.tables)
-        if len(names) != 1:
-            hint = f"POST /deployments/NAME/invocations with one of: {', '.join(names) or '(none is ready)'}"
-            raise NotFound(f"/invocations needs exactly one deployment; there are {len(names)}.", hint=hint)
-        return await self._predict(request, names[0], None, invocation=True)
-
     async def _labels(self, request: Request) -> Response:
         if request.content_type not in {"", "application/json"}:
             raise Refusal(415, f"Content type {request.content_type[:80]!r} is not read here; send application/json.")
-        body = protocol.decode(_feedback, await request.body(self._limit))
+        body = protocol.decode(_feedback, await request.body(self._limit, self._seconds))
         rows = body if isinstance(body, list) else body.get("rows", [body])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise InvalidInput("rows must be a list of objects.", hint='{"rows": [{"id": "p...", "label": 1}]}')
@@ -231,12 +197,13 @@ class Gateway:
         checked = feedback.checked(rows, now)
         self._journal.append(FEEDBACK, feedback.record(checked, now))
         await self._journal.settle()
+        self.doorman.note(request.caller, "", rows=len(checked))
         return json_response({"accepted": len(checked)})
 
     # -- health and metadata
 
     async def _server(self, _: Request) -> Response:
-        return json_response({"name": "mlops", "version": __version__, "extensions": []})
+        return json_response({"name": "mlops", "version": __version__, "extensions": protocol.EXTENSIONS})
 
     async def _live(self, _: Request) -> Response:
         return json_response({"live": True})
@@ -255,9 +222,21 @@ class Gateway:
         text = self._meter.exposition(self._fleet.workers(), self._journal.unlogged)
         return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
 
+    async def _page(self, _: Request) -> Response:
+        return Response(200, trying.PAGE, "text/html; charset=utf-8", trying.HEADERS)
+
+    async def _openapi(self, request: Request) -> Response:
+        found = [
+            openapi.Served(name, tuple(sorted(table.slots)), slot.target.signature, slot.example)
+            for name, table in sorted(self._fleet.tables.items())
+            if request.caller is None or request.caller.sees(name)
+            for slot in [max(table.slots.values(), key=lambda slot: slot.target.version)]
+        ]
+        return json_response(openapi.document(found, __version__))
+
     def _describe(self, name: str, version: int | None) -> Response:
         table = self._fleet.table(name)
-        slot = _pick(table, version, None) if version is not None else next(iter(table.slots.values()))
+        slot = pick(table, version, None) if version is not None else next(iter(table.slots.values()))
         return json_response(protocol.metadata(name, sorted(table.slots), slot.target.signature))
 
     def _model_ready(self, name: str, version: int | None) -> Response:
@@ -265,7 +244,7 @@ class Gateway:
             table = self._fleet.table(name)
         except Unavailable:
             return json_response({"name": name, "ready": False}, 503)
-        slots = [_pick(table, version, None)] if version is not None else list(table.slots.values())
+        slots = [pick(table, version, None)] if version is not None else list(table.slots.values())
         ready = any(slot.state is State.READY for slot in slots)
         return json_response({"name": name, "ready": ready}, 200 if ready else 503)
 
@@ -275,37 +254,5 @@ def _need(method: str, wanted: str) -> None:
         raise Refusal(405, f"Use {wanted} here, not {method}.", {"allow": wanted})
 
 
-def _pick(table: Table, version: int | None, key: str | None) -> Slot:
-    if version is None:
-        return table.choose(key)
-    slot = table.slots.get(version)
-    if slot is None:
-        served = ", ".join(map(str, sorted(table.slots)))
-        raise NotFound(f"{table.deployment.name} does not serve version {version}.", hint=f"It serves {served}.")
-    return slot
-
-
-def _parse(body: bytes, kind: str, slot: Slot, *, invocation: bool) -> protocol.Call:
-    signature = slot.target.signature
-    if kind != "application/json" and not (invocation and kind == _CSV):
-        raise Refusal(415, f"Content type {kind[:80]!r} is not read here; send application/json.")
-    if invocation:
-        return protocol.parse_invocation(body, kind, signature)
-    return protocol.parse_infer(body, signature)
-
-
-def _blamed(answer: Answer) -> WorkbenchError:
-    if answer.blame == "input":
-        return InvalidInput(f"The model cannot take these rows: {answer.error}.", hint="Check for missing values.")
-    return ModelBroke(f"The model failed: {answer.error}.")
-
-
-def _in_mlflow_words(response: Response, error: WorkbenchError | Refusal) -> Response:
-    code = "BAD_REQUEST" if response.status < 500 else "INTERNAL_ERROR"
-    hint = {"hint": error.hint} if isinstance(error, WorkbenchError) and error.hint else {}
-    document = {"error_code": code, "message": error.message, "error": error.message, **hint}
-    return json_response(document, response.status, response.headers)
-
-
-def _since(begun: float) -> float:
-    return (time.perf_counter() - begun) * 1000
+def _nowhere(request: Request) -> NotFound:
+    return NotFound(f"There is nothing at {request.path[:200]}.", hint=_NOWHERE)

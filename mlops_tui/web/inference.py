@@ -20,22 +20,24 @@ from mlops_tui.core import locks
 from mlops_tui.core.clock import now_ms
 from mlops_tui.core.errors import NotAllowed, Unavailable, WorkbenchError
 from mlops_tui.core.identity import identity
+from mlops_tui.core.settings import Serving as ServingSettings
 from mlops_tui.core.settings import Settings, load
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.serving.records import GatewayState
 from mlops_tui.domains.serving.service import Serving
 from mlops_tui.web import server
+from mlops_tui.web.certificates import Certificates
 from mlops_tui.web.fleet import Fleet
 from mlops_tui.web.gateway import Gateway
 from mlops_tui.web.journal import Journal
+from mlops_tui.web.keeper import Keeper
 from mlops_tui.web.ledger import Ledger
 from mlops_tui.web.lookups import Lookups
 from mlops_tui.web.meter import Meter
 from mlops_tui.web.nursery import Nursery
+from mlops_tui.web.repository import Repository
 
 logger = logging.getLogger("mlops.inference")
-
-TRAFFIC_SECONDS = 5.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,28 +54,36 @@ def serve(
 ) -> None:
     """Answer until told to stop; `started` is called with the URL once the socket listens.
 
-    Raises NotAllowed (an address that others could reach), Unavailable (the port or the workspace is taken).
+    Raises NotAllowed (an address that others could reach, without tokens and TLS), Unavailable (the port or the workspace is
+    taken), InvalidInput (certificate).
     """
     settings = load(workspace.settings_file)
     host = host or settings.serving.host
-    if host not in server.LOOPBACK:
-        raise NotAllowed(
-            f"The gateway may not listen on {host}: anyone who reaches it could use the models.",
-            hint="Use 127.0.0.1, and put a proxy with authentication in front for others.",
-        )
+    _check_address(host, settings.serving)
+    tls = Certificates.of(workspace, settings.serving)
     lock = locks.hold(workspace.run / "gateway.lock")
     if lock is None:
         raise Unavailable("A gateway already serves this workspace.", hint="See: mlops deployments list")
     try:
         with server.listen("inference", host, settings.serving.port if port is None else port) as listener:
             if started is not None:
-                started(server.url_of(host, listener.getsockname()[1]))
-            server.run(_run(workspace, settings, listener, host))
+                started(server.url_of(host, listener.getsockname()[1], "https" if tls else "http"))
+            server.run(_run(workspace, settings, listener, host, tls))
     finally:
         os.close(lock)
 
 
-async def _run(workspace: Workspace, settings: Settings, listener: socket.socket, host: str) -> None:
+def _check_address(host: str, settings: ServingSettings) -> None:
+    if host not in server.LOOPBACK and not (settings.require_token and settings.certificate):
+        raise NotAllowed(
+            f"The gateway may not listen on {host}: anyone who reaches it could use the models.",
+            hint="Use 127.0.0.1, or set serving.require_token, certificate and key in settings.toml.",
+        )
+
+
+async def _run(
+    workspace: Workspace, settings: Settings, listener: socket.socket, host: str, tls: Certificates | None
+) -> None:
     serving = settings.serving
     nursery = Nursery(workspace)
     fleet = Fleet(nursery, serving.worker_timeout_s)
@@ -82,60 +92,43 @@ async def _run(workspace: Workspace, settings: Settings, listener: socket.socket
     meter = Meter(now_ms())
     ledger = Ledger(workspace)
     lookups = Lookups(workspace)
-    http = server.uvicorn_of(Gateway(fleet, journal, meter, serving, lookups))
+    gateway = Gateway(
+        fleet,
+        journal,
+        meter,
+        serving,
+        lookups=lookups,
+        repository=lambda doorman: Repository(fleet, doorman, ledger, serving.worker_timeout_s),
+    )
+    http = server.uvicorn_of(gateway, **(tls.options if tls else {}))
     port = listener.getsockname()[1]
+    keeper = Keeper(workspace, settings, fleet, ledger, meter, gateway, lambda: tls.reload(http) if tls else None)
     await ledger.call(Serving.report, (), ())  # a killed gateway left its word on workers that are gone
     await ledger.call(Serving.report_gateway, _state(host, port))
     await nursery.open()
-    keeper = asyncio.create_task(_keep(fleet, ledger, meter, settings.daemon.poll_ms / 1000))
+    keeping = asyncio.create_task(keeper.keep())
     identity_file = _write_identity(workspace, host, port)
     try:
-        logger.info("answering on http://%s:%d", host, port)
+        logger.info("answering on %s", server.url_of(host, port, "https" if tls else "http"))
         await http.serve(sockets=[listener])
     finally:
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
         await fleet.close()
         await nursery.close()
         await journal.close()
         lookups.close()
-        await _sign_off(ledger, meter)
+        await _sign_off(ledger, keeper)
         identity_file.unlink(missing_ok=True)
         logger.info("stopped")
 
 
-async def _sign_off(ledger: Ledger, meter: Meter) -> None:
+async def _sign_off(ledger: Ledger, keeper: Keeper) -> None:
     with contextlib.suppress(WorkbenchError):  # a full disk must not keep the process from ending
-        await ledger.call(Serving.record_traffic, meter.take(now_ms()))
+        await keeper.flush()
         await ledger.call(Serving.report, (), ())
         await ledger.call(Serving.report_gateway, None)
     await ledger.close()
-
-
-async def _keep(fleet: Fleet, ledger: Ledger, meter: Meter, poll_s: float) -> None:
-    """Carry what is wanted to the fleet, and how it does to the workbench; trouble with the databases is met again."""
-    seen: int | None = None
-    flush_at = asyncio.get_running_loop().time() + TRAFFIC_SECONDS
-    while True:
-        try:
-            changes = await ledger.call(Serving.changes)
-            if changes != seen:
-                fleet.apply(await ledger.call(Serving.wanted), await ledger.call(Serving.targets))
-                seen = changes
-            if fleet.changed.is_set():
-                fleet.changed.clear()
-                await ledger.call(Serving.report, fleet.workers(), fleet.routes())
-            if asyncio.get_running_loop().time() >= flush_at:
-                flush_at += TRAFFIC_SECONDS
-                if intervals := meter.take(now_ms()):
-                    await ledger.call(Serving.record_traffic, intervals)
-        except Exception:
-            logger.exception("the workspace could not be read or written; trying again")
-            fleet.changed.set()
-            await asyncio.sleep(1.0)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(poll_s):
-                await fleet.changed.wait()
 
 
 def _state(host: str, port: int) -> GatewayState:

@@ -76,7 +76,15 @@ def uvicorn_of(application: Any, **options: Any) -> uvicorn.Server:
     """A uvicorn server of an ASGI application that ends, drained, on SIGTERM and Ctrl-C."""
     import uvicorn
 
-    settled = {"http": "httptools", "timeout_graceful_shutdown": DRAIN_SECONDS, "backlog": _BACKLOG, **options}
+    from mlops_tui.web.connection import Connection
+
+    settled = {
+        "http": Connection,
+        "ws": "none",
+        "timeout_graceful_shutdown": DRAIN_SECONDS,
+        "backlog": _BACKLOG,
+        **options,
+    }
     config = uvicorn.Config(
         application, lifespan="off", access_log=False, log_config=None, server_header=False, **settled
     )

@@ -53,6 +53,12 @@ class Slot:
         pid = self._link.pid if self._link is not None and self._link.alive else None
         return WorkerState(self.target.model, self.target.version, self.state, pid, self.detail, self.restarts)
 
+    @property
+    def example(self) -> dict[str, list[Any]] | None:
+        """A golden request of the model, once it was loaded."""
+        ready = self._link.ready if self._link is not None else None
+        return ready.result().sample if ready is not None and ready.done() and not ready.exception() else None
+
     async def predict(self, columns: dict[str, list[Any]], rows: int) -> Answer:
         """Return the model's answer, asking again when the worker dies meanwhile.
 

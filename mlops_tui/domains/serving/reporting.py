@@ -55,7 +55,8 @@ class Reporting:
                 version = self._registry.version(f"{model}/{number}")
             except NotFound:
                 continue
-            found[model, number] = Target(model, number, version.sha, Signature.of(version.signature))
+            engine = self._registry.forced_engine(version)
+            found[model, number] = Target(model, number, version.sha, Signature.of(version.signature), engine)
         return found
 
     def wanted(self) -> builtins.list[Deployment]:
@@ -90,5 +91,6 @@ class Reporting:
         host, port = self._context.settings.serving.host, self._context.settings.serving.port
         if gateway is not None:
             host, port = gateway.host, gateway.port
-        base = f"http://{host}:{port}"
+        scheme = "https" if self._context.settings.serving.certificate else "http"
+        base = f"{scheme}://{host}:{port}"
         return [traffic.with_state(item, gateway is not None, workers, routes, base) for item in deployments]

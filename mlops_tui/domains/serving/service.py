@@ -27,6 +27,7 @@ from mlops_tui.domains.serving.records import (
 )
 from mlops_tui.domains.serving.reporting import Reporting
 from mlops_tui.domains.serving.rollouts import Rollouts
+from mlops_tui.domains.serving.tokens import Tokens
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,7 @@ class Serving(Reporting):
         self._audit = audit
         self.rollouts = Rollouts(context, audit, alerts, registry, self)
         self._predictions = Predictions(context, self._store)
+        self.tokens = Tokens(context, audit)
 
     # -- wanting
 

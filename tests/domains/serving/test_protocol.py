@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.serving import protocol
+from mlops_tui.domains.serving import protocol, scoring
 from mlops_tui.domains.serving.records import Column, Signature
 
 SIGNATURE = Signature(
@@ -31,7 +31,13 @@ def infer(*tensors: dict[str, Any], signature: Signature = SIGNATURE, **more: An
 
 
 def invoke(body: Any, signature: Signature = SIGNATURE) -> protocol.Call:
-    return protocol.parse_invocation(json.dumps(body).encode(), "application/json", signature)
+    return scoring.parse_invocation(json.dumps(body).encode(), "application/json", signature)
+
+
+def reply(call: protocol.Call, answer: dict[str, Any]) -> Any:
+    body, json_length = protocol.infer_answer(call, SIGNATURE, name="churn", version=3, ids=["p1", "p2"], answer=answer)
+    assert json_length is None
+    return json.loads(body)
 
 
 def whole(**changes: Any) -> list[dict[str, Any]]:
@@ -94,7 +100,9 @@ def test_truths_and_times() -> None:
         (whole(age=tensor("age", "FP64", [1])), "rows"),
         (whole(visits=tensor("visits", "FP64", [1.5, 2])), "1.5 is not a whole number"),
         (whole(visits=tensor("visits", "INT64", [1.5, 2])), "no INT64"),
-        (whole(visits=tensor("visits", "INT64", [2**63, 2])), "not a whole number"),
+        (whole(visits=tensor("visits", "INT64", [2**63, 2])), "no INT64"),
+        (whole(visits=tensor("visits", "UINT64", [2**63, 2])), "not a whole number"),
+        (whole(visits=tensor("visits", "UINT8", [256, 2])), "'256' is no UINT8"),
         (whole(visits=tensor("visits", "BOOL", [True, False])), "True is not a number"),
         (whole(plan=tensor("plan", "INT64", [1, 2])), "1 is not a string"),
         (whole(other=tensor("age", "FP64", [1, 2])), "given twice"),
@@ -122,7 +130,7 @@ def test_malformed_bodies_are_input_errors(body: bytes) -> None:
     with pytest.raises(InvalidInput):
         protocol.parse_infer(body, SIGNATURE)
     with pytest.raises(InvalidInput):
-        protocol.parse_invocation(body, "application/json", SIGNATURE)
+        scoring.parse_invocation(body, "application/json", SIGNATURE)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "-1e999"])
@@ -151,14 +159,14 @@ def test_every_mlflow_form_means_the_same_rows() -> None:
     ]
     assert all(invoke(body).columns == columns for body in bodies)
     csv = b"plan,visits,age\r\nbasic,1,31.5\r\npro,2,40\r\n"
-    assert protocol.parse_invocation(csv, "text/csv", SIGNATURE).columns == columns
+    assert scoring.parse_invocation(csv, "text/csv", SIGNATURE).columns == columns
 
 
 def test_an_empty_csv_cell_is_missing_and_a_wrong_one_is_named() -> None:
-    assert protocol.parse_invocation(b"x\n1\n\n2\n", "text/csv", ONE).columns == {"x": [1.0, 2.0]}
-    assert protocol.parse_invocation(b"x,y\n,1\n", "text/csv", NUMBERS).columns == {"x": [None], "y": [1.0]}
+    assert scoring.parse_invocation(b"x\n1\n\n2\n", "text/csv", ONE).columns == {"x": [1.0, 2.0]}
+    assert scoring.parse_invocation(b"x,y\n,1\n", "text/csv", NUMBERS).columns == {"x": [None], "y": [1.0]}
     with pytest.raises(InvalidInput, match="row 1: 'abc'"):
-        protocol.parse_invocation(b"x\n1\nabc\n", "text/csv", ONE)
+        scoring.parse_invocation(b"x\n1\nabc\n", "text/csv", ONE)
 
 
 @pytest.mark.parametrize(
@@ -184,14 +192,14 @@ def test_mlflow_bodies_that_cannot_be_are_refused(body: Any) -> None:
 
 def test_a_response_carries_one_id_per_row_and_only_the_outputs_asked_for() -> None:
     answer = {"prediction": [1, 0], "probabilities": [[0.2, 0.8], [0.9, 0.1]]}
-    both = protocol.infer_answer(infer(*whole()), SIGNATURE, name="churn", version=3, ids=["p1", "p2"], answer=answer)
+    both = reply(infer(*whole()), answer)
     assert both["id"] == "p1"
     assert both["parameters"] == {"prediction_ids": ["p1", "p2"]}
     assert both["outputs"][0] == {"name": "prediction", "datatype": "INT64", "shape": [2], "data": [1, 0]}
     assert both["outputs"][1]["shape"] == [2, 2]
     assert both["outputs"][1]["data"] == [0.2, 0.8, 0.9, 0.1]
     call = infer(*whole(), id="mine", outputs=[{"name": "prediction"}])
-    one = protocol.infer_answer(call, SIGNATURE, name="churn", version=3, ids=["p1", "p2"], answer=answer)
+    one = reply(call, answer)
     assert one["id"] == "mine"
     assert [output["name"] for output in one["outputs"]] == ["prediction"]
     with pytest.raises(InvalidInput, match="no output 'score'"):
