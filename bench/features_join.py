@@ -96,10 +96,10 @@ def same(ours: Any, theirs: Any) -> int:
 def memory(bench: Workbench, folder: Path) -> float:
     """Peak memory in MB of a process of its own that only does the join."""
     code = (
-        "import sys, resource, pandas as pd; from pathlib import Path; from mlops_tui.core.workspace import Workspace;"
+        "import sys, pandas as pd; from pathlib import Path; from mlops_tui.core.workspace import Workspace;"
         "from mlops_tui.workbench import Workbench; b = Workbench(Workspace.find(Path(sys.argv[1])), actor='bench');"
         "f = b.features.join(pd.read_parquet(sys.argv[2]), ['a', 'b']); b.close();"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)"
+        "print([int(l.split()[1]) / 1000 for l in open('/proc/self/status') if l.startswith('VmHWM')][0])"
     )
     command = [sys.executable, "-c", code, str(bench.workspace.root), str(folder / "spine.parquet")]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

@@ -29,6 +29,12 @@ def cpu(work: Callable[[], Any], rounds: int = ROUNDS) -> tuple[float, Any]:
     return statistics.median(times), out
 
 
+def peak_mb() -> float:
+    """The most memory of this program so far; the maximum of getrusage is inherited from the parent."""
+    (line,) = [one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmHWM")]
+    return int(line.split()[1]) / 1000
+
+
 def polars(folder: Path) -> dict[str, Any]:
     import polars as pl
 
@@ -84,7 +90,7 @@ def feast(folder: Path, offline: str = "") -> dict[str, Any]:
     wanted = [f"view_{name}:{name}{n}" for name in "ab" for n in (1, 2)]
     seconds, answer = cpu(lambda: store.get_historical_features(entity_df=spine, features=wanted).to_df(), 1)
     answer.to_parquet(folder / f"feast{offline}.parquet")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    peak = peak_mb()
     return {"cpu": seconds, "answer": str(folder / f"feast{offline}.parquet"), "memory": peak}
 
 
@@ -159,7 +165,7 @@ def great_expectations(folder: Path) -> dict[str, Any]:
         for one in found.results
         if one.expectation_config.type == "expect_column_values_to_be_in_set"
     }
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    peak = peak_mb()
     return {"cpu": seconds, "bad": bad, "checks": len(wanted), "memory": peak}
 
 

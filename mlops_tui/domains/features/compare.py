@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PSI_LIMIT = 0.2
 _POINTS = 100
 _LEVELS = 20
+_BINS = 24
 _LEAST_SHARE = 1e-4  # a share of nought would make the index infinite
 _LEAK_ROWS = 20_000
 _LEAK = 0.98
@@ -47,18 +48,31 @@ class Baseline:
         """SQL that counts the rows per cut of a column of that type."""
         column = quote(self.column) + ("::VARCHAR" if kind == BOOLEAN else "")
         if self.edges:
-            return f"histogram({column}::DOUBLE, [{', '.join(f'({edge!r})' for edge in self.edges)}]::DOUBLE[])"
+            return _binned(column, self.edges)
         among = ", ".join(text(level) for level in self.levels)
         return f"histogram(CASE WHEN {column} IS NULL THEN NULL WHEN {column} IN ({among}) THEN {column} ELSE '' END)"
 
-    def counts(self, found: Any) -> list[int]:
-        """The counts of every cut in order; what lies outside all of them comes last."""
+    @property
+    def bins(self) -> tuple[float, ...]:
+        """Upper ends of bins to draw, equally wide from the first percentile to the last and a little beyond both."""
+        if len(self.edges) <= _BINS:
+            return self.edges
+        low, high = self.edges[0], self.edges[-1]
+        step = (high - low) / (_BINS - 4)
+        return tuple(low + step * place for place in range(-1, _BINS - 2))
+
+    def counts(self, found: Any, edges: Sequence[float] = ()) -> list[int]:
+        """The counts of every cut (or of these) in order; what lies outside all of them comes last."""
         given = dict(found or ())
         if self.edges:
-            inside = [int(given.get(edge, 0)) for edge in self.edges]
+            inside = [int(given.get(edge, 0)) for edge in edges or self.edges]
             return [*inside, sum(map(int, given.values())) - sum(inside)]
         inside = [int(given.get(level, 0)) for level in self.levels]
         return [*inside, sum(map(int, given.values())) - sum(inside)]
+
+
+def _binned(column: str, edges: Sequence[float]) -> str:
+    return f"histogram({column}::DOUBLE, [{', '.join(f'({edge!r})' for edge in edges)}]::DOUBLE[])"
 
 
 def baselines(connection: duckdb.DuckDBPyConnection, source: str, columns: Mapping[str, str]) -> list[Baseline]:
@@ -182,9 +196,13 @@ def _measured(
         if kind in (BIGINT, DOUBLE, BOOLEAN):
             wanted.append(f"avg({column}::DOUBLE) FILTER (isfinite({column}::DOUBLE)) AS mean{place}")
     wanted += [f"{base.aggregate(columns[base.column])} AS cuts{places[base.column]}" for base in bases]
+    wanted += [f"{_binned(quote(base.column), base.bins)} AS bins{places[base.column]}" for base in bases if base.edges]
     row = fetch(connection, f"SELECT {', '.join(wanted)} FROM {source}").to_pylist()[0]
     return {
-        name: {"n": row["n"], **{what: row.get(f"{what}{place}") for what in ("there", "distinct", "mean", "cuts")}}
+        name: {
+            "n": row["n"],
+            **{what: row.get(f"{what}{place}") for what in ("there", "distinct", "mean", "cuts", "bins")},
+        }
         for name, place in places.items()
     }
 
@@ -193,8 +211,13 @@ def _column(
     name: str, left: Snapshot, right: Snapshot, one: Mapping[str, Any], other: Mapping[str, Any], base: Baseline | None
 ) -> ColumnDiff:
     far, furthest = (None, None)
+    bins: tuple[float | str, ...] = ()
+    shapes: list[tuple[int, ...]] = [(), ()]
     if base is not None:
         far, furthest = distances(base, base.counts(one["cuts"]), base.counts(other["cuts"]))
+        bins = base.bins or base.levels
+        drawn = [side["bins"] if base.edges else side["cuts"] for side in (one, other)]
+        shapes = [tuple(base.counts(side, base.bins)) for side in drawn]
     missing = [1 - side["there"] / side["n"] if side["n"] else None for side in (one, other)]
     return ColumnDiff(
         name,
@@ -208,6 +231,9 @@ def _column(
         None if far is None else round(far, 4),
         None if furthest is None else round(furthest, 4),
         drifted=far is not None and far >= PSI_LIMIT,
+        bins=bins,
+        left=shapes[0],
+        right=shapes[1],
     )
 
 

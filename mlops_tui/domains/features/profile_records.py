@@ -96,6 +96,8 @@ class ColumnDiff:
 
     `psi` is the population stability index over the deciles (or the commonest values) of the left side; `ks` the largest
     distance of the two distribution functions at a hundred points. None: the column is on one side only, or is a time.
+    `left` and `right` count the rows of both per bin: of numbers those up to each of `bins` and above them, of texts by value and
+    others.
     """
 
     column: str
@@ -109,6 +111,9 @@ class ColumnDiff:
     psi: float | None = None
     ks: float | None = None
     drifted: bool = False
+    bins: tuple[float | str, ...] = ()
+    left: tuple[int, ...] = ()
+    right: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

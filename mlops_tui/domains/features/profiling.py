@@ -24,17 +24,18 @@ class Profiling(Browsing):
         quick: bool = False,
         target: str | None = None,
         since: int | None = None,
+        keep: bool = True,
         progress: Progress | None = None,
     ) -> Profile:
         """Per column type, missing, distinct, quantiles, histogram, top values, lengths and warnings; correlations; patterns.
 
         The exact profile of a snapshot is computed once and kept. `quick` settles for a sample of about 100,000 rows when it
         is not there yet. `target` names a column that others may give away, `since` a version to look for drift from; both
-        only add warnings. Raises NotFound, InvalidInput.
+        only add warnings. Without `keep` nothing is written. Raises NotFound, InvalidInput.
         """
         table, snapshot = self._snapshots.resolve(ref)
         kept = self._store.profile(table, snapshot.version)
-        profile = kept or self._profiled(table, snapshot, exact=not quick, progress=progress)
+        profile = kept or self._profiled(table, snapshot, exact=not quick, keep=keep, progress=progress)
         if target is not None:
             profile = self._with_leaks(profile, table, snapshot, target)
         return profile if since is None else self._with_drift(profile, since)
@@ -59,7 +60,9 @@ class Profiling(Browsing):
                 )
             return compare.diff(connection, snapshot, source, other, hold(other_table, other))
 
-    def _profiled(self, table: Table, snapshot: Snapshot, *, exact: bool, progress: Progress | None = None) -> Profile:
+    def _profiled(
+        self, table: Table, snapshot: Snapshot, *, exact: bool, keep: bool, progress: Progress | None = None
+    ) -> Profile:
         from mlops_tui.domains.features import profile as engine
 
         exact = exact or snapshot.rows <= engine.SAMPLE_ROWS
@@ -76,7 +79,7 @@ class Profiling(Browsing):
                 exact=exact,
                 progress=progress,
             )
-        if exact:
+        if exact and keep:
             with self._context.catalog.write() as tx:
                 self._store.put_profile(tx, table, built)
         return built

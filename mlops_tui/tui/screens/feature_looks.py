@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.tui.lines import Span, clean, number, percent
+from mlops_tui.tui.charts.histogram import histogram
+from mlops_tui.tui.lines import Line, Span, clean, number, percent
 from mlops_tui.tui.screens import grid
 from mlops_tui.tui.screens.column_profile import value
 from mlops_tui.tui.screens.sheet import Content, Sheet, value_columns
@@ -12,6 +13,7 @@ from mlops_tui.tui.widgets.columns import Column
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
+    from mlops_tui.domains.features.profile_records import ColumnDiff
     from mlops_tui.tui.screens.feature_lists import CheckRow
     from mlops_tui.tui.screens.features import FeaturesDesk
 
@@ -46,10 +48,21 @@ def compared(bench: Workbench, left: str, right: str) -> Content:
     records = sorted(found.columns, key=lambda one: (not one.change, -(one.psi or 0.0), -(one.ks or 0.0)))
     rows = found.rows_right - found.rows_left
     said = f"rows {found.rows_left:,} to {found.rows_right:,} ({rows:+,}), {len(found.drifted)} of {len(records)} columns drifted"
-    return Content(_DIFF, records, "; ".join([said, *found.schema_changes]))
+    words = "; ".join([said, *found.schema_changes])
+    return Content(_DIFF, records, words, picture=lambda one, *room: _overlaid(one, left, right, *room))
 
 
-def _moved(one: Any, now: int) -> Span:
+def _overlaid(one: ColumnDiff, left: str, right: str, width: int, height: int) -> list[Line]:
+    """The distribution of a column in both versions, one over the other."""
+    if not one.left:
+        return [(), ((f"{one.column}: {one.change or 'times have no distribution to compare'}.", "muted"),)]
+    bins = tuple(number(edge, 3) if isinstance(edge, float) else clean(edge) for edge in one.bins)
+    more = "others" if isinstance(one.bins[0], str) else "more"
+    now, before = (f"{clean(one.column)} @{ref.partition('@')[2]}" for ref in (right, left))
+    return histogram(one.right, width, height, reference=one.left, bins=(*bins, more), names=(now, before))
+
+
+def _moved(one: ColumnDiff, now: int) -> Span:
     if one.change:
         return (f"◆ {one.change}", "accent")
     return ("▲ drifted", "warn") if one.drifted else ("· as it was", "muted")

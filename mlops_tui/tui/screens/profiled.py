@@ -74,13 +74,16 @@ class ProfiledRows(Desk):
             return
         self._profiling.add(ref)
         source, report = self.workbench_app.source, self.report(self._title(ref))
+        keep = not self.workbench_app.read_only
         if exact:
             self.progress[self._title(ref)] = "..."
         self.run_worker(
             lambda: self.post_message(
                 self.Profiled(
                     ref,
-                    source.attempt(lambda bench: bench.features.profile(ref, quick=not exact, progress=report)),
+                    source.attempt(
+                        lambda bench: bench.features.profile(ref, quick=not exact, keep=keep, progress=report)
+                    ),
                     exact,
                 )
             ),

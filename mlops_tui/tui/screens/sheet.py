@@ -28,12 +28,16 @@ from mlops_tui.workbench import Workbench
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """What a sheet shows: records under columns, a line about them, and what to say when there are none."""
+    """What a sheet shows: records under columns, a line about them, and what to say when there are none.
+
+    `picture(record, width, height)` draws the record under the cursor below the list.
+    """
 
     columns: tuple[Column, ...]
     records: Sequence[Any]
     said: str = ""
     empty: str = "There is nothing to show."
+    picture: Callable[[Any, int, int], Sequence[Line]] | None = None
 
 
 class Sheet(ModalScreen[Any]):
@@ -51,6 +55,7 @@ class Sheet(ModalScreen[Any]):
     Sheet #sheet { width: 100%; height: 100%; background: $background; }
     Sheet #sheet-table { height: 1fr; }
     Sheet #sheet-note { height: 1fr; }
+    Sheet #sheet-picture { height: 10; display: none; padding: 0 1; }
     Sheet #dialog-title, Sheet #dialog-keys { background: $surface; }
     """
 
@@ -73,6 +78,7 @@ class Sheet(ModalScreen[Any]):
             yield Bar(id="dialog-title")
             yield VirtualTable(id="sheet-table")
             yield LinesView(id="sheet-note")
+            yield LinesView(id="sheet-picture")
             yield Bar(id="dialog-keys")
 
     def on_mount(self) -> None:
@@ -120,6 +126,7 @@ class Sheet(ModalScreen[Any]):
             self._say(lambda width, height: [(), line((f" {found.empty}", "muted"))])
             return
         self.query_one("#sheet-note").display, self.table.display = False, True
+        self.query_one("#sheet-picture").display = found.picture is not None
         self._draw()
         self.table.focus()
 
@@ -132,6 +139,15 @@ class Sheet(ModalScreen[Any]):
         table.sorted_by, table.reverse = self._sort, self._reverse
         rows = Listed(records, content.columns, self._source.now(), lambda one: str(id(one)))
         table.show(content.columns, rows, cursor=table.cursor)
+        self._show_picture()
+
+    @on(VirtualTable.Moved)
+    def _show_picture(self) -> None:
+        content, record = self._content, self.table.rows.record(self.table.cursor)
+        if content is None or content.picture is None or record is None:
+            return
+        picture = content.picture
+        self.query_one("#sheet-picture", LinesView).show(lambda width, height: picture(record, width, height))
 
     def action_column(self, step: int) -> None:
         self.table.move_column(step)
