@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mlops_tui.cli import runs_compare, runs_files, runs_keep, runs_stopping
+from mlops_tui.cli import runs_compare, runs_files, runs_keep, runs_start, runs_stopping
 from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench
 from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.cli.runs_compare import MARK_COLUMNS
@@ -126,7 +126,7 @@ for command in (
     *(runs_compare.compare, runs_compare.metrics, runs_compare.health, runs_compare.watch),
     *(runs_files.artifacts, runs_files.logs),
     *(runs_keep.note, runs_keep.tag, runs_keep.rename),
-    *(runs_keep.delete, runs_keep.restore, runs_keep.remove, runs_keep.gc, runs_stopping.stop),
+    *(runs_keep.delete, runs_keep.restore, runs_keep.remove, runs_keep.gc, runs_stopping.stop, runs_start.start),
 ):
     runs.add_command(command)
 

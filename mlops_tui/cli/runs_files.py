@@ -7,10 +7,13 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, say
+from mlops_tui.cli.output import emit, emit_one, follow, json_option, pass_workbench, say
 from mlops_tui.cli.runs_rows import refresh
 from mlops_tui.core.errors import AlreadyExists, NotFound, Unavailable
+from mlops_tui.domains.experiments.records import RunState
 from mlops_tui.workbench import Workbench
+
+LOG = "console.log"
 
 
 @click.command("artifacts")
@@ -39,20 +42,31 @@ def artifacts(workbench: Workbench, run: str, path: str | None, to: Path | None,
 
 @click.command("logs")
 @click.argument("run")
+@click.option("--follow", "-f", "following", is_flag=True, help="Go on until the run ends.")
 @pass_workbench
-def logs(workbench: Workbench, run: str) -> None:
-    """Print the text logs kept with a run.
+def logs(workbench: Workbench, run: str, following: bool) -> None:
+    """Print the text logs kept with a run: what it printed, where that was captured.
 
     \b
-    Example: mlops runs logs 3f2a
+    Example: mlops runs logs 3f2a --follow
     """
-    found = workbench.experiments.run(run)
+    refresh(workbench)
+    rooms = workbench.experiments
+    found = rooms.run(run)
+    if following and found.state is RunState.RUNNING:
+
+        def ended() -> bool:
+            refresh(workbench)
+            return rooms.run(found.id).state is not RunState.RUNNING
+
+        follow(rooms.log_dir(found.id) / LOG, ended, poll_s=0.5)
+        return
     folder = workbench.experiments.log_dir(found.id)
     found_logs = sorted(folder.glob("*.log")) if folder.is_dir() else []
     if not found_logs:
         raise NotFound(
             f"Run {found.id} kept no log.",
-            hint="Pipelines keep one for each step; of a script's run see: mlops runs show RUN",
+            hint="A script keeps one with start_run(capture_output=True), any command with: mlops runs start -- COMMAND",
         )
     for log in found_logs:
         if len(found_logs) > 1:

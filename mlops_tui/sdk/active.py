@@ -20,6 +20,7 @@ from mlops_tui.domains.experiments import mover
 from mlops_tui.domains.experiments.files import RunFiles
 from mlops_tui.domains.experiments.records import RunStart, RunState
 from mlops_tui.domains.experiments.spool import RunWriter
+from mlops_tui.sdk.console import Capture
 
 if TYPE_CHECKING:
     from mlops_tui.domains.registry.records import Version
@@ -86,6 +87,7 @@ class ActiveRun:
         self._owner = os.getpid()
         self.outer = outer
         self.ended = False
+        self._capture: Capture | None = None
 
     def __repr__(self) -> str:
         return f"<run {self.id} of {self.experiment}>"
@@ -178,6 +180,16 @@ class ActiveRun:
         """The commit the code of this run was at; empty outside a repository."""
         return self._facts.git_commit
 
+    @property
+    def log_dir(self) -> Path:
+        """The folder of its text logs, which `mlops runs logs` prints."""
+        return self.workspace.logs / "runs" / self.id
+
+    def capture_output(self) -> None:
+        """From now on what is printed is kept in `console.log` too, until the run ends."""
+        if self._capture is None and not self.ended:
+            self._capture = Capture(self.log_dir)
+
     def child_facts(self, name: str) -> RunStart:
         """The facts of a new run below this one, of the same process and code; nothing is written."""
         begun = clock.now_ms()
@@ -196,6 +208,8 @@ class ActiveRun:
             self.writer.close()
             _leave(self)
             return
+        if self._capture is not None:
+            self._capture.stop()
         self.files.keep_environment()
         self.writer.finish(RunState(state), error)
         _leave(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.experiments import environment, machine, mover
 from mlops_tui.domains.experiments.records import RunStart
+from mlops_tui.sdk import console
 from mlops_tui.sdk.active import ActiveRun, enter, inner
 from mlops_tui.workbench import Workbench, open_workbench
 
@@ -31,6 +32,8 @@ def start_run(
     resume: str | None = None,
     parent: str | None = None,
     system_metrics: bool | float | None = None,
+    capture_output: bool | None = None,
+    command: Sequence[str] | None = None,
     workspace: str | Path | None = None,
     actor: str | None = None,
 ) -> ActiveRun:
@@ -38,7 +41,10 @@ def start_run(
 
     Use it with `with`, or call `finish()`; a run left open ends with the interpreter. Inside another run it becomes its child.
     `system_metrics`: every so many seconds CPU, memory and GPUs of this process and its children (ten; False for never;
-    None asks $MLOPS_SYSTEM_METRICS). Raises NotFound (no workspace, unknown run), InvalidInput (a name that cannot be used).
+    None asks $MLOPS_SYSTEM_METRICS). `capture_output`: what is printed is kept with the run too (None asks $MLOPS_CAPTURE_OUTPUT).
+    `command`: what is run, where that is another program than this one.
+    Raises NotAllowed (the experiment is deleted or over its quota), NotFound (no workspace, unknown run), InvalidInput (a name that
+    cannot be used).
     """
     with open_workbench(workspace, actor=actor) as bench:
         rooms = bench.experiments
@@ -53,13 +59,15 @@ def start_run(
         above = parent or (outer.id if outer is not None and outer.workspace == bench.workspace else "")
         if above and not parent:
             rooms.take_in()  # the outer run may have begun a moment ago
-        facts = rooms.describe(experiment, name=name, parent=above, resume=found)
+        facts = rooms.describe(experiment, name=name, parent=above, resume=found, command=command)
         run = ActiveRun(bench.workspace, facts, actor=bench.actor, steps=steps, outer=outer)
     run.writer.start(facts)
     seeds = {f"seed.{name}": value for name, value in environment.seeds().items()} if found is None else {}
     if tags or seeds:
         run.set_tags({**seeds, **(tags or {})})
     enter(run)
+    if console.wanted(capture_output):
+        run.capture_output()
     seconds = machine.seconds(system_metrics) if outer is None else None  # a child's machine is its parent's
     rooms_of = partial(Workbench, run.workspace, actor=run.actor)
     mover.enter(run.writer, rooms_of, first=run.files.keep_environment, machine_s=seconds)

@@ -18,6 +18,7 @@ from mlops_tui import sdk
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.domains.experiments.records import RunState
 from mlops_tui.domains.experiments.spool import RunWriter
+from mlops_tui.sdk.supervised import RUN_VARIABLE
 from mlops_tui.studies import optuna_study
 from mlops_tui.studies.book import Book
 from mlops_tui.studies.records import BEST, STATE_TAG, STUDY_TAG, TRIAL_TAG, VALUE, Study, filled
@@ -25,7 +26,6 @@ from mlops_tui.workbench import Workbench
 
 Objective = Callable[[Any], Any]
 IN_A_ROW = 5
-RUN_VARIABLE = "MLOPS_RUN_ID"
 
 
 class StudyTrial:

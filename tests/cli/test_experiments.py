@@ -189,3 +189,13 @@ def test_a_whole_experiment_is_deleted_restored_and_collected_and_its_size_and_q
     assert mlops("runs", "gc", "--older-than", "0s", "--yes")[1].startswith("1 deleted runs and 1 experiment went")
     assert json.loads(mlops("experiments", "list", "--deleted", "--json")[1]) == []
     assert mlops("experiments", "restore", "churn")[0] == 3
+
+
+def test_a_command_becomes_a_run_with_its_output_its_parameters_and_its_exit_code(mlops, workspace):
+    code, _, err = mlops("runs", "start", "-e", "any", "-p", "rate=0.1", "--", "sh", "-c", "echo $MLOPS_RUN_ID; exit 4")
+    (run,) = json.loads(mlops("runs", "list", "--json")[1])
+    assert (code, run["state"], run["command"]) == (4, "failed", "sh -c 'echo $MLOPS_RUN_ID; exit 4'")
+    assert f"mlops runs show {run['id'][:8]}" in err
+    assert mlops("runs", "logs", run["id"])[1] == run["id"] + "\n"
+    assert json.loads(mlops("runs", "show", run["id"], "--json")[1])["params"] == {"rate": "0.1"}
+    assert mlops("runs", "start", "-p", "rate", "--", "true")[0] == 2

@@ -9,6 +9,7 @@ import shlex
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -132,6 +133,12 @@ def _git(folder: Path, *arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):  # no git, a vanished folder or a huge tree: a run works without it
         return ""
     return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+
+def source_of(command: Sequence[str]) -> str:
+    """The script of a command: the first word after the program that is a file, else the program."""
+    scripts = (word for word in command[1:] if not word.startswith("-") and Path(word).is_file())
+    return next(scripts, command[0])
 
 
 def _source() -> str:

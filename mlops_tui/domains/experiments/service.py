@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,9 +142,16 @@ class Experiments(Groups):
         return self.run(start.id)
 
     def describe(
-        self, experiment: str, *, name: str = "", parent: str = "", source: str | None = None, resume: Run | None = None
+        self,
+        experiment: str,
+        *,
+        name: str = "",
+        parent: str = "",
+        source: str | None = None,
+        resume: Run | None = None,
+        command: Sequence[str] | None = None,
     ) -> RunStart:
-        """The facts of a run of this process that starts (or resumes) now; nothing is written.
+        """The facts of a run of this process (of a `command` that it runs) that starts or resumes now; nothing is written.
 
         Raises NotAllowed when the experiment is deleted or over its quota; a run that resumes or is part of another goes on.
         """
@@ -154,6 +163,8 @@ class Experiments(Groups):
         if resume is None and not parent:
             self._check_open(experiment)
         found = environment.capture(Path.cwd())
+        if command:
+            found = dataclasses.replace(found, command=shlex.join(command), source=environment.source_of(command))
         me = identity.identity()
         run_id = resume.id if resume else ids.new_id()
         return RunStart(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -161,6 +162,8 @@ class Upkeep(Insight):
                 before = {"experiment": run.experiment, "name": run.name, "state": run.state.value}
                 self._audit.note(tx, "remove", "run", run.id, why=why, before=before)
         self._forget(numbers)
+        for run in runs:
+            shutil.rmtree(self._context.workspace.logs / "runs" / run.id, ignore_errors=True)
 
     def _forget(self, numbers: Sequence[int]) -> None:
         """The numbers of removed runs, after the runs: a death in between leaves what the next sweep finds and completes."""

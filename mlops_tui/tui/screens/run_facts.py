@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ SPARKS = 24
 """So many metrics have their course beside them."""
 MOST_LINES = 5000
 LAST_BYTES = 256 * 1024
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+"""Escape sequences of terminals (ECMA-48): colours, cursor moves, titles."""
 SPARK = 40
 SIDE_BY_SIDE = 110
 
@@ -233,17 +236,23 @@ def _tail(path: Path, name: str) -> Console:
     with path.open("rb") as file:
         file.seek(max(0, length - LAST_BYTES))
         text = file.read(LAST_BYTES).decode("utf-8", "replace")
-    found = tuple(text.splitlines()[-MOST_LINES:])
+    found = tuple(_printed(each) for each in text.split("\n")[-MOST_LINES:])
+    found = found[:-1] if found and not found[-1] else found
     cut = f", the last {size(LAST_BYTES)} of it" if length > LAST_BYTES else ""
     return Console(f"{name}, {size(length)}{cut}", found)
+
+
+def _printed(text: str) -> str:
+    """A line as a terminal shows it in the end: what a progress bar wrote over is gone, and so are colours."""
+    return _ESCAPE.sub("", text.rstrip("\r").rpartition("\r")[2])
 
 
 def draw_console(one: Console, width: int, height: int, view: View | None = None) -> list[Line]:
     """The lines as they were printed."""
     if not one.title:
         return [(), *(line(f" {piece}") for piece in wrap(
-            "This run kept no log. A script writes one with `mlops.log_text(text, 'console.log')`, or into the folder that "
-            "`mlops runs logs RUN` reads.", width - 2))]  # fmt: skip
+            "This run kept no log. `mlops.start_run(capture_output=True)` keeps what a script prints, "
+            "`mlops runs start -- COMMAND` what any command does.", width - 2))]  # fmt: skip
     return [line((f" {one.title}", "muted")), *(line(f" {clean(each)}") for each in one.lines)]
 
 
