@@ -26,6 +26,7 @@ _LEAVE_OUT = (
     "LINES",
     "MLOPS_PLAIN_DRIVER",
     "MLOPS_ASCII",
+    "PYTHONDONTWRITEBYTECODE",  # a program that was installed has its modules compiled
 )
 
 

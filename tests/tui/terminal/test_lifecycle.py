@@ -132,6 +132,14 @@ def test_a_new_size_is_drawn_in_full(tmp_path: Path) -> None:
         assert session.until(lambda seen: seen.count(b"\x1b[K") >= 12, after=before)
 
 
+@pytest.mark.parametrize("driver", ["", "1"], ids=["thin", "plain"])
+def test_ctrl_l_sends_the_whole_picture_again(tmp_path: Path, driver: str) -> None:
+    with start(tmp_path, MLOPS_PLAIN_DRIVER=driver) as session:
+        before = session.written
+        session.type("\x0c")
+        assert session.until(b"ready", after=before)
+
+
 def test_the_title_and_the_bell_are_for_alerts_alone(tmp_path: Path) -> None:
     with start(tmp_path) as session:
         assert b"\x1b]2;" not in session.seen
