@@ -57,7 +57,7 @@ class Nursery:
             await self._reader
         self._path.unlink(missing_ok=True)
 
-    async def bear(self, package: str, seconds: float) -> Link:
+    async def bear(self, package: str, seconds: float, engine: str = "") -> Link:
         """Fork a worker for a package; the link once it has said hello. Raises WorkerLost or TimeoutError."""
         zygote = await self._ready_zygote()
         key = secrets.token_hex(8)
@@ -66,7 +66,7 @@ class Nursery:
         self._expected[key] = link
         try:
             assert zygote.stdin is not None
-            zygote.stdin.write(json.dumps({"fork": key, "package": package}).encode() + b"\n")
+            zygote.stdin.write(json.dumps({"fork": key, "package": package, "engine": engine}).encode() + b"\n")
             async with asyncio.timeout(seconds):
                 return await link
         except ConnectionError as error:

@@ -147,7 +147,7 @@ class Slot:
             await asyncio.sleep(min(10.0, 0.1 * 4 ** (strikes - 1)) if strikes else 0.0)
 
     async def _start(self) -> Link:
-        link = await self._nursery.bear(self.target.package, self._timeout_s + 90)
+        link = await self._nursery.bear(self.target.package, self._timeout_s + 90, self.target.engine)
         try:
             # Not wait_for: until Python 3.12 it may swallow a cancellation that meets a finished future.
             async with asyncio.timeout(self._timeout_s + 90):

@@ -85,7 +85,7 @@ class FakeNursery:
         self.delay_s = 0.0
         self.failures = 0
 
-    async def bear(self, package: str, seconds: float) -> FakeLink:
+    async def bear(self, package: str, seconds: float, engine: str = "") -> FakeLink:
         await asyncio.sleep(self.delay_s)
         if self.failures:
             self.failures -= 1

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound
+from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.registry import package
 from mlops_tui.domains.registry.approvals import Approvals
+from mlops_tui.domains.registry.engine_store import EngineStore
 from mlops_tui.domains.registry.finding import Finding
 from mlops_tui.domains.registry.governance_store import GovernanceStore
 from mlops_tui.domains.registry.lineage import trace
-from mlops_tui.domains.registry.records import CHAMPION, LineageItem, Note, Version, VersionDiff, compare
+from mlops_tui.domains.registry.records import (
+    CHAMPION,
+    ENGINES,
+    EngineChoice,
+    EngineTrial,
+    LineageItem,
+    Note,
+    Version,
+    VersionDiff,
+    compare,
+)
 
 if TYPE_CHECKING:
     from mlops_tui.core.context import Context
@@ -28,6 +40,7 @@ class Describing(Finding):
         self._features = features
         self._experiments = experiments
         self._governance = GovernanceStore(context)
+        self._engines = EngineStore(context)
         self.approvals = Approvals(context, audit)
 
     def profile(self, ref: str) -> dict[str, Any] | None:
@@ -35,6 +48,43 @@ class Describing(Finding):
         version = self.version(ref)
         sha = self._context.artifacts.manifest(version.sha).get(package.PROFILE)
         return None if sha is None else package.decode(self._context.artifacts.read(sha), version.ref)
+
+    def engine(self, ref: str) -> EngineChoice | None:
+        """Return how a version is asked for predictions and what each engine showed; None where it was never tried."""
+        version = self.version(ref)
+        forced = self._engines.find(version.model, version.version)
+        sha = self._context.artifacts.manifest(version.sha).get(package.ENGINE)
+        if sha is None:
+            return EngineChoice(forced, True) if forced else None
+        found = package.decode(self._context.artifacts.read(sha), version.ref)
+        trials = tuple(EngineTrial(**trial) for trial in found["trials"])
+        return EngineChoice(forced or str(found["engine"]), bool(forced), trials)
+
+    def forced_engine(self, version: Version) -> str:
+        """Return the engine a person forced on a version, "" where the trial decides."""
+        return self._engines.find(version.model, version.version) or ""
+
+    def force_engine(self, ref: str, engine: str | None, why: str = "") -> EngineChoice | None:
+        """Serve a version with one engine whatever the trial chose; None leaves it to the trial again.
+
+        Raises InvalidInput (no such engine), NotAllowed (it did not agree with the model on the stored sample).
+        """
+        version, before = self.version(ref), self.engine(ref)
+        if engine is not None and engine not in ENGINES:
+            raise InvalidInput(
+                f"{engine!r} is no engine.", hint=did_you_mean(engine, list(ENGINES), f"Use {', '.join(ENGINES)}.")
+            )
+        known = {trial.engine: trial for trial in before.trials} if before else {}
+        if engine is not None and known and not (engine in known and known[engine].agrees):
+            said = known[engine].note if engine in known else "it was not tried, as it does not suit this model"
+            raise NotAllowed(
+                f"{version.ref} cannot be served with {engine}: {said}.", hint=f"See: mlops models show {version.ref}"
+            )
+        with self._context.catalog.write() as tx:
+            self._engines.put(tx, version.model, version.version, engine)
+            facts = {"before": {"engine": before.engine if before else None}, "after": {"engine": engine or "by trial"}}
+            self._audit.note(tx, "force", "model", version.ref, why=why, **facts)
+        return self.engine(version.ref)
 
     def lineage(self, ref: str) -> list[LineageItem]:
         """List what a version was made from: run, snapshots, pipeline run, commit. What is gone is said to be gone."""

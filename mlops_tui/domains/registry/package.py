@@ -4,15 +4,18 @@
     signature.json    {"task", "target", "inputs": [{"name", "type"}], "outputs": [{"name", "type"}], "labels", "frame"}
     sample.parquet    at most 200 input rows: the golden requests
     profile.json      the reference profile (see `profile.py`), when a reference was given
+    engine.json       which engine serves it, and what each showed on the sample (see `engines/`)
     environment.json  {"python": "3.11.7", "libraries": {"scikit-learn": "1.9.1", ...}}
 
-Types are int64, float64, bool, string and datetime. `frame` says whether the estimator takes a DataFrame or bare values.
+Types are int64, float64, bool, string and datetime. `frame` says whether the estimator takes a DataFrame or bare values,
+`texts` (when there) that it takes a list of texts.
 The first output is `prediction`; `probabilities` (one number per label) follows where there is a `predict_proba`.
 Unpickling runs code: load only packages whose hash the registry recorded, and only in worker processes.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 import shutil
@@ -31,12 +34,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_ROWS = 200
-MODEL, SIGNATURE, SAMPLE, PROFILE, ENVIRONMENT = (
+MODEL, SIGNATURE, SAMPLE, PROFILE, ENVIRONMENT, ENGINE = (
     "model.joblib",
     "signature.json",
     "sample.parquet",
     "profile.json",
     "environment.json",
+    "engine.json",
 )
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib")
 # A minor release of these may read old model files differently; others are recorded only.
@@ -83,6 +87,7 @@ def save(
         _write_json(staged / SIGNATURE, described)
         _write_json(staged / ENVIRONMENT, current_environment(estimator))
         frame.to_parquet(staged / SAMPLE, index=False)
+        _write_json(staged / ENGINE, _engine(estimator, described, frame))
         if reference is not None:
             _write_json(staged / PROFILE, _profile(estimator, described, reference, predictions, truth, held_out))
         staged.replace(folder)
@@ -132,6 +137,11 @@ def check(folder: Path) -> None:
         _member(folder, name)
 
 
+def engine(folder: Path) -> str:
+    """Return the engine that the trial at registration chose, "" when the package was saved without one."""
+    return str(_read_json(folder / ENGINE)["engine"]) if (folder / ENGINE).exists() else ""
+
+
 def profile(folder: Path) -> dict[str, Any] | None:
     """Return the reference profile, or None when the package was saved without a reference."""
     return _read_json(folder / PROFILE) if (folder / PROFILE).exists() else None
@@ -153,6 +163,8 @@ def sample(folder: Path) -> pd.DataFrame:
 def prepare(described: dict[str, Any], frame: pd.DataFrame) -> Any:
     """Return `frame` as the estimator takes it: its columns in order, bare values if it was fitted without names."""
     ordered = frame[[item["name"] for item in described["inputs"]]]
+    if described.get("texts"):
+        return ordered.iloc[:, 0].tolist()
     return ordered if described["frame"] else ordered.to_numpy()
 
 
@@ -168,8 +180,9 @@ def describe(
         frame = _in_order(frame, [str(name) for name in known])
     # Counted but not named: fitted on bare values, and scikit-learn warns about names then. Others get what they were given.
     named = known is not None or getattr(estimator, "n_features_in_", None) is None
+    texts = frame.shape[1] == 1 and _reads_texts(estimator)
     try:
-        answer = estimator.predict(frame if named else frame.to_numpy())
+        answer = estimator.predict(frame.iloc[:, 0].tolist() if texts else frame if named else frame.to_numpy())
     except Exception as error:
         raise InvalidInput(
             f"The estimator cannot answer its own sample: {_one_line(error)}.",
@@ -187,6 +200,7 @@ def describe(
         "outputs": outputs,
         "labels": [_plain(label) for label in labels],
         "frame": named,
+        **({"texts": True} if texts else {}),
     }
 
 
@@ -215,6 +229,13 @@ def mismatches(saved: dict[str, Any]) -> list[str]:
         for name, old, new in pairs
         if old and old.split(".")[:2] != new.split(".")[:2]
     ]
+
+
+def _engine(estimator: Any, described: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+    from mlops_tui.domains.registry.engines.choosing import choose
+
+    _, choice = choose(estimator, described, frame)
+    return {"engine": choice.engine, "trials": [dataclasses.asdict(trial) for trial in choice.trials]}
 
 
 def _profile(
@@ -260,6 +281,13 @@ def _dump(estimator: Any, path: Path, modules: Sequence[ModuleType]) -> None:
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
+
+
+def _reads_texts(estimator: Any) -> bool:
+    """Whether a pipeline begins with a vectorizer, which takes each item it is given as one text."""
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[0][1]
+    return hasattr(estimator, "build_analyzer")
 
 
 def _names(estimator: Any, rows: Any) -> list[str]:

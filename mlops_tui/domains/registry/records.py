@@ -261,3 +261,32 @@ def _versions(version: Version) -> dict[str, str]:
 def _delta(left: Any, right: Any) -> float | None:
     numbers = isinstance(left, int | float) and isinstance(right, int | float)
     return float(right) - float(left) if numbers else None
+
+
+ENGINES = ("exact", "onnx", "arrays", "frame")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineTrial:
+    """How one way of asking a model did on the stored sample: whether it agreed with the model as scikit-learn answers it.
+
+    `difference`: the largest of any number, relative; `flipped`: other labels; `us_one`, `us_many`: microseconds for 1 and 32
+    rows, 0 when it was not timed.
+    """
+
+    engine: str
+    agrees: bool
+    difference: float | None
+    flipped: int
+    us_one: float
+    us_many: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """The engine a version is served with, whether a person forced it, and what each engine showed."""
+
+    engine: str
+    forced: bool
+    trials: tuple[EngineTrial, ...] = ()

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui.domains.registry.engine_store import m005_engines
 from mlops_tui.domains.registry.governance_store import m004_governance
 from mlops_tui.domains.registry.records import Model, Promotion, Stage, Version
 
@@ -72,7 +73,7 @@ def m003_remote(db: sqlite_utils.Database) -> None:
     )
 
 
-STEPS = [m001_registry, m002_numbers, m003_remote, m004_governance]
+STEPS = [m001_registry, m002_numbers, m003_remote, m004_governance, m005_engines]
 
 
 class RegistryStore:

@@ -94,12 +94,16 @@ def weights_of(deployment: Deployment) -> dict[int, float]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """What the gateway needs to serve one version: the package's manifest hash and its signature."""
+    """What the gateway needs to serve one version: the package's manifest hash, its signature, and the engine.
+
+    `engine` is "" where only the package says which.
+    """
 
     model: str
     version: int
     package: str
     signature: Signature
+    engine: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -42,16 +42,21 @@ class Ask(msgspec.Struct, array_like=True, tag=True):
     rows: int
     columns: dict[str, list[Any]]
     alone: bool = False
+    guard: bool = False
 
 
 class Answer(msgspec.Struct, array_like=True, tag=True):
-    """What the model said of one Ask. With an `error`, `blame` is "input" (the rows are at fault) or "model"."""
+    """What the model said of one Ask. With an `error`, `blame` is "input" (the rows are at fault) or "model".
+
+    `marks`, where the Ask wanted them and any row has one: what is odd about each row, "" where nothing is.
+    """
 
     id: int
     prediction: list[Any] = []
     probabilities: list[list[float]] | None = None
     error: str = ""
     blame: str = ""
+    marks: list[str] = []
 
 
 Message = Hello | Ready | Failed | Ask | Answer

@@ -33,15 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", required=True)
     parser.add_argument("--version", required=True, type=int)
     parser.add_argument("--package", required=True, help="manifest hash of the model package")
+    parser.add_argument("--engine", default="", help="how to ask the model; by default what its package says")
     parser.add_argument("--socket", required=True, type=Path, help="the gateway's unix socket")
     parser.add_argument("--key", required=True, help="the word by which the gateway knows this worker")
     parser.add_argument("--gateway", type=int, default=os.getppid(), help="process to live and die with")
     given = parser.parse_args(arguments)
     limit_threads(os.environ)
-    return run(given.workspace, given.package, given.socket, given.key, given.gateway)
+    return run(given.workspace, given.package, given.socket, given.key, given.gateway, given.engine)
 
 
-def run(root: Path, package_sha: str, socket_path: Path, key: str, gateway: int) -> int:
+def run(root: Path, package_sha: str, socket_path: Path, key: str, gateway: int, engine: str = "") -> int:
     """Dial the gateway, load the package and answer until the gateway hangs up; 0, or 1 when the model failed to load."""
     from mlops_tui.domains.serving.wire import Failed, Hello, Ready, pack
 
@@ -53,7 +54,7 @@ def run(root: Path, package_sha: str, socket_path: Path, key: str, gateway: int)
         connection.connect(str(socket_path))
         connection.sendall(pack(Hello(key, os.getpid())))
         try:
-            predictor, sample, note = _load(root, package_sha)
+            predictor, sample, note = _load(root, package_sha, engine)
         except Exception as error:
             from mlops_tui.domains.serving.predictor import one_line
 
@@ -86,29 +87,48 @@ def end_with(pid: int) -> None:
     threading.Thread(target=wait, name="end-with-gateway", daemon=True).start()
 
 
-def _load(root: Path, package_sha: str):  # type: ignore[no-untyped-def]
+def _load(root: Path, package_sha: str, engine: str):  # type: ignore[no-untyped-def]
     from mlops_tui.core.artifacts import Artifacts
     from mlops_tui.core.workspace import Workspace
     from mlops_tui.domains.registry import package
-    from mlops_tui.domains.serving.predictor import Predictor, golden_request
+    from mlops_tui.domains.serving.predictor import golden_request
 
     workspace = Workspace(root)
     folder = workspace.tmp / f"worker-{os.getpid()}-{package_sha[:12]}"
     if str(workspace.project) not in sys.path:
         sys.path.append(str(workspace.project))  # code of the project's own steps
     try:
-        Artifacts(workspace.artifacts).checkout(
-            package_sha, folder
-        )  # every hash is checked before anything is unpickled
+        # Every hash is checked before anything is unpickled.
+        Artifacts(workspace.artifacts).checkout(package_sha, folder)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", package.EnvironmentMismatch)
-            estimator = package.load(folder)
-        sample = package.sample(folder)
-        predictor = Predictor(estimator, package.signature(folder), sample, package.prepare)
+            predictor, note = predictor_of(folder, engine)
+        golden = golden_request(package.sample(folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     notes = [str(item.message) for item in said if issubclass(item.category, package.EnvironmentMismatch)]
-    return predictor, golden_request(sample), "; ".join(notes)
+    return predictor, golden, "; ".join([*notes, note] if note else notes)
+
+
+def predictor_of(folder: Path, engine: str = ""):  # type: ignore[no-untyped-def]
+    """Load a package with the engine named, else with the one its trial chose; the predictor, and what is worth saying.
+
+    A package without a trial gets one now. An engine that answers the sample otherwise here than there is not used.
+    """
+    from mlops_tui.domains.registry import package
+    from mlops_tui.domains.registry.engines import choosing
+    from mlops_tui.domains.registry.engines.reference import one_thread
+    from mlops_tui.domains.serving.guards import guard_of
+    from mlops_tui.domains.serving.predictor import Predictor
+
+    estimator, described, sample = package.load(folder), package.signature(folder), package.sample(folder)
+    one_thread(estimator)
+    wanted = engine or package.engine(folder)
+    if wanted:
+        chosen, note = choosing.open_engine(wanted, estimator, described, sample, folder)
+    else:
+        (chosen, _), note = choosing.choose(estimator, described, sample, folder=folder), ""
+    return Predictor(chosen, guard_of(described, sample, package.profile(folder))), note
 
 
 def _answer(connection: socket.socket, predictor) -> None:  # type: ignore[no-untyped-def]

@@ -2,7 +2,7 @@
 
 It hears one JSON line per order on its standard input and says one per event on its standard output:
 
-    {"fork": KEY, "package": SHA}     -> {"forked": KEY, "pid": N}
+    {"fork": KEY, "package": SHA, "engine": NAME}     -> {"forked": KEY, "pid": N}
                                          {"exited": N, "status": S}     S as `os.waitstatus_to_exitcode` gives it
 
 It never predicts and starts no threads: a fork of a process with running threads may hang. It ends when its input closes.
@@ -36,7 +36,9 @@ PRELOADED = (
     "sklearn.preprocessing",
     "mlops_tui.core.artifacts",
     "mlops_tui.core.workspace",
+    "mlops_tui.domains.registry.engines.choosing",
     "mlops_tui.domains.registry.package",
+    "mlops_tui.domains.serving.guards",
     "mlops_tui.domains.serving.predictor",
     "mlops_tui.domains.serving.wire",
 )
@@ -92,7 +94,7 @@ def _fork(order: dict[str, Any], root: Path, socket_path: Path, gateway: int, pi
     status = 1
     try:
         _become_worker(pipes)
-        status = worker.run(root, order["package"], socket_path, order["fork"], gateway)
+        status = worker.run(root, order["package"], socket_path, order["fork"], gateway, order.get("engine", ""))
     except BaseException:
         traceback.print_exc()
     finally:

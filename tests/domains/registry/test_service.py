@@ -154,6 +154,7 @@ def test_checkout_replaces_what_lay_there_whole(three, tmp_path):
     (dest / "debris").write_text("old")
     three.checkout("bikes/2", dest)
     assert sorted(path.name for path in dest.iterdir()) == [
+        "engine.json",
         "environment.json",
         "model.joblib",
         "profile.json",

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_tui.domains.registry.package import prepare
+from mlops_tui.domains.registry.engines.reference import FrameEngine, likeliest_labels, one_thread
 from mlops_tui.domains.serving.predictor import (
     MAX_BATCH_ROWS,
     Predictor,
     batches,
     golden_request,
-    likeliest_labels,
     one_line,
 )
 from mlops_tui.domains.serving.wire import Ask
@@ -72,7 +71,7 @@ def adder() -> Adder:
 
 @pytest.fixture
 def predictor(adder: Adder) -> Predictor:
-    return Predictor(adder, DESCRIBED, SAMPLE, prepare)
+    return Predictor(FrameEngine(adder, DESCRIBED, SAMPLE))
 
 
 def test_what_arrived_together_is_one_call_and_each_gets_its_rows(predictor: Predictor, adder: Adder) -> None:
@@ -116,7 +115,7 @@ def test_batches_are_bounded() -> None:
 
 def test_probabilities_come_along_when_the_signature_has_them(adder: Adder) -> None:
     described = {**DESCRIBED, "outputs": [*DESCRIBED["outputs"], {"name": "probabilities", "type": "float64"}]}
-    answers = Predictor(adder, described, SAMPLE, prepare).answer([ask(1, 0.25), ask(2, 0.5)])
+    answers = Predictor(FrameEngine(adder, described, SAMPLE)).answer([ask(1, 0.25), ask(2, 0.5)])
     assert [answer.probabilities for answer in answers] == [[[0.25, 0.75]], [[0.5, 0.5]]]
 
 
@@ -143,7 +142,7 @@ def test_threads_inside_an_estimator_are_switched_off() -> None:
     from sklearn.pipeline import make_pipeline
 
     forest = make_pipeline(RandomForestRegressor(n_jobs=-1))
-    Predictor(forest, DESCRIBED, SAMPLE, prepare)
+    one_thread(forest)
     assert forest[0].n_jobs == 1
 
 
@@ -167,7 +166,7 @@ def test_labels_are_read_off_the_probabilities_only_where_that_is_the_same() -> 
         "outputs": [{"name": "prediction", "type": "string"}, {"name": "probabilities", "type": "float64"}],
         "frame": True,
     }
-    answer = Predictor(model, described, rows, prepare).answer([Ask(1, 50, {"x": rows["x"].tolist()})])[0]
+    answer = Predictor(FrameEngine(model, described, rows)).answer([Ask(1, 50, {"x": rows["x"].tolist()})])[0]
     assert answer.prediction == model.predict(rows).tolist()
     assert answer.probabilities == model.predict_proba(rows).tolist()
 
@@ -176,6 +175,6 @@ def test_one_missing_number_among_floats_is_nan() -> None:
     sample = pd.DataFrame({"x": [1.0], "y": [2.0]})
     described = {**DESCRIBED, "inputs": [{"name": "x", "type": "float64"}, {"name": "y", "type": "float64"}]}
     adder = Adder()
-    Predictor(adder, described, sample, prepare).answer([Ask(1, 2, {"x": [1, None], "y": [3, 4.5]})])
+    Predictor(FrameEngine(adder, described, sample)).answer([Ask(1, 2, {"x": [1, None], "y": [3, 4.5]})])
     expected = pd.DataFrame({"x": [1.0, np.nan], "y": [3.0, 4.5]})
     pd.testing.assert_frame_equal(adder.calls[0], expected)

@@ -1,0 +1,59 @@
+"""ONNX graphs: asked through onnxruntime, for models that came as one and for those a conversion agrees with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlops_tui.core.extras import need
+from mlops_tui.domains.registry.engines.reference import Answers, Columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(bool)": "bool",
+    "tensor(string)": "object",
+}
+
+
+class GraphEngine:
+    """One session with one thread. Raises Unavailable without onnxruntime, and whatever that raises for a damaged file."""
+
+    name = "onnx"
+    FILE = "model.onnx"
+
+    def __init__(self, path: Path, described: dict[str, Any], sample: pd.DataFrame | None = None) -> None:
+        self._session = open_session(path)
+        self._names = [item["name"] for item in described["inputs"]]
+        self._probabilities = any(item["name"] == "probabilities" for item in described["outputs"])
+        self._labels = described.get("labels") or []
+        self._inputs = [(item.name, _TYPES.get(item.type, "float32")) for item in self._session.get_inputs()]
+        self._outputs = [item.name for item in self._session.get_outputs()][: 2 if self._probabilities else 1]
+        self._matrix = len(self._inputs) == 1 and (len(self._names) > 1 or self._inputs[0][0] not in self._names)
+
+    def answer(self, columns: Columns, rows: int) -> Answers:
+        if self._matrix:
+            ((name, kind),) = self._inputs
+            feed = {name: np.array([columns[column] for column in self._names], dtype=kind).T}
+        else:
+            feed = {name: np.array(columns[name], dtype=kind).reshape(-1, 1) for name, kind in self._inputs}
+        found = self._session.run(self._outputs, feed)
+        predicted = np.asarray(found[0])
+        predicted = predicted.reshape(rows, -1)[:, 0] if predicted.size == rows else predicted
+        return predicted.tolist(), np.asarray(found[1]).tolist() if self._probabilities else None
+
+
+def open_session(path: Path) -> Any:
+    """Open a graph with one thread; Unavailable without onnxruntime."""
+    runtime = need("onnxruntime", "onnx")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
