@@ -23,6 +23,22 @@ def listed(folder: Path) -> list[Definition]:
     return sorted((describe(path) for path in paths), key=lambda found: found.name)
 
 
+def rewrite(path: Path, text: str, before: str) -> None:
+    """Put another text into a file that still holds `before`. Raises NotAllowed when somebody else changed it meanwhile."""
+    staged = path.with_name(f".{path.name}")
+    try:
+        if path.read_text(encoding="utf-8") != before:
+            raise NotAllowed(
+                f"{path.name} was changed by somebody else meanwhile.", hint="Open it again; nothing was written."
+            )
+        staged.write_text(text, encoding="utf-8")
+        staged.replace(path)
+    except OSError as error:
+        raise NotAllowed(f"{path} cannot be written: {error.strerror}.", hint="Check the folder's owner.") from error
+    finally:
+        staged.unlink(missing_ok=True)
+
+
 def write(path: Path, text: str) -> None:
     """Write a new file, whole or not at all. Raises AlreadyExists, also for one that appears meanwhile, or NotAllowed."""
     if path.exists():

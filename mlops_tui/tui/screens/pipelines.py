@@ -1,168 +1,40 @@
-"""Pipelines, their runs and their schedules: run one, follow its log, cancel it; pause and resume a schedule."""
+"""Pipelines, their runs, schedules, packages: the lists, the timeline of fires, and the pages in front of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
-from mlops_tui.core import clock
-from mlops_tui.tui.blocks import Block, Fields, Grid, Text
-from mlops_tui.tui.deeds import Undo
-from mlops_tui.tui.lines import Span, number, state
-from mlops_tui.tui.screens import cells
+from textual import on
+
+from mlops_tui.domains.pipelines.records import PipelineRun
+from mlops_tui.tui.screens import cells, pipeline_acts, pipeline_facts, timeline
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.joblog import open_log
 from mlops_tui.tui.screens.section import Inside, Section
-from mlops_tui.tui.widgets.dialogs import Confirm, Question
 from mlops_tui.tui.widgets.states import Empty
-from mlops_tui.tui.widgets.table import Column
-from mlops_tui.workbench import Workbench
-
-if TYPE_CHECKING:
-    from mlops_tui.domains.pipelines.records import Definition, PipelineRun
-    from mlops_tui.domains.schedules.records import Schedule
+from mlops_tui.tui.widgets.table import Column, VirtualTable
 
 RUN_LIMIT = 500
-LOG_TAIL = 12
+PAGES = frozenset({"pipeline", "execution"})
+"""Places in front of this desk: the page of a pipeline, that of one of its runs."""
 
-
-def pipeline_detail(bench: Workbench, one: Definition) -> Sequence[Block]:
-    """A pipeline: mistakes of its file first, then what it does, when it runs and how it went."""
-    now = bench.context.now()
-    head = Fields(
-        (
-            ("File", _file(bench, one)),
-            ("About", one.description),
-            ("Owner", one.owner),
-            ("Data", f"{one.spine} + {', '.join(one.features)}" if one.features else one.spine),
-            ("Target", one.target),
-            ("Model", f"{one.estimator} → {one.model}" if one.model else one.estimator),
-            ("Deploys to", f"{one.deployment} ({one.deploy_to})" if one.deployment else one.deploy_to),
-        ),
-        title=one.name,
-    )
-    triggers = tuple((str(each.get("kind", "")), _trigger(each)) for each in one.triggers)
-    runs = tuple(
-        (run.id[:8], _state(run.state), run.version, (clock.ago(run.started_at or run.created_at, now), "muted"))
-        for run in bench.pipelines.runs(one.name, limit=8)
-    )
-    mistakes = Text("\n".join(f"✗ {problem}" for problem in one.problems), "bad", title="Mistakes in the file")
-    return (
-        *((mistakes,) if one.problems else ()),
-        head,
-        Grid(("Trigger", ""), triggers, title="Triggers", empty="only by hand (r)"),
-        Grid(("Run", "State", "Version", "When"), runs, title="Runs (o lists all)", empty="none yet: r runs it"),
-    )
-
-
-def _file(bench: Workbench, one: Definition) -> str:
-    path, project = Path(one.path), bench.workspace.project
-    return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
-
-
-def _trigger(trigger: dict[str, Any]) -> str:
-    if trigger.get("kind") == "schedule":
-        return f"{trigger.get('cron', '')} {trigger.get('timezone', '')}"
-    return ", ".join(f"{key} {value}" for key, value in trigger.items() if key != "kind" and value)
-
-
-def run_detail(bench: Workbench, run: PipelineRun) -> Sequence[Block]:
-    """A run: why it ran, its steps, what the gate looked at, the end of its log."""
-    now = bench.context.now()
-    head = Fields(
-        (
-            ("Run", run.id),
-            ("State", _state(run.state)),
-            ("Cause", cells.compact(run.cause)),
-            ("By", run.actor),
-            ("Started", cells.moment(run.started_at, now)),
-            ("Ended", cells.moment(run.ended_at, now)),
-            ("Version", run.version),
-            ("Logged as", run.run_id),
-            ("Job", number(run.job_id) if run.job_id else ""),
-            ("Error", (run.error, "bad")),
-        ),
-        title=run.pipeline,
-    )
-    steps = tuple(
-        (step.name, state(step.state), _took(step.started_at, step.ended_at, now), (step.detail, "muted"))
-        for step in run.steps
-    )
-    blocks: list[Block] = [head, Grid(("Step", "State", "Took", ""), steps, title="Steps")]
-    if run.verdict is not None:
-        blocks += _verdict(run)
-    if run.job_id:
-        blocks.append(Text(_tail(Path(bench.jobs.log_path(run.job_id))), "muted", title="Log (l follows it)"))
-    return blocks
-
-
-def _took(start: int | None, end: int | None, now: int) -> str:
-    return "-" if start is None else clock.duration((end or now) - start)
-
-
-def _verdict(run: PipelineRun) -> list[Block]:
-    verdict = run.verdict
-    assert verdict is not None
-    words = {True: ("✓ yes", "good"), False: ("✗ no", "bad"), None: ("· open", "muted")}
-    checks = tuple(
-        (
-            words[one.passed],
-            one.name,
-            number(one.value) if one.value is not None else "",
-            one.limit,
-            (one.detail, "muted"),
-        )
-        for one in verdict.checks
-    )
-    against = f" against {verdict.champion}" if verdict.champion else ""
-    return [
-        Text(f"{str(verdict.outcome).replace('_', ' ')}{against}: {verdict.reason}", title="Gate"),
-        Grid(("", "Check", "Value", "Limit", ""), checks),
-    ]
-
-
-def _tail(path: Path) -> str:
-    if not path.exists():
-        return "no output yet"
-    with path.open("rb") as log:
-        log.seek(max(0, path.stat().st_size - 8192))
-        lines = log.read().decode("utf-8", "replace").splitlines()
-    return "\n".join(lines[-LOG_TAIL:]) or "no output yet"
-
-
-def schedule_detail(bench: Workbench, one: Schedule) -> Sequence[Block]:
-    """A schedule: its next slots and what became of the last ones."""
-    now = bench.context.now()
-    nexts = tuple((clock.local(at), (clock.ago(at, now), "muted")) for at in bench.schedules.next(one.name, 5))
-    fires = tuple(
-        (
-            clock.local(fire.due_at),
-            state(fire.state),
-            f"job {fire.job_id}" if fire.job_id else "",
-            (fire.reason, "muted"),
-        )
-        for fire in bench.schedules.fires(one.name, 12)
-    )
-    head = Fields(
-        (
-            ("Pipeline", one.pipeline),
-            (
-                "When",
-                f"{one.cron} {one.timezone}" if one.cron else f"{one.kind} {one.subject or ', '.join(one.tables)}",
-            ),
-            ("Waits", (one.waits, "warn")),
-            ("Missed", str(one.missed)),
-            ("Overlap", str(one.overlap)),
-            ("State", state("paused" if one.paused else "active")),
-        ),
-        title=one.name,
-    )
-    return (
-        head,
-        Grid(("Next", ""), nexts, title="Next"),
-        Grid(("Due", "State", "", ""), fires, title="Fires", empty="none yet"),
-    )
+PACKAGES = (
+    cells.text("Package", lambda one: one.ref, width=26, grow=True),
+    cells.text("Archive", lambda one: one.sha[:12], width=12, role="muted", rank=3),
+    Column("Test", lambda one, now: cells.yes_no(one.report.passed, "passed", "failed"), width=10),
+    cells.text("Commit", lambda one: one.commit[:10], width=10, role="muted", rank=3),
+    cells.text("By", lambda one: one.created_by, width=12, rank=3),
+    cells.text("Why", lambda one: one.why, width=30, role="muted", rank=4),
+    cells.when("Made", lambda one: one.created_at),
+)
+PLACEMENTS = (
+    cells.text("Package", lambda one: f"{one.pipeline}@{one.version}", width=26, grow=True),
+    cells.text("Where", lambda one: one.environment, width=11),
+    cells.status("State", lambda one: one.state),
+    cells.text("By", lambda one: one.actor, width=12, rank=3),
+    cells.text("Why", lambda one: one.why, width=30, role="muted", rank=4),
+    cells.when("At", lambda one: one.at),
+)
 
 
 class PipelinesDesk(Desk):
@@ -189,7 +61,7 @@ class PipelinesDesk(Desk):
                 "No pipelines yet. A pipeline is one TOML file in the pipelines folder of the project.",
                 "mlops pipelines new churn",
             ),
-            detail=pipeline_detail,
+            detail=pipeline_facts.pipeline_detail,
             inside=Inside("runs", lambda one: f"pipeline:{one.name}", "runs"),
             names=lambda one: {"name": one.name},
         ),
@@ -201,7 +73,7 @@ class PipelinesDesk(Desk):
             columns=(
                 cells.text("Pipeline", lambda one: one.pipeline, width=26, grow=True),
                 cells.text("Run", lambda one: one.id[:8], width=8, rank=3, role="muted"),
-                Column("State", lambda one, now: _state(one.state), sort=lambda one: str(one.state), width=18),
+                Column("State", lambda one, now: pipeline_facts.run_state(one.state), sort=lambda one: str(one.state), width=18),
                 cells.text("Step", lambda one: _step(one), width=12, rank=2),
                 cells.text("Version", lambda one: one.version, width=20, rank=3),
                 cells.lasted("Took", lambda one: one.started_at, lambda one: one.ended_at, rank=2),
@@ -209,7 +81,7 @@ class PipelinesDesk(Desk):
             ),
             key=lambda one: str(one.id),
             empty=Empty("No runs yet. Select a pipeline and press r.", "mlops pipelines run NAME"),
-            detail=run_detail,
+            detail=pipeline_facts.run_detail,
             names=lambda one: {"name": one.pipeline, "job": one.job_id or "JOB"},
         ),
         Section(
@@ -229,52 +101,76 @@ class PipelinesDesk(Desk):
                 "No schedules yet. A [[triggers]] of a pipeline makes one, or add one by hand.",
                 "mlops schedules add nightly PIPELINE --cron '0 3 * * *'",
             ),
-            detail=schedule_detail,
+            detail=timeline.schedule_detail,
             names=lambda one: {"name": one.name},
+        ),
+        Section("timeline", "Timeline", timeline.timeline, draw=timeline.draw_timeline),
+        Section(
+            "packages",
+            "Packages",
+            lambda bench: bench.pipelines.packages(),
+            columns=PACKAGES,
+            key=lambda one: str(one.ref),
+            empty=Empty("No packages yet. P on the page of a pipeline makes one.", "mlops pipelines package NAME"),
+            detail=pipeline_facts.package_detail,
+            names=lambda one: {"name": one.pipeline, "ref": one.ref},
+        ),
+        Section(
+            "environments",
+            "Environments",
+            lambda bench: bench.pipelines.placements(),
+            columns=PLACEMENTS,
+            key=lambda one: str(one.id),
+            empty=Empty("No package was put into staging or production yet.", "mlops pipelines deploy NAME@1 --to staging"),
+            detail=pipeline_facts.placement_detail,
+            names=lambda one: {"name": one.pipeline, "ref": f"{one.pipeline}@{one.version}", "environment": str(one.environment)},
         ),
     )  # fmt: skip
 
+    # -- going places -------------------------------------------------------------------------------------------------
+
+    def go(self, section: str = "", key: str = "", filter: str = "") -> None:
+        """A part of this desk; the places `pipeline` and `execution` are pages in front of it."""
+        if section not in PAGES or not key:
+            super().go(section, key, filter)
+        elif section == "pipeline":
+            from mlops_tui.tui.screens.pipeline import PipelineDesk
+
+            self.app.push_screen(PipelineDesk(key))
+        else:
+            from mlops_tui.tui.screens.execution import ExecutionDesk
+
+            self.app.push_screen(ExecutionDesk(key))
+
+    @on(VirtualTable.Opened, "#table")
+    async def _row_opened(self, message: VirtualTable.Opened) -> None:
+        """A pipeline opens its page, a run that of the run; of the others the detail is shown."""
+        page = {"pipelines": "pipeline", "runs": "execution"}.get(self.section.id)
+        if page is not None and self.record is not None:
+            message.prevent_default()  # of the desk's own handler, which shows the detail
+            await self.workbench_app.open_at("pipelines", page, self.section.key(self.record))
+
+    # -- acts ---------------------------------------------------------------------------------------------------------
+
     async def act_run(self) -> None:
         """Queue the pipeline; without a daemon its job is started from here and outlives us."""
-        name = str(self.record.name)
-        alone = self.workbench_app.daemon is False
+        pipeline_acts.run(self, str(self.record.name), lambda run: self.go("runs", run))
 
-        made: list[str] = []
+    async def act_new(self) -> None:
+        """A pipeline from a template."""
+        pipeline_acts.new(self, lambda name: self.go("pipelines", name))
 
-        def work(bench: Workbench) -> str:
-            job = bench.pipelines.run(name, cause={"kind": "manual", "by": bench.actor})
-            made[:] = [str(job.spec["run_id"]), str(job.id)]
-            if alone:
-                bench.jobs.run_here(job)
-            return f"{name} is job {job.id}."
-
-        back = Undo(f"mlops pipelines run {name}", "mlops jobs cancel JOB",
-                    lambda bench: f"Job {bench.jobs.cancel(int(made[1])).id} is cancelled.")  # fmt: skip
-        self.perform(f"run {name}", work, then=lambda: self.go("runs", made[0]), undo=back)
+    async def act_edit(self) -> None:
+        """Edit the file of the pipeline, then validate it."""
+        pipeline_acts.edit(self, str(self.record.name), lambda: self.load(self.section))
 
     async def act_log(self) -> None:
         """Follow the job of the run."""
-        open_log(self, self.record.job_id, self.record.pipeline, self._cancel)
+        open_log(self, self.record.job_id, self.record.pipeline, lambda job: pipeline_acts.cancel_job(self, job))
 
     async def act_cancel(self) -> None:
         """Confirm, then end the whole process tree."""
-        run = self.record
-        question = Question(
-            f"Cancel {run.pipeline} {run.id[:8]}?",
-            "Its processes are ended; what it has not registered yet is lost.",
-            self.command("pipelines.cancel"),
-            "Cancel run",
-        )
-
-        def decided(yes: bool | None) -> None:
-            if yes and run.job_id:
-                self._cancel(run.job_id)
-
-        self.app.push_screen(Confirm(question), decided)
-
-    def _cancel(self, job: int) -> None:
-        self.perform(f"cancel job {job}", lambda bench: f"Job {bench.jobs.cancel(job).id} is cancelled.",
-                     command=f"mlops jobs cancel {job}")  # fmt: skip
+        pipeline_acts.cancel(self, self.record)
 
     async def act_pause(self) -> None:
         """Pause the schedule."""
@@ -288,10 +184,29 @@ class PipelinesDesk(Desk):
         back = self.undo("pipelines.resume", lambda bench: f"{bench.schedules.pause(name).name} is paused.")
         self.perform(f"resume {name}", lambda bench: f"{bench.schedules.resume(name).name} runs again.", undo=back)
 
+    async def act_schedule(self) -> None:
+        """A schedule by form."""
+        pipeline_acts.schedule(self, lambda name: self.go("schedules", name))
 
-def _state(word: object) -> Span:
-    """Waiting means waiting for a person here, so it must be seen."""
-    return ("▲ waiting for you", "warn") if str(word) == "waiting" else state(word)
+    async def act_fire(self) -> None:
+        """Fire the schedule now."""
+        pipeline_acts.fire(self, str(self.record.name))
+
+    async def act_backfill(self) -> None:
+        """Make up for slots of the past."""
+        pipeline_acts.backfill(self, str(self.record.name))
+
+    async def act_remove(self) -> None:
+        """Forget a schedule made by hand."""
+        pipeline_acts.remove(self, str(self.record.name))
+
+    async def act_deploy(self) -> None:
+        """Put the package somewhere."""
+        pipeline_acts.deploy(self, self.record.ref)
+
+    async def act_rollback(self) -> None:
+        """Go back to the package before."""
+        pipeline_acts.rollback(self, self.record.pipeline, str(self.record.environment))
 
 
 def _step(run: PipelineRun) -> str:

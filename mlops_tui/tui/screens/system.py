@@ -15,7 +15,7 @@ from mlops_tui.tui.lines import Line, number, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.hardware import Machine, draw_machine, picture
-from mlops_tui.tui.screens.joblog import open_log
+from mlops_tui.tui.screens.joblog import open_log, tail
 from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets.dialogs import Confirm, Question
 from mlops_tui.tui.widgets.states import Empty
@@ -56,8 +56,6 @@ def jobs(bench: Workbench) -> list[Job]:
 
 def job_detail(bench: Workbench, one: Job) -> Sequence[Block]:
     """A job: cause, timing, result or error, the end of its log."""
-    from mlops_tui.tui.screens.pipelines import _tail
-
     now = bench.context.now()
     head = Fields(
         (
@@ -76,7 +74,7 @@ def job_detail(bench: Workbench, one: Job) -> Sequence[Block]:
         ),
         title=f"Job {one.id}: {one.title}",
     )
-    return (head, Text(_tail(bench.jobs.log_path(one.id)), "muted", title="Log (l follows it)"))
+    return (head, Text(tail(bench.jobs.log_path(one.id)), "muted", title="Log (l follows it)"))
 
 
 def _progress(one: Job) -> str:

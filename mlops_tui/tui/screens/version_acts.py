@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from mlops_tui.core.errors import WorkbenchError
 from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.screens.acting import Acting
+from mlops_tui.tui.screens.asking import after
 from mlops_tui.tui.screens.version_facts import gate_of
-from mlops_tui.tui.state import Failure
 from mlops_tui.tui.widgets.dialogs import Answers, Confirm, Field, Form, Question
 from mlops_tui.tui.widgets.writing import Writing
 from mlops_tui.workbench import Workbench
@@ -20,7 +20,6 @@ from mlops_tui.workbench import Workbench
 if TYPE_CHECKING:
     from mlops_tui.domains.registry.records import Request, Version
 
-T = TypeVar("T")
 STAGES = ("production", "staging", "archived")
 FORMATS = ("container", "mlflow", "onnx")
 VERDICTS = ("approve", "approve and promote", "refuse", "withdraw")
@@ -48,20 +47,6 @@ def _why(answers: Answers) -> str:
     return f" --why {shlex.quote(answers['why'])}" if answers["why"] else ""
 
 
-def _after(desk: Acting, read: Callable[[Workbench], T], then: Callable[[T], None]) -> None:
-    """Read something in a worker, then go on with it; what cannot be read is said."""
-    app = desk.workbench_app
-
-    def work() -> None:
-        found = app.source.attempt(read)
-        if isinstance(found, Failure):
-            app.call_from_thread(app.notify, found.message, severity="warning", markup=False)
-        else:
-            app.call_from_thread(then, found)
-
-    desk.run_worker(work, thread=True, exclusive=True, group="ask", exit_on_error=False)
-
-
 # -- promotion ---------------------------------------------------------------------------------------------------------
 
 
@@ -75,7 +60,7 @@ def promote(desk: Acting, one: Version, aliases: Mapping[str, int]) -> None:
 
     def chosen(answers: Answers | None) -> None:
         if answers is not None:
-            _after(desk, lambda bench: charter(bench, one.ref),
+            after(desk, lambda bench: charter(bench, one.ref),
                    lambda said: _confirm_promotion(desk, one, answers, command(answers), said, aliases))  # fmt: skip
 
     desk.app.push_screen(Form(f"Promote {one.ref}", fields, "Go on", command), chosen)
@@ -190,7 +175,7 @@ def decide(desk: Acting, one: Version | Request) -> None:
         if "promote" not in answers["say"]:
             desk.perform("decide", lambda bench: decided(bench, one.ref, answers), command=line)
             return
-        _after(desk, lambda bench: charter(bench, one.ref), lambda said: confirm(answers, line, said))
+        after(desk, lambda bench: charter(bench, one.ref), lambda said: confirm(answers, line, said))
 
     def confirm(answers: Answers, line: str, said: str) -> None:
         effect = "With the last approval needed it becomes the champion; the version in production is archived."
@@ -240,7 +225,7 @@ def require(desk: Acting, model: str) -> None:
 
     def chosen(answers: Answers | None) -> None:
         if answers is not None:
-            _after(desk, lambda bench: bench.registry.approvals.needed(model), lambda before: confirm(answers, before))
+            after(desk, lambda bench: bench.registry.approvals.needed(model), lambda before: confirm(answers, before))
 
     desk.app.push_screen(Form(f"Who has to agree for {model}", fields, "Require", command), chosen)
 
@@ -295,7 +280,7 @@ def retire(desk: Acting, one: Version, aliases: Mapping[str, int]) -> None:
 
     def chosen(answers: Answers | None) -> None:
         if answers is not None:
-            _after(desk, lambda bench: _changes(bench, one.ref, answers["other"]), lambda said: confirm(answers, said))
+            after(desk, lambda bench: _changes(bench, one.ref, answers["other"]), lambda said: confirm(answers, said))
 
     def confirm(answers: Answers, said: str) -> None:
         effect = f"{one.ref} is archived; its package stays. The plan is noted with both versions.\n{said}"

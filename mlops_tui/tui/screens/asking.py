@@ -1,0 +1,27 @@
+"""Reading something in a worker before a question can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from mlops_tui.tui.screens.acting import Acting
+from mlops_tui.tui.state import Failure
+from mlops_tui.workbench import Workbench
+
+T = TypeVar("T")
+
+
+def after(desk: Acting, read: Callable[[Workbench], T], then: Callable[[T], None]) -> None:
+    """Read in a worker, then go on with it; what cannot be read is said, and nothing is asked."""
+    app = desk.workbench_app
+
+    def work() -> None:
+        found = app.source.attempt(read)
+        if isinstance(found, Failure):
+            said = "\n".join(part for part in (found.message, found.hint) if part)
+            app.call_from_thread(app.notify, said, severity="warning", markup=False)
+        else:
+            app.call_from_thread(then, found)
+
+    desk.run_worker(work, thread=True, exclusive=True, group="ask", exit_on_error=False)
