@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import hashlib
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,16 @@ class Pipelines(Packaging):
         path = self._context.workspace.pipelines / f"{recipe.pipeline.name}.toml"
         files.write(path, source.read_text(encoding="utf-8"))
         return self.get(recipe.pipeline.name)
+
+    def rewrite(self, name: str, text: str, before: str) -> None:
+        """Put another text into the file of a pipeline, with mistakes or without. Raises NotFound, and NotAllowed when the file is
+        not what it was (`before`).
+        """
+        path = Path(self.get(name).path)
+        files.rewrite(path, text, before)
+        with self._context.catalog.write() as tx:
+            hashes = [hashlib.sha256(one.encode()).hexdigest()[:16] for one in (before, text)]
+            self._audit.note(tx, "edit", "pipeline", name, before={"file": hashes[0]}, after={"file": hashes[1]})
 
     def list(self) -> builtins.list[Definition]:
         """All definitions by name; one with mistakes is listed with them.
