@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlops_tui.core.errors import InvalidInput
+from mlops_tui.core.errors import InvalidInput, Unavailable
 from mlops_tui.tui.blocks import Block, Fields, Grid, Raw, Text
-from mlops_tui.tui.charts import image
+from mlops_tui.tui.charts import image, photo
 from mlops_tui.tui.charts.line import View
 from mlops_tui.tui.lines import Line, Span, clean, line, number, size
 from mlops_tui.tui.screens.markdown import draw_markdown
@@ -25,7 +25,7 @@ ROWS = 60
 MOST_PICTURE = 32 * 2**20
 PIXELS = (240, 240)
 _TABLES = (".csv", ".tsv", ".parquet")
-_PICTURES = (".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp", ".tif", ".tiff")
+_PICTURES = (".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ def _body(bench: Workbench, path: Path, row: Entry, colour: bool) -> Sequence[Bl
         data = file.read(LOOK)
     if image.is_png(data):
         return _picture(path, colour)
-    if name.endswith(_PICTURES):
-        return (Text("Only PNG images are drawn here; b saves this one.", "muted"),)
+    if name.endswith(_PICTURES) and b"\0" in data[:8192]:
+        return _photo(path, colour)
     if b"\0" in data[:8192]:
         return (Text(f"Not a text: {_hex(data)}", "muted"),)
     text = data.decode("utf-8", "replace")
@@ -199,6 +199,17 @@ def _picture(path: Path, colour: bool) -> Sequence[Block]:
     data = path.read_bytes()
     width, height = image.size_of(data)
     return (Text(f"{width} x {height} pixels", "muted"), Drawn(image.decode(data, *PIXELS), colour))
+
+
+def _photo(path: Path, colour: bool) -> Sequence[Block]:
+    """Like `_picture`, of kinds that need a library; why not, where it is not there."""
+    if path.stat().st_size > MOST_PICTURE:
+        return (Text("This picture is too large to be drawn here; b saves it.", "muted"),)
+    try:
+        (width, height), found = photo.decode(path.read_bytes(), *PIXELS)
+    except (Unavailable, InvalidInput) as error:
+        return (Text(f"{error.message} {error.hint}. b saves the picture.", "muted"),)
+    return (Text(f"{width} x {height} pixels", "muted"), Drawn(found, colour))
 
 
 @dataclasses.dataclass(frozen=True)
