@@ -60,11 +60,11 @@ def nightly(bench: Workbench, report: Callable[[int, int | None, str], None]) ->
 
 
 def collect(bench: Workbench, *, keep: int | None = None, age: int = NEVER_MS, dry_run: bool = False) -> Collected:
-    """Remove what no one needs, of every room that keeps files; with `keep` rows of old table versions too, with `age` runs
-    deleted so long ago (ms). Raises Unavailable while a backup or another collection runs.
+    """Remove what no one needs, of every room that keeps files; with `keep` rows of old table versions too, with `age` tables
+    and runs removed so long ago (ms). Raises Unavailable while a backup or another collection runs.
     """
     hold = _trained_on(bench) if keep else set()
-    tables = bench.features.collect(keep=keep, hold=hold, dry_run=dry_run)
+    tables = bench.features.collect(keep=keep, hold=hold, deleted_ms=age, dry_run=dry_run)
     busy = "A backup or another collection runs; only feature tables were tidied."
     with locks.alone(bench.workspace.upkeep_lock, busy, wait_s=WAIT_S):
         runs = bench.experiments.collect(older_than_ms=age, hold=set(_files(bench)), dry_run=dry_run)

@@ -170,11 +170,19 @@ def history(workbench: Workbench, name: str, as_json: bool) -> None:
 @json_option
 @pass_workbench
 def restore(workbench: Workbench, ref: str, message: str, as_json: bool) -> None:
-    """Make an older snapshot the newest again, as a new version.
+    """Make an older snapshot the newest again, as a new version; or bring a removed table back by its name.
 
     \b
     Example: mlops features restore orders@3 -m "October was wrong"
+             mlops features restore orders
     """
+    if "@" not in ref and all(table.name != ref for table in workbench.features.list()):
+        table = workbench.features.bring_back(ref, why=message)
+        if as_json:
+            emit_one(table, as_json)
+        else:
+            say(f"{ref} is back with {table.latest_version} snapshots and {table.rows} rows.")
+        return
     snapshot = workbench.features.restore(ref, message=message)
     if as_json:
         emit_one(snapshot, as_json)
@@ -278,7 +286,7 @@ def sql(workbench: Workbench, query: str, limit: int, as_json: bool) -> None:
 @yes_option
 @pass_workbench
 def remove(workbench: Workbench, name: str, why: str, yes: bool) -> None:
-    """Remove a table with all its snapshots.
+    """Remove a table with all its snapshots; it can be brought back until a collection takes its files.
 
     \b
     Example: mlops features remove orders --why "moved to sales"
@@ -286,7 +294,7 @@ def remove(workbench: Workbench, name: str, why: str, yes: bool) -> None:
     table = workbench.features.get(name)
     confirm(f"Remove {name} with {table.latest_version} snapshots and {table.rows} rows?", yes=yes, typed=name)
     workbench.features.remove(name, why=why)
-    say(f"{name} is removed.")
+    say(f"{name} is removed. Back: mlops features restore {name}. For good: mlops gc --deleted 0s")
 
 
 # -- words in and out --------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--deleted",
     metavar="SPAN",
-    help="Also remove for good runs and experiments that were deleted so long ago, as in 30d.",
+    help="Also remove for good tables, runs and experiments that were removed so long ago, as in 30d.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @json_option
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def gc(workbench: Workbench, keep: int | None, deleted: str | None, dry_run: bool, as_json: bool) -> None:
     """Remove files that no one needs: half-written or nameless ones, those of removed runs, old jobs and pipeline runs.
 
-    With --keep rows of old table versions go too, with --deleted runs. Versions that a registered model was trained on stay,
+    With --keep rows of old table versions go too, with --deleted tables and runs. Versions that a registered model was trained on stay,
     and so do its files and what a live process is reading. Nothing is removed while a backup runs.
 
     \b

@@ -49,6 +49,7 @@ def collect(
     keep: int | None,
     hold: Collection[str],
     min_age_ms: int,
+    deleted_ms: int | None,
     dry_run: bool,
 ) -> Collected:
     """See `Features.collect`. Raises InvalidInput for `keep` below 1."""
@@ -58,6 +59,8 @@ def collect(
     candidates: list[Path] = []
     with suppress(_Rehearsed), context.catalog.write() as tx:
         before = store.known_paths()
+        if deleted_ms is not None:
+            expired += [f"{name} (removed)" for name in store.graveyard.forget(tx, context.now() - deleted_ms)]
         if keep is not None:
             in_use = pins.live(context.workspace.run)
             for table in store.find():

@@ -76,6 +76,15 @@ def m004_derived(db: sqlite_utils.Database) -> None:
     )
 
 
+def m005_removed(db: sqlite_utils.Database) -> None:
+    """Tables that were removed, with all the catalog said of them, and the paths of their files, as JSON."""
+    db.execute(
+        "CREATE TABLE feature_removed (table_id INTEGER PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL,"
+        " rows INTEGER NOT NULL, removed_at INTEGER NOT NULL, removed_by TEXT NOT NULL, body TEXT NOT NULL,"
+        " paths TEXT NOT NULL) STRICT"
+    )
+
+
 def m001_online(db: sqlite_utils.Database) -> None:
     """Which tables are online up to which version, and pushed rows on their way to the lake."""
     db.execute(
@@ -98,5 +107,5 @@ def m002_windows(db: sqlite_utils.Database) -> None:
     db.execute("ALTER TABLE online_table ADD COLUMN log_share REAL NOT NULL DEFAULT 0.01")
 
 
-CATALOG = (m001_features, m002_profiles, m003_collection, m004_derived)
+CATALOG = (m001_features, m002_profiles, m003_collection, m004_derived, m005_removed)
 ONLINE = (m001_online, m002_windows)

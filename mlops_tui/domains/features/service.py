@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import builtins
-import shutil
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tui.core import locks
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound, Unavailable, WorkbenchError
-from mlops_tui.core.ids import check_name
+from mlops_tui.core.ids import check_name, did_you_mean
 from mlops_tui.core.query import read
 from mlops_tui.domains.features import searching
 from mlops_tui.domains.features.records import CHANGED, REMOVED, Mode, Snapshot, Table, Taken, WatchedFile
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.features.collecting import Collected
     from mlops_tui.domains.features.ingest import Progress
     from mlops_tui.domains.features.records import Stamp
+    from mlops_tui.domains.features.removing import Removed
     from mlops_tui.domains.features.sources import Source
 
 
@@ -79,16 +80,41 @@ class Features(Watching):
         return self._snapshots.table(name)
 
     def remove(self, name: str, *, why: str = "") -> None:
-        """Remove a table with all versions and files. Joins made from it keep their numbers but cannot be repeated."""
+        """Take a table with all its versions out of every list and offline; `bring_back` undoes it.
+
+        Its files stay until a collection with `deleted_ms`; places it watched are forgotten. Pushed rows that wait come into
+        the lake first.
+        """
         table = self.get(name)
+        with contextlib.suppress(WorkbenchError):
+            self.flush(name)
+            table = self.get(name)
         with self._context.catalog.write() as tx:
-            self._store.remove(tx, table)
+            self._store.graveyard.bury(tx, table, self._context.now(), self._context.actor)
             before = {"version": table.latest_version, "rows": table.rows}
             self._audit.note(tx, "remove", "feature table", name, why=why, before=before)
-        # Only after the commit: a crash in between leaves files no one needs, never a table without its files.
         self._forget_online(name)
-        if not locks.held(self._context.workspace.upkeep_lock):  # a backup may still want them; a later gc takes them
-            shutil.rmtree(self._snapshots.folder(table), ignore_errors=True)
+
+    def bring_back(self, name: str, *, why: str = "") -> Table:
+        """The table of this name that was removed last, as it was; online it is again with the next `materialize`.
+
+        Raises NotFound when there is none, or its files were collected, and AlreadyExists when the name is in use.
+        """
+        if self._store.get(name) is not None or self._derived.get(name) is not None:
+            raise AlreadyExists(f"'{name}' is there.", hint="Remove that one first to bring the older one back.")
+        with self._context.catalog.write() as tx:
+            if not self._store.graveyard.raise_up(tx, name):
+                names = [one.name for one in self.removed()]
+                hint = did_you_mean(name, names, f"Removed are: {', '.join(names) or 'none'}.")
+                raise NotFound(f"No feature table '{name}' was removed, or it was collected since.", hint=hint)
+            table = self.get(name)
+            after = {"version": table.latest_version, "rows": table.rows}
+            self._audit.note(tx, "bring back", "feature table", name, why=why, after=after)
+        return table
+
+    def removed(self) -> builtins.list[Removed]:
+        """Tables that `bring_back` can bring back, the newest first."""
+        return self._store.graveyard.all()
 
     # -- upkeep ------------------------------------------------------------------------------------------------------
 
@@ -109,12 +135,14 @@ class Features(Watching):
         keep: int | None = None,
         hold: Collection[str] = (),
         min_age_ms: int | None = None,
+        deleted_ms: int | None = None,
         dry_run: bool = False,
     ) -> Collected:
         """Remove what no one needs: half-written files of dead processes, files no version names, rows of old versions.
 
         Old versions go only with `keep`, the number of newest ones to keep per table; versions in `hold` (`orders@3`) stay,
-        and so do those that a live process is reading. A collected version keeps its place in the history.
+        and so do those that a live process is reading. A collected version keeps its place in the history. With `deleted_ms`
+        tables that were removed so long ago go for good.
         """
         from mlops_tui.domains.features import collecting
 
@@ -128,6 +156,7 @@ class Features(Watching):
                 keep=keep,
                 hold=frozenset(hold),
                 min_age_ms=age,
+                deleted_ms=deleted_ms,
                 dry_run=dry_run,
             )
 

@@ -15,6 +15,7 @@ from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.features import schema
 from mlops_tui.domains.features.profile_records import Profile
 from mlops_tui.domains.features.records import CheckReport, CheckResult, File, Snapshot, Table, quote
+from mlops_tui.domains.features.removing import Graveyard
 
 _TABLE = (
     "SELECT t.*, v.rows, v.bytes, v.columns FROM feature_table t"
@@ -29,6 +30,7 @@ class FeatureStore:
     def __init__(self, context: Context) -> None:
         self._db = context.catalog
         self._db.migrate("features", schema.CATALOG)
+        self.graveyard = Graveyard(self._db)
 
     # -- tables ------------------------------------------------------------------------------------------------------
 
@@ -60,9 +62,6 @@ class FeatureStore:
 
     def names(self) -> list[str]:
         return [row[0] for row in self._db.read("SELECT name FROM feature_table ORDER BY name")]
-
-    def remove(self, tx: sqlite3.Connection, table: Table) -> None:
-        tx.execute("DELETE FROM feature_table WHERE id = ?", (table.id,))
 
     def next_batch(self, tx: sqlite3.Connection, table: Table) -> int:
         """A number that no other ingest of this table gets: it orders rows by arrival."""
@@ -183,7 +182,8 @@ class FeatureStore:
         """Every path below the lake that the catalog names."""
         rows = self._db.read(
             "SELECT path FROM feature_file UNION"
-            " SELECT quarantine_path FROM feature_version WHERE quarantine_path IS NOT NULL"
+            " SELECT quarantine_path FROM feature_version WHERE quarantine_path IS NOT NULL UNION"
+            " SELECT path.value FROM feature_removed, json_each(feature_removed.paths) AS path"
         )
         return {row[0] for row in rows}
 

@@ -340,6 +340,7 @@ def test_removing_takes_files_and_versions_and_a_new_table_starts_empty(workbenc
     trips.ingest("trips", [{"bike": 1, "at": "2024-01-01"}])
     files = trips.files("trips")
     trips.remove("trips", why="test")
+    assert trips.collect(deleted_ms=0).versions == ("trips (removed)",)
     assert not files[0].exists()
     with pytest.raises(NotFound):
         trips.get("trips")
@@ -347,6 +348,7 @@ def test_removing_takes_files_and_versions_and_a_new_table_starts_empty(workbenc
     assert (table.latest_version, trips.history("trips")) == (0, [])
     assert [entry.verb for entry in workbench.audit.list(kind="feature table")] == [
         "create",
+        "collect",
         "remove",
         "ingest",
         "create",

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable
+from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
 from mlops_tui.domains.features import compacting, pins
 
 OLD = 0  # ms: a file of any age may go
@@ -229,3 +229,47 @@ def test_a_collection_killed_anywhere_loses_nothing_and_is_finished_by_the_next(
             assert len(content(room, one.reference)) == one.rows
     room.collect(keep=1, min_age_ms=OLD)
     assert (len(on_disk(room)), content(room)) == (1, before)
+
+
+def test_a_removed_table_comes_back_as_it_was(room, workbench, clock):
+    room.add_aggregates("t", ["sum(x) over 7d as total"])
+    room.materialize("t")
+    room.push("t", [{"k": 1, "at": "2025-01-02", "seen": "2025-01-02", "x": 500}])
+    room.check("t")
+    files, profile = set(on_disk(room)), room.profile("t@3")
+    room.remove("t", why="by mistake")
+    assert [(one.name, one.version, one.rows) for one in room.removed()] == [("t", 4, 13)]  # the pushed row is there too
+    with pytest.raises(NotFound):
+        room.lookup("t", [{"k": 1}])
+    room.create("other", ["k"])
+    room.ingest("other", [{"k": 1}])  # takes numbers that files of `t` had
+    room.collect(min_age_ms=OLD, deleted_ms=1000)  # removed too lately
+    assert files <= set(on_disk(room))
+    back = room.bring_back("t")
+    assert (back.latest_version, back.rows, room.removed()) == (4, 13, [])
+    assert [len(content(room, f"t@{version}")) for version in (1, 2, 3, 4)] == [4, 8, 12, 13]
+    assert room.kept_profile("t@3") == profile
+    assert room.last_check("t@3") is not None
+    assert [one.name for one in room.aggregates("t")] == ["total"]
+    room.materialize("t")
+    assert room.lookup("t", [{"k": 1}])[0].values["x"] == 500
+    assert room.ingest("t", [{"k": 5, "at": "2025-01-03", "seen": "2025-01-03", "x": 1}]).version == 5
+    verbs = [entry.verb for entry in workbench.audit.list(name="t")]
+    assert verbs.index("bring back") == verbs.index("remove") - 1
+
+
+def test_a_removed_table_waits_for_its_name_and_goes_for_good_when_collected(room, clock):
+    room.remove("t")
+    room.create("t", ["k"])
+    room.ingest("t", [{"k": 1}])
+    with pytest.raises(AlreadyExists):
+        room.bring_back("t")
+    room.remove("t")
+    clock.advance(1000)
+    assert room.bring_back("t").rows == 1  # the one removed last
+    with pytest.raises(NotFound, match="was removed"):
+        room.bring_back("tt")
+    found = room.collect(min_age_ms=OLD, deleted_ms=1000, dry_run=True)
+    assert (found.versions, len(room.removed())) == (("t (removed)",), 1)
+    room.collect(min_age_ms=OLD, deleted_ms=1000)
+    assert (room.removed(), len(on_disk(room)), room.count("t")) == ([], 1, 1)
