@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schedules": ("schedules:schedules", "When pipelines run by themselves."),
     "jobs": ("jobs:jobs", "Work that waits, runs or ran."),
     "deployments": ("serving:deployments", "Models behind HTTP, traffic split over versions."),
+    "tokens": ("tokens:tokens", "Who may ask the gateway, where and how often."),
     "predict": ("predicting:predict", "Ask a deployment for predictions."),
     "feedback": ("predicting:feedback", "Report what was true, by prediction id."),
     "monitors": ("monitoring:monitors", "Drift and performance of deployments."),
@@ -47,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hardware": ("hardware:hardware", "CPU, memory and GPU, now and before."),
     "audit": ("audit:audit", "Who did what, when and why."),
     "daemon": ("daemon:daemon", "The background process: schedules, jobs, serving, monitoring."),
+    "secrets": ("secrets:secrets", "Passwords that belong in no settings file."),
     "serve": ("serve:serve", "Run a server in the foreground."),
 }
 
