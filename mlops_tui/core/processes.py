@@ -95,6 +95,32 @@ def resident_bytes(who: Identity) -> int:
     return _shim.resident([who.pid])
 
 
+def tree(pid: int) -> list[int]:
+    """Living processes of the session that `pid` leads, whoever their parent is by now, and all below them and `pid` itself."""
+    found, parents = {pid}, {}
+    for one in _shim.pids():
+        stat = _shim.read_stat(one)
+        if stat and stat[0] not in "ZX":
+            parents[one] = stat[1]
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(one) == pid:
+                    found.add(one)
+    while more := {one for one, parent in parents.items() if parent in found and one not in found}:
+        found |= more
+    return [one for one in found if one in parents]
+
+
+def kill(pids: Sequence[int]) -> None:
+    """End them at once; those already gone are fine."""
+    _shim.signal_all(list(pids), signal.SIGKILL)
+
+
+def tree_bytes(pid: int, enough: int) -> int:
+    """Bytes of memory of `tree(pid)`; shared pages are divided among their holders where the plain sum is above `enough`."""
+    pids = tree(pid)
+    return _shim.proportional(pids) if _shim.resident(pids) > enough else 0
+
+
 def python_module(module: str, *arguments: str) -> list[str]:
     """The command that runs one of our modules with this interpreter.
 

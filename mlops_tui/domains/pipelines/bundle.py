@@ -109,10 +109,7 @@ def _paths(recipe: Recipe, project: Path) -> Iterator[Path]:
     named += [recipe.model.preprocess.partition(":")[0]] if ":" in recipe.model.preprocess else []
     seen: set[Path] = set()
     for place in [name for name in named if name.endswith(".py")]:
-        path = _there(project, place)
-        # A step may import its neighbours; at the project's root everything is a neighbour, so only that level there.
-        beside = path.parent.glob("*.py") if path.parent == project else path.parent.rglob("*.py")
-        yield from _new({path, *beside}, seen)
+        yield from _new(cache.beside(_there(project, place), project), seen)
     for place in (*recipe.gate.tests, *recipe.pipeline.tests):
         path = _there(project, place)
         around = [path, *path.parent.glob("conftest.py")] if path.is_file() else path.rglob("*.py")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlops_tui._version import __version__
+from mlops_tui.domains.pipelines import graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +39,9 @@ LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "j
 
 def key_of(work: Work, name: str) -> str:
     """The key of a step, from the steps before it. Equal keys mean equal results; "" when it must be done anew."""
+    own = {extra.name: extra for extra in work.recipe.steps}
+    if name in own and not own[name].cache:
+        return ""
     if name in UNCACHED or "test" in work.options:  # what a sample gave is no answer for the whole
         return ""
     parts = [name, _before(work, name), code(), environment(work.recipe), _settings(work, name), _sources(work, name)]
@@ -121,11 +125,13 @@ def project_files(recipe: Recipe, project: Path) -> dict[str, str]:
 
 
 def _before(work: Work, name: str) -> list[str]:
-    done = [result["key"] for result in work.results.values() if result.get("key")]
-    if name != "load":
+    own = graph.own_needs(work.recipe.steps)
+    if name in own or name == graph.COLLECT:
+        needs = own[name] if name in own else graph.leaves(own)
+        return [work.results[need].get("key") or work.run_id for need in needs]
+    if name != graph.LOAD:
+        done = [result["key"] for step, result in work.results.items() if result.get("key") and step not in own]
         return done[-1:] or [work.run_id]
-    if any(not extra.cache for extra in work.recipe.steps):
-        return [work.run_id]
     references, read = work.features.pinned(work.recipe.data.features)
     read = work.options.get("pins", {}).get("at", read)
     return [work.features.snapshot(work.recipe.data.spine).reference, *references, *read]
@@ -134,9 +140,13 @@ def _before(work: Work, name: str) -> list[str]:
 def _settings(work: Work, name: str) -> Any:
     recipe = work.recipe
     model = recipe.model
+    own = {extra.name: extra for extra in recipe.steps}
+    if name in own:
+        return [own[name].uses, msgspec.to_builtins(own[name].params)]
     by_step: dict[str, list[Any]] = {
         # Which snapshots are read, not how they were asked for: see `_before`.
-        "load": [msgspec.structs.replace(recipe.data, spine="", features=[]), recipe.steps, model.task],
+        "load": [msgspec.structs.replace(recipe.data, spine="", features=[]), bool(recipe.steps), model.task],
+        "collect": [recipe.data.target, recipe.data.drop, recipe.data.keep, model.task],
         "split": [recipe.split],
         "preprocess": [recipe.preprocess, model.preprocess, model.estimator, model.task],
         "select": [recipe.select],
@@ -150,7 +160,9 @@ def _settings(work: Work, name: str) -> Any:
 
 
 def _sources(work: Work, name: str) -> dict[str, str]:
-    return project_files(work.recipe, work.project) if name in ("load", "preprocess") else {}
+    files = project_files(work.recipe, work.project)
+    uses = {extra.name: extra.uses for extra in work.recipe.steps} | {"preprocess": work.recipe.model.preprocess}
+    return {place: sha for place, sha in files.items() if place == uses.get(name)}
 
 
 def _hash_of(place: str, project: Path) -> str:
@@ -158,7 +170,20 @@ def _hash_of(place: str, project: Path) -> str:
     if not place.endswith(".py"):
         spec = importlib.util.find_spec(place)
         path = Path(spec.origin) if spec and spec.origin else None
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else ""
+    if path is None or not path.is_file():
+        return ""
+    if not place.endswith(".py"):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    for one in beside(path, project):
+        digest.update(one.name.encode() + one.read_bytes())
+    return digest.hexdigest()
+
+
+def beside(path: Path, project: Path) -> list[Path]:
+    """A file of the project and those it may import: below its folder, or, at the project's root, on that level only."""
+    around = path.parent.glob("*.py") if path.parent == project else path.parent.rglob("*.py")
+    return sorted({path, *around})
 
 
 def _link(source: Path, target: Path) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines import fitting
+from mlops_tui.domains.pipelines import fitting, graph
 from mlops_tui.domains.pipelines.answers import answer_of
+from mlops_tui.domains.pipelines.records import STEPS
+from mlops_tui.domains.pipelines.steps.own import name_of
 from mlops_tui.domains.pipelines.work import PACKAGE, PARTS, Work
 from mlops_tui.domains.registry import package
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from mlops_tui.domains.pipelines.operating import Column, Contract
 
+# Where the rows of the definition's contract after `load` are, when steps of the project change them first.
+_LAST = graph.COLLECT
 # (what was looked at, what is wrong; nothing when it holds)
 Held = tuple[str, list[str]]
 SHOWN = 5
@@ -36,16 +40,22 @@ def enforce(work: Work, name: str) -> None:
 def declared(work: Work, name: str) -> Iterator[Held]:
     """The contracts of the definition after a step, and what breaks each."""
     for contract in work.recipe.contracts:
-        if contract.after == name:
-            for part in PARTS if name == "split" else ("frame",):
+        if (_LAST if contract.after == graph.LOAD and work.recipe.steps else contract.after) == name:
+            for part in _frames(name):
                 frame = work.read_frame(part)
-                said = f"{len(contract.columns)} columns" if part == "frame" else f"{len(contract.columns)} of {part}"
+                said = f"{len(contract.columns)} columns of {part}, {len(frame):,} rows"
                 yield said, list(violations(frame, contract))
+
+
+def _frames(name: str) -> tuple[str, ...]:
+    if name == "split":
+        return PARTS
+    return ("frame",) if name in STEPS else (name_of(name),)
 
 
 def handed(work: Work, name: str) -> Iterator[Held]:
     """What the steps after this one count on, whether or not the definition says so."""
-    if name in _HANDED:
+    if name in _HANDED and not (name == graph.LOAD and work.recipe.steps):
         yield from _HANDED[name](work)
 
 
@@ -183,6 +193,7 @@ def _threshold(work: Work) -> Iterator[Held]:
 
 _HANDED = {
     "load": _loaded,
+    "collect": _loaded,
     "split": _split,
     "preprocess": _prepared,
     "train": _threshold,

@@ -13,30 +13,49 @@ import os
 import select
 import signal
 import sys
+import time
 import traceback
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.core.errors import WorkbenchError
+from mlops_tui.core import processes
+from mlops_tui.core.errors import Unavailable, WorkbenchError
 from mlops_tui.domains.pipelines.work import Skip, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.25
+_MEMORY_S = 0.2
+_ROUNDS = 20
+# Of what a step prints: the beginning and the last lines. A step may print gigabytes.
+LOG_BYTES, LAST_LINES, _LINE_BYTES = 8 << 20, 200, 64 << 10
 OK, FAILED, SKIPPED = 0, 1, 10
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a step ended. `result` is what it returned; `error` is the reason it failed, `skipped` why it had nothing to do."""
+    """How a step ended. `result` is what it returned; `error` is the reason it failed, `skipped` why it had nothing to do.
+
+    `final`: trying again would give the same, because the reason lies in data or settings.
+    """
 
     result: dict[str, Any]
     error: str = ""
     skipped: str = ""
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a step may take at most; 0 is no limit."""
+
+    timeout_s: float = 0.0
+    memory_bytes: int = 0
 
 
 def preload() -> None:
@@ -59,33 +78,161 @@ def preload() -> None:
     assert all((duckdb, pandas, pyarrow, sklearn, preparing))
 
 
-def run_step(name: str, step: Callable[[], dict[str, Any]], folder: Path) -> Ended:
+def run_step(name: str, step: Callable[[], dict[str, Any]], folder: Path, limits: Bounds | None = None) -> Ended:
     """Run `step` in a child and wait for it; its lines go to `<name>.log` and, with time and name before them, to stdout.
 
-    Not raised but returned: an exception, a non-zero exit, a signal. When this process is stopped, the child is ended first.
+    Not raised but returned: an exception, a non-zero exit, a signal, a limit. When this process is stopped, the child and
+    all it started are ended first.
     """
+    child = start(name, step, folder, limits)
+    try:
+        while not child.over:
+            wait([child])
+    finally:
+        child.close()
+    return child.ended()
+
+
+def start(name: str, step: Callable[[], dict[str, Any]], folder: Path, limits: Bounds | None = None) -> Child:
+    """Start `step` in a child of its own; see to it with `wait`, and `close` it in the end."""
     outcome = folder / f"{name}.json"
     outcome.unlink(missing_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     reader, writer = os.pipe()
     parent = os.getpid()
-    child = os.fork()
-    if child == 0:
+    pid = os.fork()
+    if pid == 0:
         os.close(reader)
         _in_child(step, outcome, writer, parent)
     os.close(writer)
-    ends = os.pidfd_open(child)  # readable when it has ended, so that no step waits for a clock
-    try:
-        with (folder / f"{name}.log").open("ab") as log:
-            status = _follow(name, child, ends, reader, log)
-    except BaseException:
-        _end(child)
-        raise
-    finally:
-        os.close(reader)
-        os.close(ends)
-    return _ended(status, outcome)
+    return Child(name, pid, reader, folder, limits or Bounds())
+
+
+def wait(children: Sequence[Child], timeout_s: float = _POLL_S) -> None:
+    """Take what children print and see who has ended; returns when something happened, at the latest after `timeout_s`."""
+    waited_for = [place for child in children for place in child.waits_on]
+    ready, _, _ = select.select(waited_for, [], [], min([timeout_s, *(child.pause_s for child in children)]))
+    for child in children:
+        child.look(ready)
+
+
+class Child:
+    """One forked step: its output is copied, its limits are kept, its end is noticed."""
+
+    def __init__(self, name: str, pid: int, reader: int, folder: Path, limits: Bounds) -> None:
+        self.name, self.pid, self._reader, self._limits = name, pid, reader, limits
+        self._outcome = folder / f"{name}.json"
+        self._ends = os.pidfd_open(pid)  # readable when it has ended, so that no step waits for a clock
+        self._log = Log(name, folder / f"{name}.log")
+        self._started = self._measured = time.monotonic()
+        self._status: int | None = None
+        self._closed = self.over = False
+        self._stopped = ""
+
+    @property
+    def waits_on(self) -> list[int]:
+        if self._status is not None:
+            return [self._reader]
+        return [self._ends] if self._closed else [self._reader, self._ends]
+
+    @property
+    def pause_s(self) -> float:
+        """How long nobody need look: not at all while its last lines are read."""
+        if self._status is not None:
+            return 0.0
+        left = self._limits.timeout_s - (time.monotonic() - self._started) if self._limits.timeout_s else _POLL_S
+        return max(0.0, min(_POLL_S, left))
+
+    def look(self, ready: Sequence[int]) -> None:
+        """Copy what is there, keep the limits, and notice the end: `over` when it has ended and its output is drained."""
+        data = os.read(self._reader, 1 << 16) if self._reader in ready else b""
+        self._closed = self._closed or (self._reader in ready and not data)  # it closed its output and works on
+        if data:
+            self._log.add(data)
+        elif self._status is not None:
+            self.over = True
+        if self._status is None:
+            self._keep_limits()
+            pid, waited = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._status = waited
+                end_tree(self.pid, reap=False)  # what it left running would hold its output open
+
+    def ended(self) -> Ended:
+        """How it ended, with the reason."""
+        assert self._status is not None
+        if self._stopped:
+            return Ended({}, self._stopped)
+        return _ended(self._status, self._outcome)
+
+    def close(self) -> None:
+        """End what still runs, and keep the log."""
+        try:
+            if self._status is None:
+                end_tree(self.pid)
+        finally:
+            self._log.close()
+            os.close(self._reader)
+            os.close(self._ends)
+
+    def _keep_limits(self) -> None:
+        now = time.monotonic()
+        if self._stopped:
+            return
+        if self._limits.timeout_s and now - self._started > self._limits.timeout_s:
+            self._stop(f"The step took longer than its {self._limits.timeout_s:g} s.")
+        elif self._limits.memory_bytes and now - self._measured > _MEMORY_S:
+            self._measured = now
+            used = processes.tree_bytes(self.pid, self._limits.memory_bytes)
+            if used > self._limits.memory_bytes:
+                self._stop(
+                    f"The step used {used / 1e6:,.0f} MB, more than its {self._limits.memory_bytes / 1e6:,.0f} MB."
+                )
+
+    def _stop(self, reason: str) -> None:
+        self._stopped = reason
+        end_tree(self.pid, reap=False)
+
+
+class Log:
+    """The output of a step: the first LOG_BYTES of it, then its last lines; the rest is counted and dropped."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._name, self._file = name, path.open("ab")
+        self._rest, self._kept, self._dropped = b"", 0, 0
+        self._last: deque[bytes] = deque(maxlen=LAST_LINES)
+
+    def add(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _LINE_BYTES:  # a line without an end
+            lines, self._rest = [*lines, self._rest], b""
+        stamp = datetime.now(UTC).strftime("%H:%M:%S")
+        for line in lines:
+            if self._kept > LOG_BYTES:
+                self._dropped += len(line) + 1
+                self._last.append(line[:_LINE_BYTES])
+                continue
+            self._kept += len(line) + 1
+            self._write(stamp, line)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write the rest, and what was said last where something was dropped."""
+        if self._rest:
+            self.add(b"\n")
+        if self._dropped:
+            stamp = datetime.now(UTC).strftime("%H:%M:%S")
+            for line in (f"... {self._dropped:,} bytes are not kept; the last lines:".encode(), *self._last):
+                self._write(stamp, line)
+        self._file.close()
+
+    def _write(self, stamp: str, line: bytes) -> None:
+        try:
+            self._file.write(line + b"\n")
+        except OSError:
+            pass  # a full disk must not end the step for its words
+        print(f"{stamp} {self._name:<10} {line.decode('utf-8', 'replace')}", flush=True)  # noqa: T201 - the job's log
 
 
 def _in_child(step: Callable[[], dict[str, Any]], outcome: Path, writer: int, parent: int) -> None:
@@ -95,6 +242,7 @@ def _in_child(step: Callable[[], dict[str, Any]], outcome: Path, writer: int, pa
         if os.getppid() != parent:  # it died between the fork and the line above
             os._exit(FAILED)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.setsid()  # what it starts can be told apart and ended with it
         os.dup2(writer, 1)
         os.dup2(writer, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
@@ -108,7 +256,7 @@ def _in_child(step: Callable[[], dict[str, Any]], outcome: Path, writer: int, pa
         except WorkbenchError as error:
             text = f"{error.message} {error.hint}".strip()
             print(text, file=sys.stderr)  # noqa: T201 - the step's log
-            write_json(outcome, {"error": text})
+            write_json(outcome, {"error": text, "final": not isinstance(error, Unavailable)})
         except MemoryError:
             write_json(outcome, {"error": "There was not enough memory. Use fewer rows or raise [resources] memory."})
         except BaseException as error:
@@ -118,37 +266,6 @@ def _in_child(step: Callable[[], dict[str, Any]], outcome: Path, writer: int, pa
         sys.stderr.flush()
     finally:
         os._exit(code)  # never the parent's exit handlers
-
-
-def _follow(name: str, child: int, child_ends: int, reader: int, log: Any) -> int:
-    """Copy lines until the child has ended and its output is drained; its wait status."""
-    rest, closed = b"", False
-    status: int | None = None
-    while True:
-        waited_for = [reader] if status is not None else [child_ends] if closed else [reader, child_ends]
-        ready, _, _ = select.select(waited_for, [], [], 0 if status is not None else _POLL_S)
-        data = os.read(reader, 1 << 16) if reader in ready else b""
-        closed = closed or (reader in ready and not data)  # it closed its output and works on
-        if data:
-            *lines, rest = (rest + data).split(b"\n")
-            _write(name, lines, log)
-        elif status is not None:
-            break
-        if status is None:
-            pid, waited = os.waitpid(child, os.WNOHANG)
-            if pid:
-                status = waited
-    if rest:
-        _write(name, [rest], log)
-    return status
-
-
-def _write(name: str, lines: list[bytes], log: Any) -> None:
-    stamp = datetime.now(UTC).strftime("%H:%M:%S")
-    for line in lines:
-        log.write(line + b"\n")
-        print(f"{stamp} {name:<10} {line.decode('utf-8', 'replace')}", flush=True)  # noqa: T201 - the job's log
-    log.flush()
 
 
 def _ended(status: int, outcome: Path) -> Ended:
@@ -162,12 +279,19 @@ def _ended(status: int, outcome: Path) -> Ended:
         return Ended({}, skipped=str(said.get("skipped", "")))
     if code == OK and "result" in said:
         return Ended(dict(said["result"]))
-    return Ended({}, str(said.get("error") or f"The step ended with code {code} and without a word."))
+    error = str(said.get("error") or f"The step ended with code {code} and without a word.")
+    return Ended({}, error, final=bool(said.get("final")))
 
 
-def _end(child: int) -> None:
-    try:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    except (ProcessLookupError, ChildProcessError):
-        pass
+def end_tree(pid: int, *, reap: bool = True) -> None:
+    """Kill a step and all it started, also what ignores polite words or has another parent by now."""
+    for _ in range(_ROUNDS):
+        left = processes.tree(pid)
+        if not left:
+            break
+        processes.kill(left)
+        if reap:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                reap = False

@@ -74,6 +74,22 @@ class When(Struct, forbid_unknown_fields=True, frozen=True):
     within: str = ""
 
 
+_BYTES = r"^(\d+(\.\d+)?\s?(MB|GB|MiB|GiB))?$"
+
+
+class Limits(Struct, forbid_unknown_fields=True, frozen=True):
+    """[resources.steps.NAME] What one step may take: processors and GPUs while others run beside it, time, memory, and how
+    often it is tried again after a failure that is not the data's, with a pause that doubles.
+    """
+
+    timeout: str = ""
+    memory: Annotated[str, Meta(pattern=_BYTES)] = ""
+    retries: Annotated[int, Meta(ge=0, le=10)] = 0
+    backoff: str = "1s"
+    cpu: Annotated[float, Meta(ge=0)] = 1.0
+    gpu: Annotated[float, Meta(ge=0)] = 0.0
+
+
 class Resources(Struct, forbid_unknown_fields=True, frozen=True):
     """[resources] `jobs`: processors an estimator may use, where it takes `n_jobs` and [model.params] says nothing of it, and
     how many settings are tried at once. `cache`: a step whose inputs, settings and code were seen before is not done again.
@@ -83,12 +99,13 @@ class Resources(Struct, forbid_unknown_fields=True, frozen=True):
     engine: Literal["local"] = "local"
     jobs: Positive = 1
     timeout: str = ""
-    memory: Annotated[str, Meta(pattern=r"^(\d+(\.\d+)?\s?(MB|GB|MiB|GiB))?$")] = ""
+    memory: Annotated[str, Meta(pattern=_BYTES)] = ""
     retries: Annotated[int, Meta(ge=0, le=10)] = 0
     cache: bool = True
     cpu: Annotated[float, Meta(ge=0)] = 0.0
     gpu: Annotated[float, Meta(ge=0)] = 0.0
     needs: dict[str, Annotated[float, Meta(gt=0)]] = {}
+    steps: dict[str, Limits] = {}
 
     @property
     def taken(self) -> dict[str, float]:
@@ -100,7 +117,9 @@ class Resources(Struct, forbid_unknown_fields=True, frozen=True):
 class Extra(Struct, forbid_unknown_fields=True, frozen=True):
     """[[steps]] A function `run(frame) -> frame` of the project that changes the joined rows; `params` go to it by name.
 
-    `cache` false: it reads more than the frame, so it is done anew each time.
+    `needs`: the own steps, or `load`, whose rows it takes, side by side where there are several; by default the step listed
+    before it. Steps that do not need each other run at the same time. `cache` false: it reads more than the frame, so it is
+    done anew each time.
     """
 
     name: str
@@ -108,6 +127,7 @@ class Extra(Struct, forbid_unknown_fields=True, frozen=True):
     params: dict[str, Any] = {}
     cache: bool = True
     after: Literal["load"] = "load"
+    needs: list[str] | None = None
 
 
 class Column(Struct, forbid_unknown_fields=True, frozen=True):
@@ -121,7 +141,7 @@ class Column(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Contract(Struct, forbid_unknown_fields=True, frozen=True):
-    """[[contracts]] What the rows must be after a step (`load`, `split`), else the run ends there."""
+    """[[contracts]] What the rows must be after `load` (with all own steps), `split` or one own step, else the run ends."""
 
     columns: dict[str, Column] = {}
     after: str = "load"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any
 
 from mlops_tui.core import processes
 from mlops_tui.core.errors import InvalidInput
+from mlops_tui.domains.pipelines import doing
 from mlops_tui.domains.pipelines.records import Finding
 from mlops_tui.domains.pipelines.work import Work
 
@@ -80,14 +80,14 @@ def _alone(work: Work, name: str) -> list[Finding]:
     folder = work.folder / "alone" / name
     folder.mkdir(parents=True)
     for step in before:
-        for output in outputs_of(step):
+        for output in doing.outputs_of(step):
             _link(work.folder / output, folder / output)
     alone = dataclasses.replace(
         work, folder=folder, results=before, study=f"{work.run_id}/{name}/alone", note=lambda text: None
     )
     alone.seed()
     try:
-        result = importlib.import_module(f"mlops_tui.domains.pipelines.steps.{name}").run(alone)
+        result = doing.anew(name, alone)
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return [Finding("alone", name, False, f"fails when run by itself: {reason}")]
@@ -96,11 +96,6 @@ def _alone(work: Work, name: str) -> list[Finding]:
         Finding("alone", name, True, "runs from what the steps before it hand over"),
         Finding("again", name, not differing, "; ".join(differing) or "gives the same again"),
     ]
-
-
-def outputs_of(step: str) -> tuple[str, ...]:
-    """The files that a step hands on; none for one that only looks."""
-    return tuple(getattr(importlib.import_module(f"mlops_tui.domains.pipelines.steps.{step}"), "OUTPUTS", ()))
 
 
 def _results(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
@@ -112,7 +107,7 @@ def _results(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
 
 def _files(work: Work, alone: Work, name: str) -> list[str]:
     found = []
-    for output in outputs_of(name):
+    for output in doing.outputs_of(name):
         first, second = work.folder / output, alone.folder / output
         if first.exists() != second.exists():
             found.append(f"{output} is written only sometimes")
@@ -154,8 +149,9 @@ def _link(source: Path, target: Path) -> None:
     import shutil
 
     if source.is_dir():
-        shutil.copytree(source, target, copy_function=os.link)
+        shutil.copytree(source, target, copy_function=os.link, dirs_exist_ok=True)
     elif source.exists():
+        target.unlink(missing_ok=True)  # of an earlier step, which this one went on with
         os.link(source, target)
 
 

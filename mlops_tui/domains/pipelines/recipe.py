@@ -6,6 +6,7 @@ import re
 
 from msgspec import Struct
 
+from mlops_tui.domains.pipelines import graph
 from mlops_tui.domains.pipelines.criteria import Behaviour, Evaluate, Explain, Fairness, Gate
 from mlops_tui.domains.pipelines.making import (
     Calibrate,
@@ -48,15 +49,17 @@ class Recipe(Struct, frozen=True):
 
     @property
     def plan(self) -> tuple[str, ...]:
-        """The steps this definition has, in their order."""
+        """The steps this definition has, in their order; its own after `load`, then `collect`, which lays them together."""
         asked = {
+            graph.COLLECT: bool(self.steps),
             "select": self.select.method != "none",
             "tune": self.tune.method != "none",
             "calibrate": self.calibrate.method != "none",
             "explain": self.explain is not None,
             "test": bool(self.tests),
         }
-        return tuple(name for name in STEPS if asked.get(name, True))
+        first, *rest = (name for name in STEPS if asked.get(name, True))
+        return (first, *graph.ordered(graph.own_needs(self.steps)), *rest)
 
     @property
     def labelled(self) -> bool:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-# All there are, in their order; a definition has those it asks for (`Recipe.plan`).
+# All there are, in their order; a definition has those it asks for, and its own after `load` (`Recipe.plan`).
 STEPS = (
     "load",
+    "collect",
     "check",
     "split",
     "preprocess",

@@ -8,6 +8,7 @@ import msgspec
 
 from mlops_tui.core import clock, ids
 from mlops_tui.core.errors import WorkbenchError
+from mlops_tui.domains.pipelines import step_rules
 from mlops_tui.domains.pipelines.operating import When
 from mlops_tui.domains.pipelines.recipe import margin_of
 from mlops_tui.domains.pipelines.records import CLASSES, PROBE_METRICS, UNSUPERVISED, metrics_of
@@ -39,6 +40,9 @@ def mistakes(recipe: Recipe) -> Iterator[Mistake]:
     yield from _gating(recipe)
     for place, test in enumerate(recipe.tests):
         yield from _behaviour(recipe, test, ("tests", place))
+    for place, contract in enumerate(recipe.contracts):
+        yield from _contract(contract, [step.name for step in recipe.steps], ("contracts", place))
+    yield from step_rules.mistakes(recipe)
     for place, trigger in enumerate(recipe.triggers):
         yield from _trigger(trigger, ("triggers", place))
     if recipe.deploy.to != "none" and recipe.deploy.strategy not in STRATEGIES:
@@ -142,9 +146,10 @@ def _behaviour(recipe: Recipe, test: Behaviour, where: tuple[str | int, ...]) ->
         yield (*where, "metric"), _no_metric(metric, recipe.model.task, known)
 
 
-def _contract(contract: Contract, where: tuple[str | int, ...]) -> Iterator[Mistake]:
-    if contract.after not in CONTRACTED:
-        near = ids.did_you_mean(contract.after, CONTRACTED, f"Steps that hand on rows: {', '.join(CONTRACTED)}.")
+def _contract(contract: Contract, own: list[str], where: tuple[str | int, ...]) -> Iterator[Mistake]:
+    known = [*CONTRACTED, *own]
+    if contract.after not in known:
+        near = ids.did_you_mean(contract.after, known, f"Steps that hand on rows: {', '.join(known)}.")
         yield (*where, "after"), f"{contract.after!r} hands on no rows. {near}"
     for name, column in contract.columns.items():
         if column.min is not None and column.max is not None and column.max < column.min:
@@ -176,9 +181,6 @@ def _names(recipe: Recipe) -> Iterator[Mistake]:
                 choice, COLUMN_KINDS, f"Write {', '.join(COLUMN_KINDS)}, or a transformer's full name."
             )
             yield ("preprocess", "columns", column), f"{choice!r} is no way to prepare a column. {near}"
-    for place, extra in enumerate(recipe.steps):
-        if ":" not in extra.uses:
-            yield ("steps", place, "uses"), "write file.py:function or module:function"
 
 
 def _spans(recipe: Recipe) -> Iterator[Mistake]:
@@ -188,6 +190,8 @@ def _spans(recipe: Recipe) -> Iterator[Mistake]:
         (("resources", "timeout"), recipe.resources.timeout),
         (("deploy", "bake"), recipe.deploy.bake),
     ]
+    for name, limits in recipe.resources.steps.items():
+        spans += [(("resources", "steps", name, key), getattr(limits, key)) for key in ("timeout", "backoff")]
     for place, trigger in enumerate(recipe.triggers):
         given = {name: getattr(trigger, name) for name in ("cooldown", "jitter", "grace", "within")}
         spans += [(("triggers", place, name), text) for name, text in given.items()]

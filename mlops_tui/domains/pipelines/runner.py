@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import dataclasses
 import shutil
 import sys
 from dataclasses import asdict
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.domains.experiments.environment import git_state
-from mlops_tui.domains.pipelines import bundle, cache, facts, forking, proving
+from mlops_tui.domains.pipelines import bundle, doing, facts, forking, graph, proving
+from mlops_tui.domains.pipelines.flow import Flow
 from mlops_tui.domains.pipelines.packages_store import archives
 from mlops_tui.domains.pipelines.records import (
     Finding,
@@ -22,7 +23,7 @@ from mlops_tui.domains.pipelines.records import (
     StepState,
 )
 from mlops_tui.domains.pipelines.variants import plan_of, recipe_of
-from mlops_tui.domains.pipelines.work import PACKAGE, PARTS, Work
+from mlops_tui.domains.pipelines.work import PACKAGE, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,14 +69,7 @@ class Runner:
             forking.preload()
             if run.options.get("test"):
                 self._prove(work, "own tests", lambda: proving.own_tests(work))
-            steps = plan_of(work.recipe, run.options)
-            for place, name in enumerate(steps):
-                report(place, len(steps), name)
-                if not self._step(work, name):
-                    break
-            else:
-                self._finish(work, RunState.SUCCEEDED)
-            report(len(steps), len(steps), "")
+            self._flow(work, plan_of(work.recipe, run.options), report)
         except WorkbenchError:
             raise
         except Exception as error:
@@ -152,18 +146,40 @@ class Runner:
             work.findings.append(Finding("alone", subject, False, ended.error))
         work.findings += proving.findings(ended.result.get("checks", []))
 
-    def _step(self, work: Work, name: str) -> bool:
-        """Run one step; False when the run is over."""
-        work.note = lambda text: self._mark(work, name, detail=text)
+    def _flow(self, work: Work, steps: tuple[str, ...], report: Callable[[int, int | None, str], None]) -> None:
+        done: list[str] = []
+
+        def start(name: str, bounds: forking.Bounds) -> forking.Child:
+            report(len(done), len(steps), name)
+            return self._start(work, name, bounds)
+
+        def ended(name: str, how: forking.Ended) -> bool:
+            done.append(name)
+            return self._ended(work, name, how)
+
+        def again(name: str, how: forking.Ended, pause: float, attempt: int) -> None:
+            tries = work.recipe.resources.steps[name].retries + 1
+            self._mark(work, name, detail=f"try {attempt + 1} of {tries} in {pause:g} s, after: {how.error}")
+
+        needs = graph.whole(steps, graph.own_needs(work.recipe.steps))
+        if Flow(needs, work.recipe, start, ended, again).run():
+            self._finish(work, RunState.SUCCEEDED)
+        report(len(steps), len(steps), "")
+
+    def _start(self, work: Work, name: str, bounds: forking.Bounds) -> forking.Child:
         log = str(work.folder / f"{name}.log")
         self._mark(work, name, state=StepState.RUNNING, started_at=self._context.now(), log=log)
-        ended = forking.run_step(name, lambda: _run_module(name, work), work.folder)
+        own = dataclasses.replace(work, note=lambda text: self._mark(work, name, detail=text))
+        return forking.start(name, lambda: doing.step(name, own), work.folder, bounds)
+
+    def _ended(self, work: Work, name: str, ended: forking.Ended) -> bool:
+        """Keep how a step ended; False when the run is over. Raises InvalidInput when it failed."""
         now = self._context.now()
         if ended.error:
             self._mark(work, name, state=StepState.FAILED, ended_at=now, detail=ended.error)
             work.findings.append(Finding("step", name, False, ended.error))
             self._close(work, RunState.FAILED, f"step {name}: {ended.error}")
-            raise InvalidInput(f"Step {name} failed: {ended.error}", hint=f"Its log: {log}")
+            raise InvalidInput(f"Step {name} failed: {ended.error}", hint=f"Its log: {work.folder / f'{name}.log'}")
         if ended.skipped:
             self._mark(work, name, state=StepState.SKIPPED, ended_at=now, detail=ended.skipped)
             return True
@@ -254,30 +270,6 @@ def verdict_of(raw: dict[str, Any]) -> GateVerdict:
     return GateVerdict(Outcome(raw["outcome"]), checks, raw["champion"], raw["reason"])
 
 
-def _run_module(name: str, work: Work) -> dict[str, Any]:
-    """Do a step, or take it from the cache; either way show with the run what it found out."""
-    from mlops_tui.domains.pipelines import contracts
-
-    module = importlib.import_module(f"mlops_tui.domains.pipelines.steps.{name}")
-    key = cache.key_of(work, name)
-    wanted = work.recipe.resources.cache and work.options.get("cache", True)
-    work.study = key if wanted and key else f"{work.run_id}/{name}"
-    work.seed()
-    result = cache.restore(work, key) if key and wanted else None
-    if result is not None:
-        work.say(f"inputs, settings and code were seen before; taken from the cache ({key[:12]})")
-        result["cached"] = True
-    else:
-        result = module.run(work)
-        contracts.enforce(work, name)
-        if key:
-            result["key"] = key
-            cache.save(work, key, module.OUTPUTS, result)
-    if hasattr(module, "publish"):
-        module.publish(work, result)
-    return dict(result)
-
-
 def _params(work: Work) -> dict[str, Any]:
     recipe = work.recipe
     return {
@@ -295,8 +287,8 @@ def _params(work: Work) -> dict[str, Any]:
 
 def _tidy(folder: Path) -> None:
     """Remove what can be made again from the snapshots; logs, reports and the definition stay."""
-    for name in ("frame", "unlabelled", *PARTS):
-        (folder / f"{name}.parquet").unlink(missing_ok=True)
+    for path in folder.glob("*.parquet"):
+        path.unlink(missing_ok=True)
     for name in ("transformer", "selector", "model"):
         (folder / f"{name}.joblib").unlink(missing_ok=True)
     shutil.rmtree(folder / f"{PACKAGE}_refitted", ignore_errors=True)

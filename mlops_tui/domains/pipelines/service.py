@@ -13,11 +13,11 @@ from mlops_tui.core import clock, ids
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
 from mlops_tui.domains.pipelines import cache, files, templates
 from mlops_tui.domains.pipelines import definition as definitions
+from mlops_tui.domains.pipelines.flow import bytes_of
 from mlops_tui.domains.pipelines.packages_store import PackagesStore
 from mlops_tui.domains.pipelines.packaging import Packaging, placed_options
 from mlops_tui.domains.pipelines.records import (
     OPEN_STATES,
-    STEPS,
     Definition,
     PipelineRun,
     RunState,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 # What a job that ended without a word from the run says about the run.
 _BY_JOB = {"lost": RunState.LOST, "cancelled": RunState.CANCELLED, "failed": RunState.FAILED}
-_UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 
 
 class Pipelines(Packaging):
@@ -213,7 +212,7 @@ class Pipelines(Packaging):
                 key=key,
                 cause=run.cause,
                 timeout_s=clock.parse_span(resources.timeout) / 1000 if resources.timeout else None,
-                memory_bytes=_bytes(resources.memory),
+                memory_bytes=bytes_of(resources.memory),
                 retries=resources.retries,
                 name=name,
                 needs=resources.taken,
@@ -301,9 +300,10 @@ class Pipelines(Packaging):
 
     def step_log(self, run_id: str, step: str) -> str:
         """What a step wrote so far; empty when it has not begun."""
-        if step not in STEPS:
+        known = [one.name for one in self._get(run_id).steps]
+        if step not in known:
             raise NotFound(
-                f"There is no step {step!r}.", hint=ids.did_you_mean(step, STEPS, f"Steps: {', '.join(STEPS)}.")
+                f"There is no step {step!r}.", hint=ids.did_you_mean(step, known, f"Steps: {', '.join(known)}.")
             )
         path = self.folder(self._get(run_id).id) / f"{step}.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
@@ -351,10 +351,3 @@ def _summary(run: PipelineRun) -> dict[str, Any]:
         "verdict": str(run.verdict.outcome) if run.verdict else "",
         "reason": run.verdict.reason if run.verdict else run.error,
     }
-
-
-def _bytes(text: str) -> int | None:
-    if not text:
-        return None
-    unit = next(unit for unit in sorted(_UNITS, key=len, reverse=True) if text.endswith(unit))
-    return round(float(text.removesuffix(unit)) * _UNITS[unit])

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 PARTS = ("train", "validation", "test")
 PACKAGE = "package"
+# The joined rows where steps of the project are still to change them.
+JOINED = "joined"
 
 
 class Skip(Exception):  # noqa: N818 - not an error: the step has nothing to do
@@ -116,7 +118,7 @@ class Work:
     @property
     def inputs(self) -> list[str]:
         """The columns the model sees."""
-        return list(self.results["load"]["inputs"])
+        return list((self.results.get("collect") or self.results["load"])["inputs"])
 
     def part(self, name: str) -> tuple[pd.DataFrame, pd.Series[Any]]:
         """Inputs and target of one part: train, validation or test. Without a target its values are missing."""

@@ -228,7 +228,8 @@ def test_what_a_definition_asks_for_are_its_steps():
         *("load", "check", "split", "preprocess", "train", "evaluate", "gate", "register", "deploy"),
     )
     recipe = parse(MORE, "churn.toml")
-    assert set(recipe.plan) - set(parse(MINIMAL, "churn.toml").plan) == {
+    own = {step.name for step in recipe.steps} | ({"collect"} if recipe.steps else set())
+    assert set(recipe.plan) - own - set(parse(MINIMAL, "churn.toml").plan) == {
         "select",
         "tune",
         "calibrate",
@@ -286,6 +287,68 @@ def test_without_labels_an_outlier_detector_is_judged_by_what_needs_none():
     text = MINIMAL.replace("classification", "anomaly").replace('target = "left"\n', "")
     assert parse(text, "x.toml").primary == "stability"
     assert "'roc_auc' is no anomaly metric" in messages(text + '[evaluate]\nprimary = "roc_auc"\n')[0]
+
+
+OWN = """
+[[steps]]
+name = "a"
+uses = "prep.py:a"
+needs = ["load"]
+[[steps]]
+name = "b"
+uses = "prep.py:b"
+needs = ["load"]
+[[steps]]
+name = "c"
+uses = "prep.py:c"
+needs = ["a", "b"]
+[resources.steps.a]
+timeout = "5m"
+memory = "1GB"
+"""
+
+
+def test_own_steps_come_after_those_they_need_and_before_what_lays_them_together():
+    assert parse(MINIMAL + OWN, "churn.toml").plan[:6] == ("load", "a", "b", "c", "collect", "check")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('needs = ["a", "b"]', 'needs = ["a", "x"]', "there is no step 'x' to wait for. Own steps: a, b, c, or load."),
+        (
+            'name = "a"\nuses = "prep.py:a"\nneeds = ["load"]',
+            'name = "a"\nuses = "prep.py:a"\nneeds = ["c"]',
+            "a -> c -> a",
+        ),
+        ('name = "b"\nuses = "prep.py:b"\nneeds = ["load"]', 'name = "b"\nuses = "prep.py:b"\nneeds = ["b"]', "b -> b"),
+        ('name = "b"', 'name = "a"', "there is a step 'a' already"),
+        ('name = "b"', 'name = "train"', "there is a step 'train' already"),
+        ('name = "b"', 'name = "../b"', "is no name of a step"),
+        ("resources.steps.a", "resources.steps.trian", "there is no step 'trian'. Did you mean 'train'?"),
+        ('timeout = "5m"', 'timeout = "soon"', "resources.steps.a.timeout"),
+        ('timeout = "5m"', "timout = 5", "Did you mean 'timeout'?"),
+        ('memory = "1GB"', 'memory = "much"', "resources.steps.a.memory"),
+    ],
+)
+def test_a_wrong_graph_or_limit_of_own_steps_is_said(old, new, said):
+    assert any(said in message for message in messages(MINIMAL + OWN.replace(old, new))), messages(
+        MINIMAL + OWN.replace(old, new)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('after = "train"', "'train' hands on no rows"),
+        ("columns = 3", "a table of names was expected"),
+        ("[contracts.columns]\nx = { min = 3, max = 2 }", "max must not be below min"),
+        ("[contracts.columns]\nx = { minn = 3 }", "Did you mean 'min'?"),
+        ('[contracts.columns]\nx = { type = "float" }', "is none of any, number"),
+    ],
+)
+def test_a_wrong_contract_is_said_at_its_line(text, said):
+    assert any(said in message for message in messages(f"{MINIMAL}\n[[contracts]]\n{text}\n"))
 
 
 @pytest.mark.parametrize("name", [*SECTIONS, *LISTS, "evaluate.threshold"])

@@ -5,11 +5,13 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines.forking import run_step
+from mlops_tui.domains.pipelines import forking
+from mlops_tui.domains.pipelines.forking import Bounds, run_step
 from mlops_tui.domains.pipelines.work import Skip
 
 # Other tests of this process may have loaded libraries with threads; the steps below use none of them.
@@ -99,3 +101,68 @@ def test_output_held_open_by_a_grandchild_does_not_hold_the_step(tmp_path):
 
 def test_a_result_that_is_no_json_fails_the_step(tmp_path):
     assert "TypeError" in run_step("load", lambda: {"bad": object()}, tmp_path).error
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_a_step_that_hangs_is_ended_at_its_limit_with_all_it_started(tmp_path):
+    def step():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.fork() == 0:  # orphaned at once: another parent, but the same session
+            if os.fork() == 0:
+                (tmp_path / "stray").write_text(str(os.getpid()))
+                time.sleep(600)
+            os._exit(0)
+        while True:
+            time.sleep(600)
+
+    ended = run_step("train", step, tmp_path, Bounds(timeout_s=0.3))
+    assert ended.error == "The step took longer than its 0.3 s."
+    assert not alive(int((tmp_path / "stray").read_text()))
+
+
+def test_a_step_that_leaves_a_process_behind_is_over_and_so_is_that(tmp_path):
+    def step():
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(600)
+        return {"left": pid}
+
+    ended = run_step("load", step, tmp_path)
+    assert not alive(ended.result["left"])
+
+
+def test_a_step_that_takes_too_much_memory_is_ended_with_the_numbers(tmp_path):
+    def step():
+        held = []
+        while True:
+            held.append(bytearray(b"x" * 20_000_000))
+            time.sleep(0.01)
+
+    ended = run_step("train", step, tmp_path, Bounds(memory_bytes=400_000_000))
+    assert ended.error.startswith("The step used ")
+    assert ended.error.endswith(" MB, more than its 400 MB.")
+    assert not ended.final
+
+
+def test_of_a_flood_of_output_the_beginning_and_the_end_are_kept(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(forking, "LOG_BYTES", 10_000)
+
+    def step():
+        for number in range(20_000):
+            print(number)
+        sys.stdout.write("y" * 500_000)
+        return {}
+
+    assert run_step("load", step, tmp_path).error == ""
+    text = (tmp_path / "load.log").read_text()
+    assert text.startswith("0\n1\n")
+    assert "bytes are not kept; the last lines:" in text
+    assert "\n19999\n" in text
+    assert len(text) < 10_000 + 12 * forking._LINE_BYTES
+    capfd.readouterr()

@@ -80,10 +80,11 @@ def quick(pipelines, monkeypatch):
         "register": {"version": "bikes/1"},
     }
     prefix = "mlops_tui.domains.pipelines.runner"
-    monkeypatch.setattr(f"{prefix}._run_module", lambda name, work: doing.get(name, {}))
     monkeypatch.setattr(f"{prefix}.forking.preload", lambda: None)
-    monkeypatch.setattr(f"{prefix}.forking.run_step", lambda name, step, folder: forking.Ended(step()))
-    monkeypatch.setattr(f"{prefix}.proving.prove", lambda work, name: {"checks": []})
+    monkeypatch.setattr(f"{prefix}.forking.run_step", lambda name, step, folder: forking.Ended({"checks": []}))
+    monkeypatch.setattr(
+        f"{prefix}.Flow.run", lambda flow: all(flow.ended(one, forking.Ended(doing.get(one, {}))) for one in flow.needs)
+    )
     monkeypatch.setattr(f"{prefix}.facts.gather", lambda work, text: {})
     return pipelines
 
@@ -106,7 +107,7 @@ def test_a_test_runs_each_step_and_each_once_more_alone_from_an_unpacked_package
     done = {step.name for step in run.steps if step.state == "succeeded"}
     assert done == {one.subject for one in report.checks if one.kind == "step"}
     alone = {one.subject for one in report.checks if one.kind == "again"}
-    assert alone == {"load", "split", "preprocess", "train", "evaluate"}
+    assert alone == {"load", "warm", "collect", "split", "preprocess", "train", "evaluate"}
     assert pipelines.runs("bikes") == []  # a test is no run of the pipeline
     assert pipelines.packages() == []
 
@@ -116,17 +117,19 @@ def test_a_step_that_depends_on_chance_is_found(pipelines, workbench, monkeypatc
     step.write_text("import os\n" + CODE.replace("temp'] > 15", "temp'] > 15 - os.urandom(1)[0] / 20"))
     report = pipelines.test("bikes", rows=60)
     assert not report.passed
-    assert ("again", "load") in failing(report)
-    assert "warm" in next(one.detail for one in report.checks if one.kind == "again" and one.subject == "load")
+    assert ("again", "warm") in failing(report)
+    assert "differs in warm" in next(
+        one.detail for one in report.checks if (one.kind, one.subject) == ("again", "warm")
+    )
     monkeypatch.setattr(pipelines, "test", lambda name, source: report)
-    with pytest.raises(InvalidInput, match="The pipeline's test failed: load: "):
+    with pytest.raises(InvalidInput, match="The pipeline's test failed: warm: "):
         pipelines.package("bikes")
 
 
 def test_a_broken_contract_ends_a_test_and_every_run(pipelines, workbench):
     edit(workbench, "max = 50 }", "max = 20 }")
     report = pipelines.test("bikes", rows=60)
-    assert failing(report) == [("step", "load")]
+    assert failing(report) == [("step", "collect")]
     assert "of temp above 20, such as" in report.checks[-1].detail
     job = pipelines.run("bikes", wait=True)
     assert "breaks its contract" in pipelines.run_of_job(job).error
@@ -184,7 +187,7 @@ def test_what_was_live_stays_when_the_run_of_the_next_fails(quick, workbench, mo
     quick.package("bikes")
 
     broken = forking.Ended({}, "it broke.")
-    monkeypatch.setattr("mlops_tui.domains.pipelines.runner.forking.run_step", lambda name, step, folder: broken)
+    monkeypatch.setattr("mlops_tui.domains.pipelines.runner.Flow.run", lambda flow: flow.ended("load", broken))
     assert quick.deploy("bikes@2", "staging", wait=True).state == "failed"
     assert quick.active("bikes")[1].version == 1
     with pytest.raises(NotAllowed, match="had no other package in staging"):

@@ -34,7 +34,7 @@ def steps(monkeypatch):
     doing = {name: lambda: {"detail": "done"} for name in STEPS}
     doing["gate"] = lambda: {"verdict": verdict("blessed")}
     doing["register"] = lambda: {"version": "bikes/2"}
-    monkeypatch.setattr(runner, "_run_module", lambda name, work: doing[name]())
+    monkeypatch.setattr(runner.doing, "step", lambda name, work: doing[name]())
     monkeypatch.setattr(runner.forking, "preload", lambda: None)
     return doing
 

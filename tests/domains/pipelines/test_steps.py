@@ -125,7 +125,7 @@ def report_of(pipelines, run, name="report.json"):
 
 def test_everything_a_definition_can_ask_for(pipelines, workbench):
     first = done(pipelines, pipelines.run("churn"))
-    assert [step.name for step in first.steps] == list(STEPS)
+    assert [step.name for step in first.steps] == ["load", "halve", *STEPS[1:]]
     assert [item.state for item in pipelines.trials(first.id)] == ["done"] * 3
 
     report = report_of(pipelines, first)
@@ -169,7 +169,7 @@ def test_everything_a_definition_can_ask_for(pipelines, workbench):
     second = done(pipelines, pipelines.override(first.id, "the wrong test is known"))
     assert (second.state, second.version) == ("succeeded", "churn/1")
     assert second.verdict.reason.startswith("tester decided: the wrong test is known; the gate alone said blocked")
-    cached = ["load", "split", "preprocess", "select", "tune", "train", "calibrate", "evaluate"]
+    cached = ["load", "halve", "collect", "split", "preprocess", "select", "tune", "train", "calibrate", "evaluate"]
     assert second.facts["cached"] == cached
     assert second.facts["answers"] == first.facts["answers"]
     model = workbench.registry.load(second.version)

@@ -1,0 +1,120 @@
+"""The order of a run's steps: each as soon as those it needs are done and there is room, and again after a bad moment."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_tui.core import clock
+from mlops_tui.domains.pipelines import forking
+from mlops_tui.domains.pipelines.operating import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlops_tui.domains.pipelines.forking import Bounds, Child, Ended
+    from mlops_tui.domains.pipelines.graph import Needs
+    from mlops_tui.domains.pipelines.recipe import Recipe
+
+_UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
+
+
+@dataclass
+class Flow:
+    """Runs the steps of `needs`. `start(name, bounds)` forks one; `ended(name, how)` is told, and says whether to go on;
+    `again(name, how, pause_s, attempt)` is told that a step is tried once more after a pause.
+    """
+
+    needs: Needs
+    recipe: Recipe
+    start: Callable[[str, Bounds], Child]
+    ended: Callable[[str, Ended], bool]
+    again: Callable[[str, Ended, float, int], None]
+    _running: dict[str, Child] = field(default_factory=dict)
+    _done: set[str] = field(default_factory=set)
+    _failures: dict[str, int] = field(default_factory=dict)
+    _not_before: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> bool:
+        """Do all steps; False when one said that the run is over. Whatever happens, nothing runs on behind our back."""
+        try:
+            while len(self._done) < len(self.needs):
+                self._start_ready()
+                if not self._running:
+                    time.sleep(max(0.0, min(self._not_before.values()) - time.monotonic()))
+                    continue
+                forking.wait(list(self._running.values()), self._pause())
+                for name in [name for name, child in self._running.items() if child.over]:
+                    if not self._over(name):
+                        return False
+            return True
+        finally:
+            for child in self._running.values():
+                child.close()
+
+    def _start_ready(self) -> None:
+        now = time.monotonic()
+        for name, needs in self.needs.items():
+            if name in self._done or name in self._running or not self._done.issuperset(needs):
+                continue
+            if self._not_before.get(name, 0.0) <= now and self._room(name):
+                self._not_before.pop(name, None)
+                self._running[name] = self.start(name, bounds_of(self._limits(name)))
+
+    def _over(self, name: str) -> bool:
+        child = self._running.pop(name)
+        child.close()
+        how = child.ended()
+        attempt, limits = self._failures.get(name, 0) + 1, self._limits(name)
+        if how.error and not how.final and attempt <= limits.retries:
+            pause = clock.parse_span(limits.backoff) / 1000 * 2 ** (attempt - 1) if limits.backoff else 0.0
+            self._failures[name] = attempt
+            self._not_before[name] = time.monotonic() + pause
+            self.again(name, how, pause, attempt)
+            return True
+        self._done.add(name)
+        return self.ended(name, how)
+
+    def _room(self, name: str) -> bool:
+        """Whether a step fits beside those that run; one that asks for more than there is runs by itself."""
+        if not self._running:
+            return True
+        taken = [self._limits(one) for one in (*self._running, name)]
+        resources = self.recipe.resources
+        return sum(one.cpu for one in taken) <= (resources.cpu or processors()) and sum(one.gpu for one in taken) <= (
+            resources.gpu or gpus()
+        )
+
+    def _pause(self) -> float:
+        """Until the next step may be tried again; long, when none waits for that."""
+        return max(0.0, min(self._not_before.values(), default=time.monotonic() + 60) - time.monotonic())
+
+    def _limits(self, name: str) -> Limits:
+        return self.recipe.resources.steps.get(name, Limits())
+
+
+def bounds_of(limits: Limits) -> Bounds:
+    """Spans and sizes as seconds and bytes."""
+    timeout = clock.parse_span(limits.timeout) / 1000 if limits.timeout else 0.0
+    return forking.Bounds(timeout, bytes_of(limits.memory) or 0)
+
+
+def bytes_of(text: str) -> int | None:
+    """`1.5GB` as bytes; None for no limit."""
+    if not text:
+        return None
+    unit = next(unit for unit in sorted(_UNITS, key=len, reverse=True) if text.endswith(unit))
+    return round(float(text.removesuffix(unit)) * _UNITS[unit])
+
+
+def processors() -> int:
+    """Those this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def gpus() -> int:
+    """NVIDIA devices of this machine."""
+    return sum(path.name[6:].isdigit() for path in Path("/dev").glob("nvidia*"))
