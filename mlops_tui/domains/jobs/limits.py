@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.jobs.records import Job
 from mlops_tui.domains.jobs.store import JobsStore
 
 
@@ -36,18 +35,21 @@ class Limits:
             met[name] = min(amount, limit)
         return met
 
-    def choose(self, waiting: Iterable[Job], limit: int) -> list[Job]:
-        """The first `limit` jobs whose needs are free. A job that must wait keeps later ones off what it waits for."""
+    def choose(self, waiting: Iterable[tuple[int, Mapping[str, float]]], limit: int) -> list[int]:
+        """The first `limit` jobs, given with their needs, for which these are free.
+
+        A job that must wait keeps later ones off what it waits for.
+        """
         free = self._free()
-        chosen: list[Job] = []
-        for job in waiting:
+        chosen: list[int] = []
+        for job_id, needs in waiting:
             if len(chosen) == limit:
                 break
-            fits = all(free.get(name, self.of(name)) >= amount for name, amount in job.needs.items())
-            for name, amount in job.needs.items():
+            fits = all(free.get(name, self.of(name)) >= amount for name, amount in needs.items())
+            for name, amount in needs.items():
                 free[name] = free.get(name, self.of(name)) - amount if fits else 0.0
             if fits:
-                chosen.append(job)
+                chosen.append(job_id)
         return chosen
 
     def waits(self, needs: Mapping[str, float]) -> str:

@@ -85,6 +85,16 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """As much of a job that is still to end as is read a thousand at a time; `origin` is what its cause says of that."""
+
+    id: int
+    key: str
+    started_at: int | None
+    origin: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One ended try of a job: there is exactly one record for each attempt number that was used."""
 

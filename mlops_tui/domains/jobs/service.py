@@ -21,6 +21,7 @@ from mlops_tui.domains.jobs.records import (
     Attempt,
     Job,
     JobState,
+    Pending,
 )
 from mlops_tui.domains.jobs.store import JobsStore
 
@@ -149,12 +150,12 @@ class Jobs:
 
         Each is ours for LEASE_MS: launch it. The attempt number goes up by one.
         """
-        if limit <= 0 or not self._store.due(self._context.now(), 1, internal):
+        if limit <= 0 or not self._store.any_due(self._context.now(), internal):
             return []
         with self._context.catalog.write() as tx:
             lease, me = self._context.now() + LEASE_MS, processes.identity()
             due = self._limits.choose(self._store.due(self._context.now(), limit + _LOOKED_AT, internal), limit)
-            taken = [job.id for job in due if self._store.claim(tx, job.id, me, lease)]
+            taken = [job_id for job_id in due if self._store.claim(tx, job_id, me, lease)]
         return [self.get(job_id) for job_id in taken]
 
     def waits(self, needs: dict[str, float]) -> str:
@@ -272,7 +273,7 @@ class Jobs:
         """The ended attempts of a job, first to last."""
         return self._store.attempts(job_id)
 
-    def pending_with(self, prefix: str) -> builtins.list[Job]:
+    def pending_with(self, prefix: str) -> builtins.list[Pending]:
         """Jobs still to end whose key begins with `prefix`, oldest first."""
         return self._store.pending_with(prefix)
 

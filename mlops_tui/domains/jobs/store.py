@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.context import Context
 from mlops_tui.core.identity import Identity
-from mlops_tui.domains.jobs.records import Attempt, Job, JobState, Progress
+from mlops_tui.domains.jobs.records import Attempt, Job, JobState, Pending, Progress
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -93,14 +93,18 @@ class JobsStore:
         rows = self._catalog.read(f"SELECT * FROM job {where} ORDER BY id DESC LIMIT ?", (*used.values(), limit))
         return self._jobs(rows)
 
-    def due(self, now: int, limit: int, internal: bool | None) -> list[Job]:
-        """Queued jobs whose time has come, the highest priority first and then the oldest."""
+    def any_due(self, now: int, internal: bool | None) -> bool:
+        return bool(self.due(now, 1, internal))
+
+    def due(self, now: int, limit: int, internal: bool | None) -> list[tuple[int, dict[str, float]]]:
+        """(id, needs) of queued jobs whose time has come, the highest priority first and then the oldest."""
         lane = "" if internal is None else f"AND internal = {int(internal)}"
         rows = self._catalog.read(
-            f"SELECT * FROM job WHERE state = 'queued' AND not_before <= ? {lane} ORDER BY priority DESC, id LIMIT ?",
+            f"SELECT id, needs FROM job WHERE state = 'queued' AND not_before <= ? {lane} "
+            "ORDER BY priority DESC, id LIMIT ?",
             (now, limit),
         )
-        return self._jobs(rows)
+        return [(row["id"], {} if row["needs"] == "{}" else json.loads(row["needs"])) for row in rows]
 
     def active(self) -> list[Job]:
         """Claimed and running jobs, oldest first."""
@@ -120,13 +124,14 @@ class JobsStore:
         )
         return [(row["id"], row["title"], json.loads(row["needs"])) for row in rows]
 
-    def pending_with(self, prefix: str) -> list[Job]:
+    def pending_with(self, prefix: str) -> list[Pending]:
         """Jobs still to end whose key begins with `prefix`, oldest first."""
         rows = self._catalog.read(
-            "SELECT * FROM job WHERE state IN ('queued', 'claimed', 'running') AND substr(key, 1, ?) = ? ORDER BY id",
+            "SELECT id, key, started_at, json_extract(cause, '$.origin') AS origin FROM job "
+            "WHERE state IN ('queued', 'claimed', 'running') AND substr(key, 1, ?) = ? ORDER BY id",
             (len(prefix), prefix),
         )
-        return self._jobs(rows)
+        return [Pending(*row) for row in rows]
 
     def newest_with(self, prefix: str) -> Job | None:
         rows = self._catalog.read(

@@ -11,7 +11,7 @@ from mlops_tui.core import clock
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import NotAllowed, Unavailable, WorkbenchError
 from mlops_tui.domains.alerts.service import Alerts
-from mlops_tui.domains.jobs.records import Job
+from mlops_tui.domains.jobs.records import Job, Pending
 from mlops_tui.domains.jobs.service import Jobs
 from mlops_tui.domains.schedules import blackouts, commits, slots
 from mlops_tui.domains.schedules.events import Events
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 BATCH = 200  # schedules or fires in one transaction: an fsync each would make a thousand of them late
 _PREFIX = "schedule:"
-Running = dict[int, list[Job]]
+Running = dict[int, list[Pending]]
 
 
 class Firing:
@@ -144,7 +144,8 @@ class Firing:
         """Fires as they are, with why those without a job wait for it as their reason."""
         if not any(fire.state is FireState.QUEUED and fire.job_id is None for fire in fires):
             return fires
-        schedules, off, running = self._store.of_waiting(), self._store.blackouts(), self.running()
+        schedules = self._store.by_id(fire.schedule_id for fire in fires)
+        off, running = self._store.blackouts(), self.running()
         told = []
         for fire in fires:
             schedule = schedules.get(fire.schedule_id)
@@ -156,8 +157,12 @@ class Firing:
 
     def _make_room(self, batch: list[Fire]) -> None:
         """Cancel what fires with overlap "replace" take the place of: outside a transaction, because a process must end."""
-        schedules = self._store.of_waiting()
-        replacing = [fire for fire in batch if schedules[fire.schedule_id].overlap is Overlap.REPLACE]
+        schedules = self._store.by_id(fire.schedule_id for fire in batch)
+        replacing = [
+            fire
+            for fire in batch
+            if fire.schedule_id in schedules and schedules[fire.schedule_id].overlap is Overlap.REPLACE
+        ]
         if not replacing:
             return
         running, off = self.running(), self._store.blackouts()
@@ -177,7 +182,8 @@ class Firing:
         """
         settled = []
         with self._context.catalog.write() as tx:
-            schedules, off, running = self._store.of_waiting(), self._store.blackouts(), self.running()
+            schedules = self._store.by_id(fire.schedule_id for fire in batch)
+            off, running = self._store.blackouts(), self.running()
             for fire in batch:
                 schedule = schedules.get(fire.schedule_id)
                 now = self._store.fire(fire.schedule_id, fire.slot)
@@ -206,7 +212,7 @@ class Firing:
             state, reason = verdict
             return state is FireState.SKIPPED and self._store.settle_fire(tx, fire, state=state, reason=reason)
         job = self._job(schedule, fire)
-        running[schedule.id].append(job)
+        running[schedule.id].append(Pending(job.id, job_key(schedule, fire.slot), None, fire.origin))
         seen = {"seen": self._events.versions(schedule.tables)} if schedule.kind is Kind.SCHEDULE else {}
         if fire.origin is not Origin.BACKFILL:
             self._store.update(tx, schedule.id, last_fired_at=self._context.now(), **(seen if schedule.tables else {}))
@@ -220,7 +226,7 @@ class Firing:
         return self._store.settle_fire(tx, fire, state=FireState.SKIPPED, reason=error.message)
 
     def _verdict(
-        self, schedule: Schedule, fire: Fire, off: list[Blackout], earlier: list[Job]
+        self, schedule: Schedule, fire: Fire, off: list[Blackout], earlier: list[Pending]
     ) -> tuple[FireState, str] | None:
         """Why a fire gets no job: skipped for good, or still queued; None when it gets one."""
         now = self._context.now()
@@ -262,17 +268,17 @@ class Firing:
         """Jobs of schedules that have not ended, by schedule."""
         found: Running = defaultdict(list)
         for job in self._jobs.pending_with(_PREFIX):
-            found[int((job.key or "").split(":")[1])].append(job)
+            found[int(job.key.split(":")[1])].append(job)
         return found
 
 
-def _others(running: Running, schedule: Schedule, fire: Fire) -> list[Job]:
+def _others(running: Running, schedule: Schedule, fire: Fire) -> list[Pending]:
     """Jobs that a fire must not run beside: those of its schedule but its own; one of today minds none of a backfill."""
     own = job_key(schedule, fire.slot)
     jobs = [job for job in running.get(schedule.id, []) if job.key != own]
     if fire.origin is Origin.BACKFILL:
         return jobs
-    return [job for job in jobs if (job.cause or {}).get("origin") != Origin.BACKFILL]
+    return [job for job in jobs if job.origin != Origin.BACKFILL]
 
 
 def job_key(schedule: Schedule, slot: str) -> str:

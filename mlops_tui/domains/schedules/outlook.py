@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 
 from mlops_tui.core import clock
 from mlops_tui.core.context import Context
-from mlops_tui.domains.jobs.records import Job
+from mlops_tui.domains.jobs.records import Pending
 from mlops_tui.domains.jobs.service import Jobs
 from mlops_tui.domains.schedules import blackouts, slots
 from mlops_tui.domains.schedules.events import Events
@@ -34,7 +34,7 @@ class _Course:
 
     last: int | None  # when it last fired
     busy_until: int | None = None  # when the job before will have ended; None: none runs
-    job: Job | None = None  # the one that runs now
+    job: Pending | None = None  # the one that runs now
     fired: int = 0  # slots of this outlook that run
 
 

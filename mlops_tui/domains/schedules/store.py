@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.context import Context
@@ -131,10 +132,9 @@ class SchedulesStore:
         found = self._db.value("SELECT min(next_due) FROM schedule WHERE next_due IS NOT NULL AND paused = 0")
         return None if found is None else int(found)
 
-    def of_waiting(self) -> dict[int, Schedule]:
-        """The schedules of all fires that wait for their job, by id."""
+    def by_id(self, ids: Iterable[int]) -> dict[int, Schedule]:
         rows = self._db.read(
-            "SELECT * FROM schedule WHERE id IN (SELECT schedule_id FROM fire WHERE state = 'queued' AND job_id IS NULL)"
+            "SELECT * FROM schedule WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(set(ids))),)
         )
         return {row["id"]: _schedule(row) for row in rows}
 
