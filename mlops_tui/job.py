@@ -133,6 +133,18 @@ def _upkeep(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | 
     return nightly(workbench, report)
 
 
+def _tell(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    """Messages about alerts, in a child so that a channel that hangs holds up nothing."""
+    found = workbench.alerts.telling.deliver()
+    for one in found:
+        if one.state == "failed":
+            title = f"The channel {one.channel} could not be used"
+            workbench.alerts.raise_alert("delivery", one.channel, title=title, detail=one.error)
+        elif one.state == "sent":
+            workbench.alerts.resolve_by("delivery", one.channel, "a message went out")
+    return {"messages": len(found), "sent": sum(one.state == "sent" for one in found)}
+
+
 def _command(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
     """Any program: spec = {"command": [...]}, run in the project folder; a code other than 0 is a failure."""
     code = subprocess.run(job.spec["command"], cwd=workbench.workspace.project, check=False).returncode
@@ -152,6 +164,7 @@ KINDS: dict[str, Callable[[Workbench, Job, Report], dict[str, Any] | None]] = {
     "archive": _archive,
     "release": _release,
     "upkeep": _upkeep,
+    "tell": _tell,
     "command": _command,
 }
 

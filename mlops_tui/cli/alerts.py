@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlops_tui.cli.alert_channels import channels, deliveries, maintenance, test_channel
 from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, say, why_option
 from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core import clock
@@ -143,3 +144,7 @@ def resolve(workbench: Workbench, alert_ids: tuple[int, ...], rule: str | None, 
     for alert_id in alert_ids:
         workbench.alerts.resolve(alert_id, why)
         say(f"Resolved alert {alert_id}.")
+
+
+for part in (channels, deliveries, maintenance, test_channel):
+    alerts.add_command(part)

@@ -71,6 +71,7 @@ class Daemon:
             Task("compaction", max(1.0, pace.compact_s / 2), self._compaction),
             Task("monitoring", pace.monitor_s, self._monitoring),
             Task("rollouts", ROLLOUTS_S, self._rollouts),
+            Task("telling", 2.0, self._telling),
             Task("archive", 600.0, self._archive),
             Task("failures", 5.0, self._failures, on_change=True),
             Task("sync", min(2.0, pace.sweep_s), self._sync),
@@ -229,6 +230,10 @@ class Daemon:
     def _monitoring(self) -> None:
         if self._bench.monitoring.due():
             self._bench.jobs.submit("monitor", "Compare traffic with training", {}, key="monitor", internal=True)
+
+    def _telling(self) -> None:
+        if self._bench.alerts.telling.due():
+            self._bench.jobs.submit("tell", "Tell people of alerts", {}, key="tell", internal=True)
 
     def _archive(self) -> None:
         if self._bench.experiments.archive_due():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.clock import iso
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from mlops_tui.core.context import Context
+    from mlops_tui.domains.alerts.telling import Telling
     from mlops_tui.domains.audit.service import Audit
 
 
@@ -25,6 +27,13 @@ class Alerts:
         self._context = context
         self._audit = audit
         self._store = AlertsStore(context)
+
+    @cached_property
+    def telling(self) -> Telling:
+        """Who is told of them."""
+        from mlops_tui.domains.alerts.telling import Telling
+
+        return Telling(self._context, self._audit, self._store)
 
     def raise_alert(
         self,

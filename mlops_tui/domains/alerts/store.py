@@ -6,6 +6,7 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui.domains.alerts.channel_store import m002_channels
 from mlops_tui.domains.alerts.records import Alert, AlertState, Severity
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class AlertsStore:
 
     def __init__(self, context: Context) -> None:
         self._db = context.catalog
-        self._db.migrate("alerts", [m001_alert])
+        self._db.migrate("alerts", [m001_alert, m002_channels])
 
     def add(self, tx: sqlite3.Connection, alert: dict[str, Any]) -> int:
         """Insert one alert; its id."""
@@ -71,13 +72,16 @@ class AlertsStore:
         row = self._db.one(f"{_SELECT} {where}", {"rule": rule, "subject": subject, "now": now})
         return _record(row) if row is not None else None
 
-    def find(self, now: int, *, state: str | None, subject: str | None, rule: str | None, limit: int) -> list[Alert]:
-        """Alerts newest first; each filter left None does not filter."""
+    def find(
+        self, now: int, *, state: str | None, subject: str | None, rule: str | None, limit: int, active: bool = False
+    ) -> list[Alert]:
+        """Alerts newest first; each filter left None does not filter; `active` leaves resolved ones out."""
         rows = self._db.read(
             f"""SELECT * FROM ({_SELECT}) WHERE (:state IS NULL OR state = :state)
                 AND (:subject IS NULL OR subject = :subject) AND (:rule IS NULL OR rule = :rule)
+                AND (NOT :active OR state <> 'resolved')
                 ORDER BY last_at DESC, id DESC LIMIT :limit""",
-            {"now": now, "state": state, "subject": subject, "rule": rule, "limit": limit},
+            {"now": now, "state": state, "subject": subject, "rule": rule, "limit": limit, "active": active},
         )
         return [_record(row) for row in rows]
 

@@ -33,6 +33,9 @@ def alerts(bench: Workbench) -> list[Alert]:
     return sorted(bench.alerts.list(limit=ALERTS), key=lambda one: (order.get(str(one.state), 4), -one.last_at))
 
 
+TOLD = 5  # messages shown of an alert
+
+
 def reports(bench: Workbench) -> list[Report]:
     """The newest reports of every monitor, newest first."""
     found = [
@@ -67,7 +70,12 @@ def alert_detail(bench: Workbench, one: Alert) -> Sequence[Block]:
         title=one.title,
     )
     facts = tuple((name, cells.compact(value)) for name, value in one.facts.items())
-    return (head, Text(one.detail), Grid(("Fact", "Value"), facts, title="Numbers"))
+    told = tuple(
+        (cells.moment(said.created_at, now), said.channel, said.kind, said.error or said.state)
+        for said in bench.alerts.telling.deliveries(alert=one.id, limit=TOLD)
+    )
+    blocks: tuple[Block, ...] = (head, Text(one.detail), Grid(("Fact", "Value"), facts, title="Numbers"))
+    return (*blocks, Grid(("When", "Channel", "Why", "State"), told, title="Who was told")) if told else blocks
 
 
 def monitor_detail(bench: Workbench, one: Monitor) -> Sequence[Block]:

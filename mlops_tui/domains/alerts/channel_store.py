@@ -1,0 +1,201 @@
+"""Channels, what they have told, and maintenance: catalog tables channel, alert_told, delivery and maintenance."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlops_tui.domains.alerts.channel_records import (
+    Channel,
+    ChannelKind,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Draft,
+    Maintenance,
+    Told,
+)
+from mlops_tui.domains.alerts.records import Severity
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+    from mlops_tui.core.context import Context
+
+
+def m002_channels(db: sqlite_utils.Database) -> None:
+    """Create channels, what each said of which alert, the messages, and times of quiet."""
+    db.execute(
+        """CREATE TABLE channel (
+             name TEXT PRIMARY KEY, kind TEXT NOT NULL, target TEXT NOT NULL, options TEXT NOT NULL,
+             severity TEXT NOT NULL, match TEXT NOT NULL, after INTEGER NOT NULL, repeat INTEGER,
+             per_hour INTEGER NOT NULL, resolved INTEGER NOT NULL, paused INTEGER NOT NULL, created_at INTEGER NOT NULL,
+             created_by TEXT NOT NULL
+           ) STRICT"""
+    )
+    db.execute(
+        """CREATE TABLE alert_told (
+             channel TEXT NOT NULL REFERENCES channel(name) ON DELETE CASCADE, alert INTEGER NOT NULL, at INTEGER NOT NULL,
+             severity TEXT NOT NULL, resolved INTEGER NOT NULL, PRIMARY KEY (channel, alert)
+           ) STRICT, WITHOUT ROWID"""
+    )
+    db.execute(
+        """CREATE TABLE delivery (
+             id INTEGER PRIMARY KEY, channel TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, severity TEXT NOT NULL,
+             title TEXT NOT NULL, body TEXT NOT NULL, alerts TEXT NOT NULL, created_at INTEGER NOT NULL,
+             next_at INTEGER NOT NULL, attempts INTEGER NOT NULL, sent_at INTEGER, error TEXT NOT NULL
+           ) STRICT"""
+    )
+    db.execute("CREATE INDEX delivery_waiting ON delivery(next_at) WHERE state = 'waiting'")
+    db.execute("CREATE INDEX delivery_by_channel ON delivery(channel, created_at)")
+    db.execute(
+        """CREATE TABLE maintenance (
+             id INTEGER PRIMARY KEY, match TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, by TEXT NOT NULL,
+             why TEXT NOT NULL
+           ) STRICT"""
+    )
+
+
+class ChannelStore:
+    """Rows as records; methods that change rows take the transaction they belong to."""
+
+    def __init__(self, context: Context) -> None:
+        self._db = context.catalog
+
+    def list(self) -> builtins.list[Channel]:
+        """By name."""
+        return [_channel(row) for row in self._db.read("SELECT * FROM channel ORDER BY name")]
+
+    def get(self, name: str) -> Channel | None:
+        row = self._db.one("SELECT * FROM channel WHERE name = ?", (name,))
+        return _channel(row) if row else None
+
+    def put(self, tx: sqlite3.Connection, channel: Channel) -> None:
+        """Insert a channel, or change it where its name is taken."""
+        columns = (
+            "name", "kind", "target", "options", "severity", "match", "after", "repeat", "per_hour", "resolved", "paused",
+            "created_at", "created_by",
+        )  # fmt: skip
+        values = {name: getattr(channel, name) for name in columns} | {"options": json.dumps(channel.options)}
+        changes = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
+        marks = ", ".join(f":{name}" for name in columns)
+        tx.execute(
+            f"INSERT INTO channel ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT(name) DO UPDATE SET {changes}",
+            values,
+        )
+
+    def remove(self, tx: sqlite3.Connection, name: str) -> None:
+        """The channel and what waits for it; what it told stays in the list of deliveries."""
+        gone = (DeliveryState.FAILED, "the channel was removed", name, DeliveryState.WAITING)
+        tx.execute("UPDATE delivery SET state = ?, error = ? WHERE channel = ? AND state = ?", gone)
+        tx.execute("DELETE FROM alert_told WHERE channel = ?", (name,))
+        tx.execute("DELETE FROM channel WHERE name = ?", (name,))
+
+    def told(self, channel: str) -> dict[int, Told]:
+        """By alert, what the channel last said."""
+        rows = self._db.read("SELECT * FROM alert_told WHERE channel = ?", (channel,))
+        return {row["alert"]: Told(row["at"], Severity(row["severity"]), bool(row["resolved"])) for row in rows}
+
+    def queue(self, tx: sqlite3.Connection, draft: Draft, now: int) -> int:
+        """Keep a message to be sent, and that the channel has told of its alerts, in one transaction; its number."""
+        cursor = tx.execute(
+            """INSERT INTO delivery (channel, kind, state, severity, title, body, alerts, created_at, next_at, attempts, error)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '')""",
+            (
+                draft.channel, draft.kind, DeliveryState.WAITING, draft.severity, draft.title, draft.body,
+                json.dumps([alert.id for alert in draft.alerts]), now, now,
+            ),
+        )  # fmt: skip
+        over = draft.kind is DeliveryKind.RESOLVED
+        tx.executemany(
+            """INSERT INTO alert_told (channel, alert, at, severity, resolved) VALUES (?, ?, ?, ?, ?)
+               ON CONFLICT DO UPDATE SET at = excluded.at, severity = excluded.severity, resolved = excluded.resolved""",
+            [(draft.channel, alert.id, now, alert.severity, over) for alert in draft.alerts],
+        )
+        return int(cursor.lastrowid or 0)
+
+    def claim(self, tx: sqlite3.Connection, number: int, now: int, until: int) -> bool:
+        """Whether a waiting message is the caller's to send: nobody else gets it before `until`."""
+        sql = "UPDATE delivery SET next_at = ? WHERE id = ? AND state = 'waiting' AND next_at <= ?"
+        return tx.execute(sql, (until, number, now)).rowcount == 1
+
+    def settle(self, tx: sqlite3.Connection, delivery: Delivery) -> None:
+        """Keep what an attempt came to."""
+        tx.execute(
+            "UPDATE delivery SET state = ?, attempts = ?, next_at = ?, sent_at = ?, error = ? WHERE id = ?",
+            (delivery.state, delivery.attempts, delivery.next_at, delivery.sent_at, delivery.error, delivery.id),
+        )
+
+    def waiting(self, until: int) -> builtins.list[Delivery]:
+        """Those whose turn has come, oldest first."""
+        rows = self._db.read("SELECT * FROM delivery WHERE state = 'waiting' AND next_at <= ? ORDER BY id", (until,))
+        return [_delivery(row) for row in rows]
+
+    def delivery(self, number: int) -> Delivery | None:
+        row = self._db.one("SELECT * FROM delivery WHERE id = ?", (number,))
+        return _delivery(row) if row else None
+
+    def deliveries(self, *, channel: str | None, alert: int | None, limit: int) -> builtins.list[Delivery]:
+        """Newest first."""
+        rows = self._db.read(
+            """SELECT * FROM delivery WHERE (? IS NULL OR channel = ?)
+               AND (? IS NULL OR EXISTS (SELECT 1 FROM json_each(alerts) WHERE value = ?)) ORDER BY id DESC LIMIT ?""",
+            (channel, channel, alert, alert, limit),
+        )
+        return [_delivery(row) for row in rows]
+
+    def count_since(self, channel: str, since: int) -> int:
+        """Messages of a channel that were made since then, tests left out."""
+        row = self._db.one(
+            "SELECT count(*) AS n FROM delivery WHERE channel = ? AND created_at >= ? AND kind <> 'test'",
+            (channel, since),
+        )
+        return int(row["n"]) if row else 0
+
+    def prune(self, tx: sqlite3.Connection, before: int) -> None:
+        """Forget messages that ended before then, and what was said of alerts that are over."""
+        tx.execute("DELETE FROM delivery WHERE state <> 'waiting' AND created_at < ?", (before,))
+        tx.execute("DELETE FROM alert_told WHERE resolved AND at < ?", (before,))
+        tx.execute("DELETE FROM maintenance WHERE until < ?", (before,))
+
+    def add_maintenance(self, tx: sqlite3.Connection, row: dict[str, Any]) -> int:
+        """Its number."""
+        cursor = tx.execute(
+            "INSERT INTO maintenance (match, since, until, by, why) VALUES (:match, :since, :until, :by, :why)", row
+        )
+        return int(cursor.lastrowid or 0)
+
+    def end_maintenance(self, tx: sqlite3.Connection, number: int, at: int) -> None:
+        """Let it end then; one that has not begun is as if it never was."""
+        tx.execute("UPDATE maintenance SET until = max(since, min(until, ?)) WHERE id = ?", (at, number))
+
+    def maintenance(self, *, after: int) -> Sequence[Maintenance]:
+        """Those that end after that time, the next first."""
+        rows = self._db.read("SELECT * FROM maintenance WHERE until > ? ORDER BY since, id", (after,))
+        return [Maintenance(**dict(row)) for row in rows]
+
+
+def _channel(row: sqlite3.Row) -> Channel:
+    values = dict(row)
+    values.update(
+        kind=ChannelKind(row["kind"]),
+        options=json.loads(row["options"]),
+        severity=Severity(row["severity"]),
+        resolved=bool(row["resolved"]),
+        paused=bool(row["paused"]),
+    )
+    return Channel(**values)
+
+
+def _delivery(row: sqlite3.Row) -> Delivery:
+    values = dict(row)
+    values.update(
+        kind=DeliveryKind(row["kind"]),
+        state=DeliveryState(row["state"]),
+        severity=Severity(row["severity"]),
+        alerts=tuple(json.loads(row["alerts"])),
+    )
+    return Delivery(**values)

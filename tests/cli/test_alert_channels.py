@@ -1,0 +1,61 @@
+"""`mlops alerts channels`, `test`, `deliveries`, `maintenance` and `mlops secrets`, as typed."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+
+def test_a_channel_is_added_tried_listed_paused_and_removed(mlops, workspace):
+    program = workspace.project / "page.sh"
+    program.write_text("#!/bin/sh\ncat > told.json\n")
+    program.chmod(0o755)
+    assert "Make a channel" in mlops("alerts", "channels", "list")[2]
+    code, _, err = mlops("alerts", "channels", "add", "page", "--kind", "script", "--to", "page.sh", "--after", "30m")
+    assert code == 0
+    assert "mlops alerts test page" in err
+    assert mlops("alerts", "test", "page")[0] == 0
+    assert json.loads((workspace.project / "told.json").read_text())["kind"] == "test"
+    mlops("alerts", "channels", "pause", "page")
+    [row] = json.loads(mlops("alerts", "channels", "list", "--json")[1])
+    assert (row["name"], row["paused"], row["waits"]) == ("page", True, "30 min 0 s")
+    mlops("alerts", "channels", "resume", "page")
+    assert mlops("alerts", "channels", "remove", "page", "--yes")[0] == 0
+    [told] = json.loads(mlops("alerts", "deliveries", "--json")[1])
+    assert (told["channel"], told["state"]) == ("page", "sent")
+
+
+def test_a_test_that_is_not_taken_exits_with_1_and_says_why(mlops):
+    mlops("alerts", "channels", "add", "chat", "--kind", "slack", "--to", "{CHAT}")
+    code, _, err = mlops("alerts", "test", "chat")
+    assert code == 1
+    assert "There is no secret CHAT" in err
+
+
+def test_a_mistake_has_a_sentence_and_a_hint(mlops):
+    code, _, err = mlops("alerts", "channels", "add", "m", "--kind", "email", "--to", "a@b.org")
+    assert code > 1
+    assert "--option server=" in err
+    code, _, err = mlops("alerts", "channels", "add", "m", "--kind", "desktop", "--option", "loud")
+    assert code > 1
+    assert "KEY=VALUE" in err
+
+
+def test_a_secret_comes_from_a_pipe_and_is_never_shown(mlops, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hush\n"))
+    assert mlops("secrets", "set", "SMTP_PASSWORD")[0] == 0
+    _, out, err = mlops("secrets", "list", "--json")
+    assert json.loads(out) == [{"name": "SMTP_PASSWORD"}]
+    assert "hush" not in out + err
+    assert mlops("secrets", "remove", "SMTP_PASSWORD", "--yes")[0] == 0
+    assert mlops("secrets", "remove", "SMTP_PASSWORD", "--yes")[0] > 1
+
+
+def test_maintenance_is_begun_listed_and_ended(mlops):
+    assert mlops("alerts", "maintenance", "begin", "--for", "2h", "--match", "subject:churn", "--why", "disk")[0] == 0
+    [row] = json.loads(mlops("alerts", "maintenance", "list", "--json")[1])
+    assert (row["match"], row["why"]) == ("subject:churn", "disk")
+    assert mlops("alerts", "maintenance", "end", str(row["id"]))[0] == 0
+    assert json.loads(mlops("alerts", "maintenance", "list", "--json")[1]) == []
+    assert mlops("alerts", "maintenance", "begin", "--for", "soon")[0] > 1
