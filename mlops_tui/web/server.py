@@ -89,7 +89,7 @@ def uvicorn_of(application: Any, **options: Any) -> uvicorn.Server:
         application, lifespan="off", access_log=False, log_config=None, server_header=False, **settled
     )
     server = uvicorn.Server(config)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # a warning per broken request would let anyone fill the log
     for number in (signal.SIGTERM, signal.SIGINT):  # before uvicorn listens for them, and when it raises them again
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     return server
