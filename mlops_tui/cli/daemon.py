@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlops_tui._version import __version__
 from mlops_tui.cli.output import emit_one, follow, human_bytes, json_option, pass_workbench, say
 from mlops_tui.core import clock
 
@@ -50,6 +51,22 @@ def stop_daemon(workbench: Workbench) -> None:
     say("The daemon has stopped.")
 
 
+@daemon.command("restart")
+@pass_workbench
+def restart_daemon(workbench: Workbench) -> None:
+    """Put a new daemon in place of the one that runs, as after an upgrade; jobs go on and are found again.
+
+    \b
+    Example: mlops daemon restart
+    """
+    from mlops_tui import daemon as control
+
+    before = control.status(workbench.workspace)
+    status = control.restart(workbench.workspace)
+    was = f" in place of {before.version} (pid {before.pid})" if before.running else ""
+    say(f"The daemon {status.version} runs (pid {status.pid}){was}.")
+
+
 @daemon.command("status")
 @json_option
 @pass_workbench
@@ -67,6 +84,8 @@ def daemon_status(workbench: Workbench, as_json: bool) -> None:
     elif status.running:
         age = clock.ago(status.started_at, workbench.context.now())
         click.echo(f"Running (pid {status.pid}), started {age}, {human_bytes(status.memory_bytes)} of memory.")
+        if status.version != __version__:
+            click.echo(f"It is of version {status.version}, installed is {__version__}: mlops daemon restart")
         click.echo(f"Gateway: {f'pid {status.gateway_pid}' if status.gateway_pid else 'not running'}.")
     else:
         click.echo("Not running.")
@@ -88,16 +107,37 @@ def run_daemon(workbench: Workbench) -> None:
 
 
 @daemon.command("install")
+@click.option(
+    "--memory", default="", metavar="AMOUNT", help="The most memory of daemon, jobs and gateway together: 8G, 75%."
+)
+@click.option(
+    "--cpu", default="", metavar="SHARE", help="The most processor time of them together: 150% is one and a half."
+)
+@click.option("--dry-run", is_flag=True, help="Only print the unit and the commands.")
+@json_option
 @pass_workbench
-def install_daemon(workbench: Workbench) -> None:
+def install_daemon(workbench: Workbench, memory: str, cpu: str, dry_run: bool, as_json: bool) -> None:
     """Install the daemon as a systemd service of yours and start it.
 
     \b
-    Example: mlops daemon install
+    Example: mlops daemon install --memory 8G --dry-run
     """
     from mlops_tui import daemon as control
 
-    installed = control.install(workbench.workspace)
+    bounds = control.Bounds(memory=memory, cpu=cpu)
+    if dry_run:
+        planned = control.plan(workbench.workspace, bounds=bounds)
+        if as_json:
+            emit_one(planned, as_json)
+            return
+        click.echo(f"# {planned.path}\n{planned.text}")
+        click.echo("\n".join(f"# then: {command}" for command in planned.commands))
+        say(planned.hint)
+        return
+    installed = control.install(workbench.workspace, bounds=bounds)
+    if as_json:
+        emit_one(installed, as_json)
+        return
     say(f"Wrote {installed.path}." + (" The service runs." if installed.active else ""))
     say(installed.hint)
 

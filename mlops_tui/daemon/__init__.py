@@ -4,7 +4,7 @@ Everything that wants something of it writes a row; nothing talks to it. Killing
 on, and the next daemon finds them.
 """
 
-from mlops_tui.daemon.control import Status, log_path, run, start, status, stop
-from mlops_tui.daemon.unit import install, uninstall
+from mlops_tui.daemon.control import Status, log_path, restart, run, start, status, stop
+from mlops_tui.daemon.unit import Bounds, install, plan, uninstall
 
-__all__ = ["Status", "install", "log_path", "run", "start", "status", "stop", "uninstall"]
+__all__ = ["Bounds", "Status", "install", "log_path", "plan", "restart", "run", "start", "status", "stop", "uninstall"]

@@ -117,6 +117,16 @@ def stop(workspace: Workspace, timeout_s: float = 30.0) -> None:
         time.sleep(_POLL_S)
 
 
+def restart(workspace: Workspace, timeout_s: float = 30.0) -> Status:
+    """Put a daemon of this installation in the place of the one that runs, as after an upgrade; jobs go on meanwhile.
+
+    Starts one when none runs. Raises Unavailable when the old one does not end or the new one does not start.
+    """
+    if locks.held(workspace.daemon_lock):
+        stop(workspace, timeout_s)
+    return start(workspace)
+
+
 def run(workspace: Workspace, *, quiet: bool = False, once: bool = False) -> None:
     """Be the daemon until SIGTERM or SIGINT, in the foreground; its log also goes to stderr unless `quiet`.
 

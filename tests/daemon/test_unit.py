@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_tui.core.errors import NotFound, Unavailable
+from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.daemon import unit
 
@@ -28,9 +28,20 @@ def test_the_unit_restarts_the_daemon_and_spares_its_jobs(workspace: Workspace, 
     assert "KillMode=process\n" in text
     assert "Restart=on-failure\n" in text
     assert f'"--workspace" "{workspace.root}"' in text
-    assert systemctl.calls == [["daemon-reload"], ["enable", "--now", installed.unit]]
+    assert systemctl.calls == [["daemon-reload"], ["enable", installed.unit], ["restart", installed.unit]]
     assert installed.active
     assert "enable-linger" in installed.hint
+
+
+def test_bounds_stand_in_the_unit_and_a_dry_run_writes_nothing(workspace: Workspace, tmp_path: Path) -> None:
+    planned = unit.plan(workspace, {"XDG_CONFIG_HOME": str(tmp_path)}, unit.Bounds(memory="75%", cpu="150%"))
+    lines = planned.text.splitlines()
+    assert {"MemoryMax=75%", "CPUQuota=150%", "OOMPolicy=continue", "WatchdogSec=120"} <= set(lines)
+    assert planned.commands[-1] == f"systemctl --user restart {planned.unit}"
+    assert not Path(planned.path).exists()
+    for wrong in (unit.Bounds(memory="lots"), unit.Bounds(cpu="2"), unit.Bounds(memory="1G\nExecStart=/bin/x")):
+        with pytest.raises(InvalidInput):
+            unit.plan(workspace, {}, wrong)
 
 
 def test_odd_letters_in_the_path_cannot_change_the_unit(tmp_path: Path) -> None:
