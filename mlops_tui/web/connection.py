@@ -7,6 +7,8 @@ from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mlops_tui.web.asgi import encode
+
 HEAD_SECONDS = 10.0
 HEAD_BYTES = 64 * 1024
 _TOO_LONG = b'{"error": "The head of the request is too long."}'
@@ -42,6 +44,16 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
         elif self._head_bytes:
             self._wait()
+
+    def send_400_response(self, msg: str) -> None:
+        """In our words, for what is no HTTP."""
+        body = encode({"error": msg})
+        head = (
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            f"content-length: {len(body)}\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         self._in_head, self._head_bytes = True, 1

@@ -21,6 +21,9 @@ def checked(signature: Signature, columns: Mapping[str, list[Any]]) -> tuple[dic
     A null stands for a missing value and is left to the model. Raises InvalidInput naming the first column that is
     missing, unknown, of another length or of another type.
     """
+    plain = _plain_row(signature, columns)
+    if plain is not None:
+        return plain, 1
     check_names(signature, columns)
     lengths = {name: len(columns[name]) for name in columns}
     rows = next(iter(lengths.values()), 0)
@@ -32,6 +35,25 @@ def checked(signature: Signature, columns: Mapping[str, list[Any]]) -> tuple[dic
     if not rows:
         raise InvalidInput("The request holds no rows.", hint="Send at least one row.")
     return {column.name: values_of(column, columns[column.name]) for column in signature.inputs}, rows
+
+
+def _plain_row(signature: Signature, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]] | None:
+    """One row whose values are of their columns' types as they are, which most requests hold; None for any other."""
+    if len(columns) != len(signature.inputs):
+        return None
+    row = {}
+    for column in signature.inputs:
+        values = columns.get(column.name)
+        if values is None or len(values) != 1:
+            return None
+        value, kind = values[0], column.type
+        if kind == "float64":
+            if type(value) is not float or value - value != 0.0:  # not for infinity and not for NaN
+                return None
+        elif kind != "string" or type(value) is not str:
+            return None
+        row[column.name] = values
+    return row
 
 
 def check_names(signature: Signature, given: Iterable[str]) -> None:
@@ -82,7 +104,8 @@ def text_values(column: Column, texts: list[str]) -> list[Any]:
 
 
 def _floats(column: Column, values: list[Any]) -> list[Any]:
-    _refuse_others(column, values)
+    if int in _refuse_others(column, values):  # one beyond 64 bits goes into no frame and no log as it is
+        values = [float(v) if type(v) is int and not -_INT64 <= v < _INT64 and _finite(v) else v for v in values]
     try:
         total = math.fsum(value for value in values if value is not None)
     except OverflowError:
@@ -111,11 +134,14 @@ def _booleans(column: Column, values: list[Any]) -> list[Any]:
     return [value if value is None else bool(value) for value in values]
 
 
-def _refuse_others(column: Column, values: list[Any]) -> None:
-    if not _NUMBERS.issuperset(map(type, values)):
+def _refuse_others(column: Column, values: list[Any]) -> set[type]:
+    """The types of the values, which are numbers and nulls."""
+    kinds = set(map(type, values))
+    if not _NUMBERS.issuperset(kinds):
         for row, value in enumerate(values):
             if type(value) not in _NUMBERS:
                 raise _wrong(column, row, value, "a number")
+    return kinds
 
 
 def _time(column: Column, row: int, value: Any) -> Any:
@@ -149,7 +175,10 @@ def _bool_text(text: str) -> bool:
 
 
 def _wrong(column: Column, row: int, value: Any, wanted: str) -> InvalidInput:
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        shown = "a very large number"
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return InvalidInput(
         f"Column {column.name!r}, row {row}: {shown} is not {wanted}.", hint=f"The model takes {column.type} there."

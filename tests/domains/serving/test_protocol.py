@@ -211,3 +211,11 @@ def test_metadata_names_inputs_with_their_datatypes() -> None:
     assert document["versions"] == ["1", "2"]
     assert document["inputs"][2] == {"name": "plan", "datatype": "BYTES", "shape": [-1]}
     assert document["outputs"][1] == {"name": "probabilities", "datatype": "FP64", "shape": [-1, 2]}
+
+
+@pytest.mark.parametrize("huge", [2**70, -(2**70)])
+def test_a_whole_number_beyond_64_bits_is_a_float(huge: int) -> None:
+    values = infer(*whole(age=tensor("age", "FP64", [huge, 1]))).columns["age"]
+    assert (values, type(values[0]), type(values[1])) == ([float(huge), 1], float, int)
+    with pytest.raises(InvalidInput, match="finite"):
+        infer(*whole(age=tensor("age", "FP64", [10**400, 1])))
