@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,32 +24,63 @@ def audit() -> None:
     """
 
 
+def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which changes, for `list` and for `export`."""
+    options = [
+        click.option("--kind", metavar="KIND", help="Only changes of that kind of thing: model, deployment, job, ..."),
+        click.option("--name", metavar="NAME", help="Only changes of the thing of that name."),
+        click.option("--actor", metavar="NAME", help="Only changes by that person or process."),
+        click.option("--verb", metavar="VERB", help="Only changes of that sort: add, promote, pause, ..."),
+        click.option("--since", metavar="TIME", help="Only changes since then: 7d, or 2026-11-01."),
+        click.option("--until", metavar="TIME", help="Only changes before then."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _read(workbench: Workbench, wanted: dict[str, str | None]) -> dict[str, Any]:
+    now = workbench.context.now()
+    times = {name: clock.parse_time(text, now=now) for name in ("since", "until") if (text := wanted[name])}
+    return {**wanted, "since": times.get("since"), "until": times.get("until")}
+
+
 @audit.command("list")
-@click.option("--kind", metavar="KIND", help="Only changes of that kind of thing: model, deployment, job, ...")
-@click.option("--name", metavar="NAME", help="Only changes of the thing of that name.")
-@click.option("--actor", metavar="NAME", help="Only changes by that person or process.")
-@click.option("--since", metavar="TIME", help="Only changes since then: 7d, or 2026-11-01.")
+@_filters
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many at most.")
 @json_option
 @pass_workbench
-def list_audit(
-    workbench: Workbench,
-    kind: str | None,
-    name: str | None,
-    actor: str | None,
-    since: str | None,
-    limit: int,
-    as_json: bool,
-) -> None:
+def list_audit(workbench: Workbench, limit: int, as_json: bool, **wanted: str | None) -> None:
     """List changes, newest first.
 
     \b
     Example: mlops audit list --kind model --since 7d
     """
-    begin = clock.parse_time(since, now=workbench.context.now()) if since else None
-    entries = workbench.audit.list(limit=limit, kind=kind, name=name, actor=actor, since=begin)
+    entries = workbench.audit.list(limit=limit, **_read(workbench, wanted))
     columns = [("id", "Id"), ("at", "At"), ("actor", "Actor"), ("verb", "Verb"), ("kind", "Kind"), ("name", "Name")]
     emit(entries, [*columns, ("why", "Why")], as_json=as_json, empty="No changes yet.")
+
+
+@audit.command("export")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="By default as the file's name ends.")
+@_filters
+@json_option
+@pass_workbench
+def export_audit(workbench: Workbench, file: Path, form: str | None, as_json: bool, **wanted: str | None) -> None:
+    """Write changes to FILE, oldest first, with their hashes, so that whoever holds it can prove it.
+
+    \b
+    Example: mlops audit export trail.jsonl --since 90d
+    """
+    chosen = form or ("csv" if file.suffix == ".csv" else "jsonl")
+    done = workbench.audit.export(file, chosen, **_read(workbench, wanted))
+    if as_json:
+        emit_one(done, as_json)
+    elif done.entries:
+        say(f"Wrote {done.entries} changes, {done.first} to {done.last}. Keep the last hash elsewhere: {done.hash}")
+    else:
+        say("No change is of that kind; the file is empty.")
 
 
 @audit.command("show")
@@ -64,20 +97,26 @@ def show_audit(workbench: Workbench, entry_id: int, as_json: bool) -> None:
 
 
 @audit.command("verify")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @json_option
 @pass_workbench
-def verify_audit(workbench: Workbench, as_json: bool) -> None:
-    """Prove that nobody edited the trail; exit code 1 if somebody did.
+def verify_audit(workbench: Workbench, file: Path | None, as_json: bool) -> None:
+    """Prove that nobody edited the trail, or an exported FILE of it; exit code 1 if somebody did.
 
     \b
     Example: mlops audit verify
     """
-    result = workbench.audit.verify()
+    result = workbench.audit.verify_file(file) if file else workbench.audit.verify()
     if as_json:
         emit_one(result, as_json)
     elif result.ok:
-        say(f"The chain of {result.checked} entries is whole.")
+        say(
+            f"Each of {result.checked} entries has its hash; entries are left out in {result.gaps} places."
+            if result.gaps
+            else f"The chain of {result.checked} entries is whole."
+        )
     else:
-        say(f"The trail was changed: entry {result.first_bad}. {result.reason}")
+        where = f" entry {result.first_bad}." if result.first_bad else ""
+        say(f"The trail was changed:{where} {result.reason}")
     if not result.ok:
         raise click.exceptions.Exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,35 @@ class Entry:
     hash: str
 
 
+class Row(NamedTuple):
+    """An entry as it is stored: `before`, `after` and `cause` are the very text that was hashed."""
+
+    id: int
+    at: int
+    actor: str
+    verb: str
+    kind: str
+    name: str
+    why: str
+    before: str
+    after: str
+    cause: str
+    previous_hash: str
+    hash: str
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """`first_bad` is the id of the first entry that does not fit its hash or its predecessor; None when all do."""
+    """`first_bad` is the id of the first entry that does not fit its hash or its predecessor; None when all do. `gaps` of an
+    exported file are places where entries are left out, `last` is the hash of its last entry.
+    """
 
     ok: bool
     checked: int
     first_bad: int | None
     reason: str = ""
+    gaps: int = 0
+    last: str = ""
 
 
 def chain_hash(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mlops_tui.core.context import Context
-from mlops_tui.core.errors import NotFound
-from mlops_tui.domains.audit.records import Entry, Verification
+from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.core.lake import disk_error
+from mlops_tui.domains.audit import export
+from mlops_tui.domains.audit.export import Exported
+from mlops_tui.domains.audit.records import Entry, Row, Verification
 from mlops_tui.domains.audit.store import AuditStore
 
 
@@ -55,9 +61,72 @@ class Audit:
         actor: str | None = None,
         since: int | None = None,
         before_id: int | None = None,
+        *,
+        verb: str | None = None,
+        until: int | None = None,
     ) -> list[Entry]:
-        """Entries, newest first. `since` in ms; `before_id` pages on."""
-        return self._store.find(limit=limit, kind=kind, name=name, actor=actor, since=since, before_id=before_id)
+        """Entries, newest first. `since` and `until` in ms; `before_id` pages on."""
+        return self._store.find(
+            limit=limit, kind=kind, name=name, actor=actor, verb=verb, since=since, until=until, before_id=before_id
+        )
+
+    def export(
+        self,
+        target: Path,
+        form: str = "jsonl",
+        *,
+        kind: str | None = None,
+        name: str | None = None,
+        actor: str | None = None,
+        verb: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+    ) -> Exported:
+        """Write entries to a file, oldest first, as JSON lines or CSV with their hashes; whole or not at all.
+
+        `verify_file` proves it without the workspace. Raises InvalidInput for another form, Unavailable when the disk refuses.
+        """
+        if form not in export.FORMATS:
+            raise InvalidInput(f"'{form}' is no form of an export.", hint=f"One of: {', '.join(export.FORMATS)}.")
+        filters: dict[str, Any] = {
+            "kind": kind,
+            "name": name,
+            "actor": actor,
+            "verb": verb,
+            "since": since,
+            "until": until,
+        }
+        staged = target.with_name(f"{target.name}.part")
+        count, first, last = 0, None, None
+        try:
+            with staged.open("w", encoding="utf-8", newline="") as file:
+
+                def counted() -> Iterator[Row]:
+                    nonlocal count, first, last
+                    for row in self._store.rows(**filters):
+                        count, first, last = count + 1, first or row, row
+                        yield row
+
+                for line in export.lines(counted(), form):
+                    file.write(f"{line}\n")
+            staged.replace(target)
+        except OSError as error:
+            raise disk_error(error, target) from error
+        finally:
+            staged.unlink(missing_ok=True)
+        return Exported(
+            str(target), count, first.id if first else None, last.id if last else None, last.hash if last else ""
+        )
+
+    def verify_file(self, path: Path) -> Verification:
+        """Prove an exported file by itself, and that its last entry is this workspace's, where that is here.
+
+        Raises InvalidInput for a file that is no export.
+        """
+        found = export.verify(path)
+        if found.ok and found.last and not self._store.has_hash(found.last):
+            return dataclasses.replace(found, ok=False, reason="its last entry is not in this workspace's trail")
+        return found
 
     def get(self, entry_id: int) -> Entry:
         """One entry; NotFound when there is none of that id."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.context import Context
-from mlops_tui.domains.audit.records import Entry, chain_hash
+from mlops_tui.domains.audit.records import Entry, Row, chain_hash
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -29,6 +29,18 @@ def m001_audit(db: sqlite_utils.Database) -> None:
             f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
             "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
         )
+
+
+_CLAUSES = {
+    "kind": "kind = ?",
+    "name": "name = ?",
+    "actor": "actor = ?",
+    "verb": "verb = ?",
+    "since": "at >= ?",
+    "until": "at < ?",
+    "before_id": "id < ?",
+    "after_id": "id > ?",
+}
 
 
 class AuditStore:
@@ -67,22 +79,26 @@ class AuditStore:
         row = self._db.one("SELECT * FROM audit WHERE id = ?", (entry_id,))
         return _entry(row) if row else None
 
-    def find(
-        self,
-        *,
-        limit: int,
-        kind: str | None,
-        name: str | None,
-        actor: str | None,
-        since: int | None,
-        before_id: int | None,
-    ) -> list[Entry]:
+    def has_hash(self, digest: str) -> bool:
+        return self._db.one("SELECT id FROM audit WHERE hash = ?", (digest,)) is not None
+
+    def find(self, *, limit: int, **wanted: Any) -> list[Entry]:
         """Newest first."""
-        wanted = {"kind = ?": kind, "name = ?": name, "actor = ?": actor, "at >= ?": since, "id < ?": before_id}
-        used = {clause: value for clause, value in wanted.items() if value is not None}
-        where = f"WHERE {' AND '.join(used)}" if used else ""
-        rows = self._db.read(f"SELECT * FROM audit {where} ORDER BY id DESC LIMIT ?", (*used.values(), limit))
+        where, values = _where(wanted)
+        rows = self._db.read(f"SELECT * FROM audit {where} ORDER BY id DESC LIMIT ?", (*values, limit))
         return [_entry(row) for row in rows]
+
+    def rows(self, batch: int = 5000, **wanted: Any) -> Iterator[Row]:
+        """As they are stored, oldest first, those that are there when it begins."""
+        end = int(self._db.value("SELECT coalesce(max(id), 0) FROM audit"))
+        last = 0
+        while True:
+            where, values = _where({**wanted, "after_id": last, "before_id": end + 1})
+            found = self._db.read(f"SELECT * FROM audit {where} ORDER BY id LIMIT ?", (*values, batch))
+            yield from (Row(*row) for row in found)
+            if len(found) < batch:
+                return
+            last = found[-1]["id"]
 
     def chain(self, batch: int = 5000) -> Iterator[tuple[Entry, str]]:
         """Every entry in order, with the hash that its stored text gives now."""
@@ -110,6 +126,11 @@ class AuditStore:
                     ),
                 )
             last = rows[-1]["id"]
+
+
+def _where(wanted: dict[str, Any]) -> tuple[str, list[Any]]:
+    used = {_CLAUSES[name]: value for name, value in wanted.items() if value is not None}
+    return (f"WHERE {' AND '.join(used)}" if used else ""), list(used.values())
 
 
 def _text(value: Any) -> str:
