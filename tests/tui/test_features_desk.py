@@ -159,6 +159,8 @@ async def test_two_versions_are_compared_and_an_old_one_is_restored_and_taken_ba
         assert "stations@1 and stations@2" in seen
         assert "rows 5 to 9 (+4)" in seen
         assert "▲ drifted" in seen
+        assert "docks @2" in seen  # both versions of the column over each other
+        assert "docks @1" in seen
         await press(pilot, "escape")
         desk.go("snapshots", "stations@1")
         await settle(pilot)
@@ -181,6 +183,58 @@ async def test_the_newest_version_is_not_restored_and_versions_of_two_tables_are
         assert "is the newest version already" in text_of(pilot)
         await press(pilot, "asterisk", "c")
         assert "Mark two versions of one table" in text_of(pilot)
+
+
+# -- online, away and back -------------------------------------------------------------------------------------------------
+
+
+async def test_a_table_is_brought_online_compared_with_what_was_served_removed_and_brought_back(
+    open_app: Open, filled: Workspace
+) -> None:
+    async with open_app(filled, "features", (120, 36)) as pilot:
+        desk = desk_of(pilot)
+        desk.go("tables", "stations")
+        await settle(pilot)
+        await press(pilot, "t")
+        await until(pilot, lambda: "is online: 5 entities" in text_of(pilot))
+
+        def asked(bench: Workbench) -> None:
+            bench.features.log_lookups("stations", 1.0)
+            bench.features.lookup("stations", [{"station": 1}])
+
+        change(filled, asked)
+        await press(pilot, "K")
+        await until(pilot, lambda: "1 answers" in text_of(pilot))
+        assert "✓ agrees" in text_of(pilot)
+        await press(pilot, "escape", "d")
+        assert "Remove stations?" in text_of(pilot)
+        await press(pilot, "shift+tab", *"stations", "enter")
+        await until(pilot, lambda: [one.name for one in desk.here.records] == ["hours"])
+        await press(pilot, "u", "tab", "enter")
+        await until(pilot, lambda: [one.name for one in desk.here.records] == ["hours", "stations"])
+
+
+async def test_what_would_be_collected_is_said_before_it_is_asked(open_app: Open, filled: Workspace) -> None:
+    change(filled, lambda bench: bench.features.ingest("stations", [{"station": 1, "docks": 1}], mode="replace"))
+    async with open_app(filled, "features", (120, 36)) as pilot:
+        desk_of(pilot).go("tables", "stations")
+        await settle(pilot)
+        await press(pilot, "X", "1", "enter")
+        await until(pilot, lambda: "Collect?" in text_of(pilot))
+        assert "stations@1" in text_of(pilot)
+        assert "would go" in text_of(pilot)
+        await press(pilot, "tab", "enter")
+        await until(
+            pilot,
+            lambda: source_of(filled).fetch(lambda bench: bench.features.snapshot("stations@1").expired_at) is not None,
+        )
+
+
+async def test_a_read_only_session_writes_no_profile(open_app: Open, filled: Workspace) -> None:
+    async with open_app(filled, "features", (130, 45), read_only=True) as pilot:
+        await rows_of(pilot, "hours")
+        await until(pilot, lambda: "Distinct   5" in text_of(pilot))
+    assert source_of(filled).fetch(lambda bench: bench.features.kept_profile("hours")) is None
 
 
 # -- checks ------------------------------------------------------------------------------------------------------------------

@@ -74,6 +74,10 @@ class Online(Joining):
         """As `lookup`, of tables alone: no one's code runs."""
         return self._lookups.lookup(name, rows, columns)
 
+    def peek(self, name: str, row: Mapping[str, Any]) -> Found:
+        """What is online of one entity of a table, for someone who looks: not logged, as nothing was served by it."""
+        return Lookups(self._online, self._context.now).lookup(name, [row])[0]
+
     def is_on_demand(self, name: str) -> bool:
         """Whether a name is that of an on-demand transformation."""
         return self._view(name) is not None

@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_tui.core import clock
+from mlops_tui.core.errors import InvalidInput
 from mlops_tui.tui.deeds import Undo
+from mlops_tui.tui.lines import size as human_bytes
 from mlops_tui.tui.widgets.dialogs import Answers, Confirm, Field, Form, Question
+from mlops_tui.upkeep import NEVER_MS
+from mlops_tui.upkeep import collect as gather
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -146,3 +151,77 @@ def restore(desk: Desk) -> None:
 def _restored(bench: Workbench, ref: str) -> str:
     made = bench.features.restore(ref)
     return f"{made.reference} has the {made.rows:,} rows of {ref}."
+
+
+def materialize(desk: Desk) -> None:
+    """Bring the selected table online."""
+    name = str(desk.record.name)
+
+    def work(bench: Workbench) -> str:
+        made = bench.features.materialize(name)
+        return f"{name}@{made.version} is online: {made.entities:,} entities, {made.written:,} written."
+
+    desk.perform(f"materialize {name}", work)
+
+
+def remove(desk: Desk) -> None:
+    """Ask for the name, then take the selected table out of every list; `u` brings it back."""
+    table = desk.record
+    name, line = str(table.name), f"mlops features remove {table.name}"
+
+    def work(bench: Workbench) -> str:
+        bench.features.remove(name)
+        return f"{name} is removed."
+
+    def back(bench: Workbench) -> str:
+        return f"{name} is back with its {bench.features.bring_back(name).rows:,} rows."
+
+    def decided(yes: bool | None) -> None:
+        if yes:
+            undo = Undo(line, f"mlops features restore {name}", back)
+            desk.perform(f"remove {name}", work, command=f"{line} --yes", undo=undo)
+
+    effect = (
+        f"{table.latest_version} versions and {table.rows:,} rows leave every list and go offline; u brings them back, until"
+        " mlops gc --deleted takes the files. Pipelines that read it fail."
+    )
+    desk.app.push_screen(Confirm(Question(f"Remove {name}?", effect, f"{line} --yes", "Remove", name)), decided)
+
+
+def collect(desk: Desk) -> None:
+    """Ask how many versions stay, say what would go, and collect once that is agreed to."""
+    keep = Field("keep", "Keep the newest", placeholder="how many versions of each table (all)", optional=True)
+    deleted = Field("deleted", "Removed tables", placeholder="removed how long ago, as in 30d (none)", optional=True)
+
+    def command(answers: Answers) -> str:
+        parts = [f" --{name} {answers[name].strip()}" for name in ("keep", "deleted") if answers[name].strip()]
+        return f"mlops gc{''.join(parts)}"
+
+    def chosen(answers: Answers | None) -> None:
+        if answers is not None:
+            desk.perform("what would go", lambda bench: _collected(bench, answers, True), command=f"{command(answers)} --dry-run",
+                         then=lambda: agree(answers))  # fmt: skip
+
+    def agree(answers: Answers) -> None:
+        effect = "What was just said goes for good: old rows are not restored, removed tables do not come back."
+        question = Question("Collect?", effect, command(answers), "Collect")
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                desk.perform("collect", lambda bench: _collected(bench, answers, False), command=command(answers))
+
+        desk.app.push_screen(Confirm(question), decided)
+
+    desk.app.push_screen(Form("Collect what no one needs", (keep, deleted), "See what would go", command), chosen)
+
+
+def _collected(bench: Workbench, answers: Answers, dry_run: bool) -> str:
+    kept, span = answers["keep"].strip(), answers["deleted"].strip()
+    if kept and not kept.isdecimal():
+        raise InvalidInput(f"{kept!r} is no number of versions.", hint="Write 3, or nothing to keep all.")
+    age = clock.parse_span(span) if span else NEVER_MS
+    found = gather(bench, keep=int(kept) if kept else None, age=age, dry_run=dry_run)
+    entries, files = [*found.tables.versions, *found.runs.runs], found.tables.files + found.runs.files
+    named = f" ({', '.join(entries[:6])}{' ...' if len(entries) > 6 else ''})" if entries else ""
+    freed = human_bytes(found.tables.bytes + found.runs.bytes)
+    return f"{len(entries):,} versions, tables and runs{named} and {files:,} files ({freed}) {'would go' if dry_run else 'went'}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui.core import clock
 from mlops_tui.tui.charts.histogram import histogram
 from mlops_tui.tui.lines import Line, Span, clean, number, percent
 from mlops_tui.tui.screens import grid
@@ -13,6 +14,7 @@ from mlops_tui.tui.widgets.columns import Column
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
+    from mlops_tui.domains.features.derived_records import SkewColumn
     from mlops_tui.domains.features.profile_records import ColumnDiff
     from mlops_tui.tui.screens.feature_lists import CheckRow
     from mlops_tui.tui.screens.features import FeaturesDesk
@@ -157,6 +159,53 @@ def failing(desk: FeaturesDesk, row: CheckRow) -> None:
 
     title = f"{row.table}@{row.version}: rows that fail {name}"
     desk.app.push_screen(Sheet(desk.workbench_app.source, title, work))
+
+
+# -- served against joined -----------------------------------------------------------------------------------------------
+
+
+def skew(desk: FeaturesDesk) -> None:
+    """How what lookups of the selected table answered differs from the offline join at the same moments."""
+    name = str(desk.record.name)
+    desk.app.push_screen(
+        Sheet(desk.workbench_app.source, f"{name}: served and joined", lambda bench: served(bench, name))
+    )
+
+
+def served(bench: Workbench, name: str) -> Content:
+    """Column by column, those that differ in the largest share first; one example each."""
+    found = bench.skew(name)
+    records = sorted(found.columns, key=lambda one: -one.share)
+    moments = "" if found.since is None else f", {clock.local(found.since)} to {clock.local(found.until or 0)}"
+    left = f", {found.left_out:,} of unknown entities left out" if found.left_out else ""
+    empty = (
+        f"Nothing that was served can be compared yet. Lookups are logged with: mlops features skew {name} --log 0.1"
+    )
+    return Content(_SKEW, records, f"{found.vectors:,} answers{moments}{left}", empty)
+
+
+def _agrees(one: SkewColumn, now: int) -> Span:
+    return ("▲ differs", "warn") if one.differing else ("✓ agrees", "good")
+
+
+def _example(one: SkewColumn, now: int) -> Span:
+    if not one.examples:
+        return ("", "muted")
+    first: dict[str, Any] = one.examples[0]
+    who = " ".join(f"{key}={value(part)}" for key, part in first["row"].items())
+    said = f"{who} at {clock.local(int(first['at']))}: {value(first['served']) or 'nothing'}, joined {value(first['offline']) or 'nothing'}"
+    return (clean(said), "muted")
+
+
+_SKEW = (
+    Column("Column", lambda one, now: one.column, width=32),
+    Column("State", _agrees, width=10),
+    Column("Compared", lambda one, now: f"{one.compared:,}", sort=lambda one: one.compared, right=True, rank=2),
+    Column("Differ", lambda one, now: f"{one.differing:,}", sort=lambda one: one.differing, right=True),
+    Column("Share", lambda one, now: percent(one.share, 1), sort=lambda one: one.share, right=True),
+    Column("Largest", lambda one, now: number(one.largest), sort=lambda one: one.largest, right=True, rank=3),
+    Column("For example", _example, width=60, grow=True, rank=4),
+)
 
 
 # -- lookups and SQL -----------------------------------------------------------------------------------------------------

@@ -191,6 +191,22 @@ class FeaturesDesk(ProfiledRows):
         """Write the files of the selected table as one."""
         feature_deeds.compact(self)
 
+    async def act_materialize(self) -> None:
+        """Bring the selected table online up to its newest version."""
+        feature_deeds.materialize(self)
+
+    async def act_remove(self) -> None:
+        """Take the selected table out of every list."""
+        feature_deeds.remove(self)
+
+    async def act_collect(self) -> None:
+        """Remove files and rows that no one needs."""
+        feature_deeds.collect(self)
+
+    async def act_skew(self) -> None:
+        """What lookups of the selected table answered, against the offline join."""
+        feature_looks.skew(self)
+
     async def act_restore(self) -> None:
         """Make the rows of the selected version the newest again."""
         feature_deeds.restore(self)

@@ -87,7 +87,7 @@ def entity(bench: Workbench, name: str, text: str) -> Entity:
     table, now = bench.features.get(name), bench.context.now()
     key = typed(text, table)
     try:
-        online = bench.features.lookup(name, [key])[0]
+        online = bench.features.peek(name, key)
     except NotFound:
         online = None
     spine = pd.DataFrame([key])
