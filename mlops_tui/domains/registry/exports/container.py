@@ -32,7 +32,7 @@ START = """\
 # Serves {ref} at http://127.0.0.1:$PORT/v2/models/{name}/infer. Runs in the container, or by hand where mlops-tui is installed.
 set -eu
 cd "$(dirname "$0")"
-work="${{WORK:-./work}}"
+work="${{WORK:-$HOME/.mlops-{name}-{version}}}"
 if [ ! -d "$work/storage" ]; then
   mlops init "$work"
   mlops -w "$work" models register {name} package --description "{ref}, package sha256 {sha}"
@@ -49,10 +49,11 @@ Package sha256 `{sha}`; every file's hash is in `export.json` (`mlops models ver
 
     docker build -t {name}:{version} .
     docker run --network host {name}:{version}
-    curl http://127.0.0.1:8080/v2/models/{name}/infer -d @request.json
+    curl http://127.0.0.1:8080/v2/models/{name}/infer -H 'Content-Type: application/json' -d @request.json
 
 The gateway answers this machine only, so the container shares its network; a proxy in front decides who else may ask.
-Without Docker, where mlops-tui is installed: `sh start.sh`. Inside, the version is `{name}/1`.
+Without Docker, where mlops-tui is installed: `sh start.sh`. Its workspace is
+`~/.mlops-{name}-{version}` (or `$WORK`); inside, the version is `{name}/1`.
 """
 
 
