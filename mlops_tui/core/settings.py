@@ -47,6 +47,8 @@ class Serving(Struct, forbid_unknown_fields=True, frozen=True):
     durability: Literal["process", "power"] = "process"
     log_failure: Literal["reject", "serve_unlogged"] = "reject"  # what happens to a request that cannot be logged
     worker_timeout_s: Seconds = 30.0
+    workers: Positive = 2  # processes a version may grow to while its requests queue up
+    worker_memory_mb: int = 0  # what a worker may take beyond its model; 0 without limit
     max_body_mb: Positive = 16
     request_timeout_s: Seconds = 30.0  # how long a client may take to send a request
     require_token: bool = False  # whether nothing but health is answered without a token

@@ -45,10 +45,11 @@ class Table:
 class Fleet:
     """Slots by model and version, tables by deployment name."""
 
-    def __init__(self, nursery: Nursery, timeout_s: float) -> None:
+    def __init__(self, nursery: Nursery, timeout_s: float, workers: int = 1) -> None:
         self.changed = asyncio.Event()
         self._nursery = nursery
         self._timeout_s = timeout_s
+        self._workers = workers
         self._slots: dict[Key, Slot] = {}
         self._tables: dict[str, Table] = {}
         self._deployments: dict[str, Deployment] = {}
@@ -109,6 +110,8 @@ class Fleet:
     def _ensure(self, key: Key, targets: Mapping[Key, Target], anew: bool) -> None:
         slot = self._slots.get(key)
         if slot is not None and not (anew and slot.state is State.FAILED):
+            if key in targets:
+                slot.retarget(targets[key])
             return
         if key not in targets:
             self._missing[key] = f"{key[0]}/{key[1]} is not in the registry"
@@ -116,7 +119,7 @@ class Fleet:
         self._missing.pop(key, None)
         if slot is not None:
             self._dismiss(slot)
-        self._slots[key] = fresh = Slot(targets[key], self._nursery, self._timeout_s, self._settle)
+        self._slots[key] = fresh = Slot(targets[key], self._nursery, self._timeout_s, self._settle, self._workers)
         for table in self._tables.values():  # tables that use the failed slot take the new one
             table.slots.update({version: fresh for version, old in table.slots.items() if old is slot})
 

@@ -86,7 +86,7 @@ async def _run(
 ) -> None:
     serving = settings.serving
     nursery = Nursery(workspace)
-    fleet = Fleet(nursery, serving.worker_timeout_s)
+    fleet = Fleet(nursery, serving.worker_timeout_s, serving.workers)
     keep_serving = serving.log_failure == "serve_unlogged"
     journal = Journal(workspace.segments, power=serving.durability == "power", keep_serving=keep_serving)
     meter = Meter(now_ms())

@@ -32,6 +32,7 @@ class Link(asyncio.Protocol):
         self._unpacker = Unpacker()
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._ids = itertools.count(1)
+        self._outbox: list[bytes] = []
         self._heard = loop.time()
         # Nobody may be waiting for these when they fail.
         self.ready.add_done_callback(lambda future: future.cancelled() or future.exception())
@@ -51,7 +52,9 @@ class Link(asyncio.Protocol):
         """Whether the socket is open."""
         return not self.lost.done()
 
-    def ask(self, columns: dict[str, list[Any]], rows: int, *, alone: bool = False) -> asyncio.Future[Answer]:
+    def ask(
+        self, columns: dict[str, list[Any]], rows: int, *, alone: bool = False, guard: bool = False
+    ) -> asyncio.Future[Answer]:
         """Send a request; the future holds its answer, or WorkerLost."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
@@ -62,8 +65,15 @@ class Link(asyncio.Protocol):
             self._heard = loop.time()
         number = next(self._ids)
         self._waiting[number] = future
-        self._transport.write(pack(Ask(number, rows, columns, alone)))
+        if not self._outbox:  # all that is asked in one turn of the loop is one write: they become one batch, too
+            loop.call_soon(self._flush)
+        self._outbox.append(pack(Ask(number, rows, columns, alone, guard)))
         return future
+
+    def _flush(self) -> None:
+        data, self._outbox = b"".join(self._outbox), []
+        if self._transport is not None and self.alive:
+            self._transport.write(data)
 
     def close(self) -> None:
         """Hang up; the worker ends by itself."""

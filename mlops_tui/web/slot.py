@@ -13,6 +13,7 @@ from typing import Any
 from mlops_tui.core.errors import Unavailable, WorkbenchError
 from mlops_tui.domains.serving.records import State, Target, WorkerState
 from mlops_tui.domains.serving.wire import Answer
+from mlops_tui.web.crew import Crew
 from mlops_tui.web.link import Link, LoadFailed, WorkerLost
 from mlops_tui.web.nursery import Nursery
 
@@ -32,7 +33,9 @@ class ModelBroke(WorkbenchError):  # noqa: N818
 class Slot:
     """Serves `target`; `changed` is called after each change of state."""
 
-    def __init__(self, target: Target, nursery: Nursery, timeout_s: float, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, target: Target, nursery: Nursery, timeout_s: float, changed: Callable[[], None], workers: int = 1
+    ) -> None:
         self.target = target
         self.state = State.STARTING
         self.detail = ""
@@ -42,6 +45,8 @@ class Slot:
         self._timeout_s = timeout_s
         self._changed = changed
         self._link: Link | None = None
+        self._crew = Crew(self._start, workers - 1, changed)
+        self._renewing: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
         self._one_by_one = asyncio.Lock()
         self._closing = False
@@ -51,7 +56,9 @@ class Slot:
     def report(self) -> WorkerState:
         """Say how it does."""
         pid = self._link.pid if self._link is not None and self._link.alive else None
-        return WorkerState(self.target.model, self.target.version, self.state, pid, self.detail, self.restarts)
+        more = len(self._crew.extras)
+        detail = self.detail or (f"{more + 1} workers" if more and self.state is State.READY else "")
+        return WorkerState(self.target.model, self.target.version, self.state, pid, detail, self.restarts)
 
     @property
     def example(self) -> dict[str, list[Any]] | None:
@@ -59,7 +66,13 @@ class Slot:
         ready = self._link.ready if self._link is not None else None
         return ready.result().sample if ready is not None and ready.done() and not ready.exception() else None
 
-    async def predict(self, columns: dict[str, list[Any]], rows: int) -> Answer:
+    def retarget(self, target: Target) -> None:
+        """Serve the same version by another engine: a worker with it stands in while the first one begins anew."""
+        if target.engine != self.target.engine:
+            self.target = target
+            self._renewing = asyncio.create_task(self._renew())
+
+    async def predict(self, columns: dict[str, list[Any]], rows: int, *, guard: bool = False) -> Answer:
         """Return the model's answer, asking again when the worker dies meanwhile.
 
         Raises Unavailable (failed, overloaded, not up in time) or ModelBroke (this request ends every worker it meets).
@@ -68,19 +81,19 @@ class Slot:
             raise Unavailable(f"{MAX_WAITING} requests are waiting for this model already.", hint="Send fewer at once.")
         self.users += 1
         try:
-            answer = await self._ask(columns, rows)
+            answer = await self._ask(columns, rows, guard)
         finally:
             self.users -= 1
         self._answered = True
         return answer
 
-    async def _ask(self, columns: dict[str, list[Any]], rows: int) -> Answer:
+    async def _ask(self, columns: dict[str, list[Any]], rows: int, guard: bool) -> Answer:
         with contextlib.suppress(WorkerLost):
-            return await (await self._live()).ask(columns, rows)
+            return await (await self._live()).ask(columns, rows, guard=guard)
         for _ in range(ATTEMPTS - 1):
             async with self._one_by_one:
                 with contextlib.suppress(WorkerLost):
-                    return await (await self._live()).ask(columns, rows, alone=True)
+                    return await (await self._live()).ask(columns, rows, alone=True, guard=guard)
         raise ModelBroke(f"The model's process ended {ATTEMPTS} times while it answered this request.")
 
     async def drain(self) -> None:
@@ -96,12 +109,18 @@ class Slot:
         self._closing = True
         if self._link is not None:
             self._link.close()
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [task for task in (self._task, self._renewing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._crew.close()
         self._settle(State.STOPPED, "")
 
     async def _live(self) -> Link:
         """Return a link that can be asked, waiting for one while the worker starts."""
+        chosen = self._crew.choose(self._link)
+        if chosen is not None and (self.state is State.READY or chosen is not self._link):
+            return chosen
         if self.state is State.READY and self._link is not None and not self._link.alive:
             self.state = State.STARTING  # it ended this very moment, and `_watch` has not come round to see it
             self._settled.clear()
@@ -145,6 +164,15 @@ class Slot:
                 return
             self._settle(State.STARTING, self.detail)
             await asyncio.sleep(min(10.0, 0.1 * 4 ** (strikes - 1)) if strikes else 0.0)
+
+    async def _renew(self) -> None:
+        try:
+            await self._crew.relieve()
+        except (LoadFailed, WorkerLost, TimeoutError, OSError) as error:
+            logger.error("%s cannot be served by %s: %s", self._name, self.target.engine or "its own engine", error)
+            return
+        if self._link is not None:
+            self._link.close()  # what it had been asked is asked again of the other
 
     async def _start(self) -> Link:
         link = await self._nursery.bear(self.target.package, self._timeout_s + 90, self.target.engine)

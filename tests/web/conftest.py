@@ -48,10 +48,16 @@ class FakeLink:
             self.ready.set_result(Ready({"x": [1.0], "kind": ["a"]}))
 
     @property
+    def in_flight(self) -> int:
+        return sum(not task.done() for task in self.answers)
+
+    @property
     def alive(self) -> bool:
         return not self.lost.done()
 
-    def ask(self, columns: dict[str, list[Any]], rows: int, *, alone: bool = False) -> asyncio.Future[Answer]:
+    def ask(
+        self, columns: dict[str, list[Any]], rows: int, *, alone: bool = False, guard: bool = False
+    ) -> asyncio.Future[Answer]:
         task = asyncio.create_task(self._answer(columns, rows, alone))
         self.answers.add(task)
         return task
@@ -82,6 +88,7 @@ class FakeNursery:
 
     def __init__(self) -> None:
         self.links: list[FakeLink] = []
+        self.engines: list[str] = []
         self.delay_s = 0.0
         self.failures = 0
 
@@ -90,6 +97,7 @@ class FakeNursery:
         if self.failures:
             self.failures -= 1
             raise WorkerLost
+        self.engines.append(engine)
         self.links.append(FakeLink(package, 1000 + len(self.links)))
         return self.links[-1]
 

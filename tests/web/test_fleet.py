@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -160,3 +161,13 @@ async def test_too_many_waiting_requests_are_turned_away(door: Any, monkeypatch:
     assert (await door.predict(1)).status == 503
     door.nursery.links[0].held.set()
     assert [reply.status for reply in await asyncio.gather(*waiting)] == [200, 200]
+
+
+async def test_another_engine_is_served_without_a_request_noticing(door: Any) -> None:
+    first = door.nursery.links[0]
+    target = dataclasses.replace(next(iter(door.fleet.tables["churn"].slots.values())).target, engine="frame")
+    door.fleet.apply(door.fleet.deployments.values(), {("churn", 1): target})
+    async with asyncio.timeout(5):
+        while first.alive or len(door.nursery.links) < 3:
+            assert (await door.predict(1.0)).status == 200
+    assert door.nursery.engines == ["", "frame", "frame"]

@@ -36,6 +36,8 @@ class Predictor:
     def _batch(self, asks: list[Ask]) -> list[Answer]:
         try:
             return self._predict(asks)
+        except MemoryError:  # the limit is reached: this process ends, and a new one is asked
+            raise
         except Exception as error:
             if len(asks) > 1:  # someone's row is bad: each alone, so that only its sender hears of it
                 return [answer for ask in asks for answer in self._batch([ask])]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import resource
 import select
 import shutil
 import signal
@@ -73,6 +74,14 @@ def limit_threads(environment: Mapping[str, str] | os._Environ[str]) -> None:
             os.environ[name] = value
 
 
+def limit_memory(megabytes: int) -> None:
+    """Let this process take so much more memory than it has now; asking for more ends it, and it is started again."""
+    if megabytes:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        limit = pages * resource.getpagesize() + megabytes * 1_000_000
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
 def end_with(pid: int) -> None:
     """End this process when that one does, even in the middle of a prediction."""
     try:
@@ -89,6 +98,7 @@ def end_with(pid: int) -> None:
 
 def _load(root: Path, package_sha: str, engine: str):  # type: ignore[no-untyped-def]
     from mlops_tui.core.artifacts import Artifacts
+    from mlops_tui.core.settings import load
     from mlops_tui.core.workspace import Workspace
     from mlops_tui.domains.registry import package
     from mlops_tui.domains.serving.predictor import golden_request
@@ -106,6 +116,7 @@ def _load(root: Path, package_sha: str, engine: str):  # type: ignore[no-untyped
         golden = golden_request(package.sample(folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    limit_memory(load(workspace.settings_file, os.environ).serving.worker_memory_mb)
     notes = [str(item.message) for item in said if issubclass(item.category, package.EnvironmentMismatch)]
     return predictor, golden, "; ".join([*notes, note] if note else notes)
 
