@@ -15,7 +15,6 @@ import signal
 import sys
 import time
 import traceback
-from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -32,8 +31,8 @@ _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.25
 _MEMORY_S = 0.2
 _ROUNDS = 20
-# Of what a step prints: the beginning and the last lines. A step may print gigabytes.
-LOG_BYTES, LAST_LINES, _LINE_BYTES = 8 << 20, 200, 64 << 10
+# Of what a step prints: the beginning and the end. A step may print gigabytes.
+LOG_BYTES, END_BYTES = 8 << 20, 64 << 10
 OK, FAILED, SKIPPED = 0, 1, 10
 
 
@@ -196,43 +195,39 @@ class Child:
 
 
 class Log:
-    """The output of a step: the first LOG_BYTES of it, then its last lines; the rest is counted and dropped."""
+    """The output of a step: the first LOG_BYTES of it, then how much was dropped, and the end."""
 
     def __init__(self, name: str, path: Path) -> None:
         self._name, self._file = name, path.open("ab")
-        self._rest, self._kept, self._dropped = b"", 0, 0
-        self._last: deque[bytes] = deque(maxlen=LAST_LINES)
+        self._rest, self._end = b"", b""
+        self._kept = self._dropped = 0
 
     def add(self, data: bytes) -> None:
+        if self._kept > LOG_BYTES:  # nobody reads gigabytes: not looked at, so that the step need not wait for us
+            self._dropped += len(data)
+            self._end = (self._end + data)[-END_BYTES:]
+            return
         *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > _LINE_BYTES:  # a line without an end
+        if len(self._rest) > END_BYTES:  # a line without an end
             lines, self._rest = [*lines, self._rest], b""
-        stamp = datetime.now(UTC).strftime("%H:%M:%S")
-        for line in lines:
-            if self._kept > LOG_BYTES:
-                self._dropped += len(line) + 1
-                self._last.append(line[:_LINE_BYTES])
-                continue
-            self._kept += len(line) + 1
-            self._write(stamp, line)
-        self._file.flush()
+        self._write(lines)
 
     def close(self) -> None:
-        """Write the rest, and what was said last where something was dropped."""
+        """Write the rest, and the end where something was dropped."""
         if self._rest:
-            self.add(b"\n")
+            self._write([self._rest])
         if self._dropped:
-            stamp = datetime.now(UTC).strftime("%H:%M:%S")
-            for line in (f"... {self._dropped:,} bytes are not kept; the last lines:".encode(), *self._last):
-                self._write(stamp, line)
+            said = f"... {self._dropped - len(self._end):,} bytes are not kept; the end:".encode()
+            self._write([said, *self._end.rstrip(b"\n").split(b"\n")])
         self._file.close()
 
-    def _write(self, stamp: str, line: bytes) -> None:
-        try:
+    def _write(self, lines: list[bytes]) -> None:
+        stamp = datetime.now(UTC).strftime("%H:%M:%S")
+        for line in lines:
+            self._kept += len(line) + 1
             self._file.write(line + b"\n")
-        except OSError:
-            pass  # a full disk must not end the step for its words
-        print(f"{stamp} {self._name:<10} {line.decode('utf-8', 'replace')}", flush=True)  # noqa: T201 - the job's log
+            print(f"{stamp} {self._name:<10} {line.decode('utf-8', 'replace')}", flush=True)  # noqa: T201 - the job's log
+        self._file.flush()
 
 
 def _in_child(step: Callable[[], dict[str, Any]], outcome: Path, writer: int, parent: int) -> None:

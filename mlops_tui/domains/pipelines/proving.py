@@ -14,7 +14,7 @@ from typing import Any
 from mlops_tui.core import processes
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.pipelines import doing
-from mlops_tui.domains.pipelines.records import Finding
+from mlops_tui.domains.pipelines.records import STEPS, Finding
 from mlops_tui.domains.pipelines.work import Work
 
 # Starts a process of its own and measures times: judged once, in the whole.
@@ -22,6 +22,7 @@ ONCE = ("gate",)
 # What of a step's result is no result but how it was come by.
 _ASIDE = ("detail", "fit_seconds", "key", "cached", "study")
 PYTEST_S = 600
+MOST_FILES = 20_000
 _LAST_LINES = 8
 
 
@@ -86,16 +87,43 @@ def _alone(work: Work, name: str) -> list[Finding]:
         work, folder=folder, results=before, study=f"{work.run_id}/{name}/alone", note=lambda text: None
     )
     alone.seed()
+    around = _listed(work.context.workspace.project) if name not in STEPS else {}
     try:
         result = doing.anew(name, alone)
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return [Finding("alone", name, False, f"fails when run by itself: {reason}")]
     differing = [*_results(work.results[name], result), *_files(work, alone, name)]
+    touched = [] if name in STEPS else _changed(around, _listed(work.context.workspace.project))
+    said = f"writes outside its own folder: {', '.join(touched[:5])}" if touched else ""
     return [
-        Finding("alone", name, True, "runs from what the steps before it hand over"),
+        Finding("alone", name, not touched, said or "runs from what the steps before it hand over"),
         Finding("again", name, not differing, "; ".join(differing) or "gives the same again"),
     ]
+
+
+def _listed(project: Path) -> dict[str, tuple[int, int]]:
+    """Time and size of each of the project's files, storage and caches aside; of a huge project the first ones."""
+    found: dict[str, tuple[int, int]] = {}
+    for folder, inner, names in os.walk(project):
+        inner[:] = [
+            name
+            for name in inner
+            if not name.startswith((".", "__")) and not (Path(folder) / name / "settings.toml").exists()
+        ]
+        for name in names:
+            try:
+                seen = os.stat(os.path.join(folder, name))  # noqa: PTH118, PTH116 - thousands of files
+            except OSError:
+                continue
+            found[os.path.relpath(os.path.join(folder, name), project)] = (seen.st_mtime_ns, seen.st_size)  # noqa: PTH118
+        if len(found) > MOST_FILES:
+            break
+    return found
+
+
+def _changed(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]) -> list[str]:
+    return sorted(name for name, seen in after.items() if before.get(name) != seen)
 
 
 def _results(first: dict[str, Any], second: dict[str, Any]) -> list[str]:

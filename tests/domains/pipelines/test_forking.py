@@ -154,15 +154,17 @@ def test_of_a_flood_of_output_the_beginning_and_the_end_are_kept(tmp_path, monke
     monkeypatch.setattr(forking, "LOG_BYTES", 10_000)
 
     def step():
+        print("first")
+        sys.stdout.write("y" * 500_000)
         for number in range(20_000):
             print(number)
-        sys.stdout.write("y" * 500_000)
         return {}
 
     assert run_step("load", step, tmp_path).error == ""
     text = (tmp_path / "load.log").read_text()
-    assert text.startswith("0\n1\n")
-    assert "bytes are not kept; the last lines:" in text
-    assert "\n19999\n" in text
-    assert len(text) < 10_000 + 12 * forking._LINE_BYTES
+    assert text.startswith("first\n")
+    assert text.endswith("\n19998\n19999\n")
+    assert " bytes are not kept; the end:\n" in text
+    short = len(text) < 10_000 + 4 * forking.END_BYTES
+    assert short
     capfd.readouterr()
