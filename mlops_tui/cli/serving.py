@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mlops_tui.cli import plotting, rollouts
+from mlops_tui.cli import objectives, plotting, rollouts
 from mlops_tui.cli.output import (
     confirm,
     emit,
@@ -65,6 +65,8 @@ def deployments() -> None:
 deployments.add_command(rollouts.canary)
 deployments.add_command(rollouts.rollout)
 deployments.add_command(rollouts.list_rollouts)
+deployments.add_command(objectives.objective)
+deployments.add_command(objectives.budgets)
 
 
 @deployments.command("list")

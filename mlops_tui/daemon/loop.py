@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mlops_tui import rules
 from mlops_tui.core import locks
 from mlops_tui.core.errors import WorkbenchError
 from mlops_tui.core.workspace import Workspace
@@ -23,6 +24,7 @@ from mlops_tui.workbench import Workbench
 INTERNAL_LANE = 2  # compaction and monitoring side by side, whatever the users' jobs do
 RETRY_MS = 60_000  # between tries of upkeep that fails
 ROLLOUTS_S = 2.0
+PROMISES_S = 30.0
 BARK_S = 20.0
 REPEAT_S = 60.0  # the same complaint of the same task is logged at most this often
 
@@ -71,6 +73,8 @@ class Daemon:
             Task("compaction", max(1.0, pace.compact_s / 2), self._compaction),
             Task("monitoring", pace.monitor_s, self._monitoring),
             Task("rollouts", ROLLOUTS_S, self._rollouts),
+            Task("promises", PROMISES_S, self._promises),
+            Task("rules", 5.0, self._rules),
             Task("telling", 2.0, self._telling),
             Task("archive", 600.0, self._archive),
             Task("failures", 5.0, self._failures, on_change=True),
@@ -209,6 +213,11 @@ class Daemon:
         for one in self._bench.serving.rollouts.step():
             self._log.info("rollout %d of %s: %s at %g %%, %s", one.id, one.ref, one.state, one.share, one.reason)
 
+    def _promises(self) -> None:
+        """Alert where a deployment fails more than was promised."""
+        for one in self._bench.serving.promises.check():
+            self._log.info("%s burns its error budget (%s)", one.objective.deployment, one.severity)
+
     def _features(self) -> None:
         """Pushed rows and new files of watched folders: seen here, taken in by children."""
         features, jobs = self._bench.features, self._bench.jobs
@@ -230,6 +239,11 @@ class Daemon:
     def _monitoring(self) -> None:
         if self._bench.monitoring.due():
             self._bench.jobs.submit("monitor", "Compare traffic with training", {}, key="monitor", internal=True)
+
+    def _rules(self) -> None:
+        for name, judged in rules.evaluate(self._bench).items():
+            if judged.finding == "holds":
+                self._log.debug("rule %s: %s", name, judged.reason)
 
     def _telling(self) -> None:
         if self._bench.alerts.telling.due():

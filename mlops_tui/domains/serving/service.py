@@ -16,6 +16,7 @@ from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.registry.service import Registry
 from mlops_tui.domains.serving import feedback, log, retiring, routing, searching
 from mlops_tui.domains.serving.predictions import Predictions
+from mlops_tui.domains.serving.promises import Promises
 from mlops_tui.domains.serving.records import (
     STRATEGIES,
     Deployment,
@@ -49,6 +50,7 @@ class Serving(Reporting):
         self.rollouts = Rollouts(context, audit, alerts, registry, self)
         self._predictions = Predictions(context, self._store)
         self.tokens = Tokens(context, audit)
+        self.promises = Promises(context, audit, alerts)
 
     # -- wanting
 
