@@ -171,6 +171,54 @@ def describe(workbench: Workbench, ref: str, text: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("ref")
+@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--remove", multiple=True, metavar="KEY", help="Take a tag away.")
+@json_option
+@pass_workbench
+def tag(workbench: Workbench, ref: str, pairs: tuple[str, ...], remove: tuple[str, ...], as_json: bool) -> None:
+    """Set or remove tags of a version; `models search tag.KEY=VALUE` finds it by them.
+
+    \b
+    Example: mlops models tag churn/4 region=north
+    """
+    wrong = next((pair for pair in pairs if "=" not in pair or pair.startswith("=")), None)
+    if wrong is not None or not (pairs or remove):
+        raise click.UsageError(f"Give tags as KEY=VALUE{f', not {wrong!r}' if wrong else ''}.")
+    version = workbench.registry.version(ref)
+    changes: dict[str, str | None] = {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+    for key, value in {**changes, **dict.fromkeys(remove)}.items():
+        workbench.registry.remote.tag_version(version.model, version.version, key, value)
+    found = workbench.registry.version(version.ref)
+    if as_json:
+        emit_one(found, as_json)
+    else:
+        click.echo(f"{found.ref}: {', '.join(f'{key}={value}' for key, value in found.tags.items()) or 'no tags'}")
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[QUERY]...")
+@json_option
+@pass_workbench
+def search(workbench: Workbench, words: tuple[str, ...], as_json: bool) -> None:
+    """List the versions of all models that meet a query over name, alias, stage, tags, metrics, data, pipeline, author and time.
+
+    \b
+    Example: mlops models search 'metrics.auc>0.9 tag.region=north -stage:archived'
+    """
+    query = " ".join(words)
+    columns = [("ref", "Version"), ("stage", "Stage"), ("aliases", "Aliases"), ("metrics", "Metrics"), ("tags", "Tags")]
+    found = workbench.registry.search(query)
+    rows = (
+        found
+        if as_json
+        else [{**{name: getattr(one, name) for name, _ in columns}, "created_at": one.created_at} for one in found]
+    )
+    empty = "Nothing meets the query." if query else "No versions yet. A pipeline makes one: mlops pipelines new NAME"
+    emit(rows, [*columns, ("created_at", "Made")], as_json=as_json, empty=empty)
+
+
+@click.command()
+@click.argument("ref")
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
 @pass_workbench
 def card(workbench: Workbench, ref: str, output: Path | None) -> None:

@@ -46,6 +46,8 @@ models.add_command(governance.describe)
 models.add_command(governance.card)
 models.add_command(governance.health)
 models.add_command(governance.retire)
+models.add_command(governance.tag)
+models.add_command(governance.search)
 
 
 @models.command("list")

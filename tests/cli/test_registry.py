@@ -139,3 +139,33 @@ def test_a_run_that_logged_a_model_is_registered_with_its_metrics(mlops, workben
     code, _, err = mlops("models", "register", "bikes", "--run", run.id, "--artifact", "other")
     assert code == 3
     assert "It has: model." in err
+
+
+def test_versions_are_found_by_tags_and_metrics(two):
+    assert two("models", "tag", "bikes/2", "region=north", "team=city")[0] == 0
+    assert "bikes/2" in two("models", "search", "tag.region=north")[1]
+    assert two("models", "search", "tag.region=south")[1].strip() == ""
+    two("models", "tag", "bikes/2", "--remove", "region")
+    assert json.loads(two("models", "search", "tag.team=city", "--json")[1])[0]["tags"] == {"team": "city"}
+    assert two("models", "search", "metrics.rmsle<")[0] == 5
+    assert [two("models", "tag", "bikes/2", *words)[0] for words in ([], ["north"], ["=north"])] == [2, 2, 2]
+
+
+def test_an_export_is_written_and_verified(two, tmp_path):
+    box = tmp_path / "box"
+    done = two("models", "export", "bikes/2", "--format", "container", "--to", str(box), "--json")
+    assert json.loads(done[1])["format"] == "container"
+    assert two("models", "verify", str(box))[0] == 0
+    (box / "more").write_text("")
+    changed = two("models", "verify", str(box))
+    assert changed[:2] == (1, "more was added\n")
+    assert two("models", "export", "bikes/2", "--format", "container", "--to", str(box))[0] == 4
+
+
+def test_the_graph_is_drawn_both_ways(two):
+    seen = two("lineage", "bikes/2")[1]
+    assert seen.startswith("Came from\nversion bikes/2")
+    assert "Came of it" in seen
+    assert "Came from" not in two("lineage", "bikes/2", "--down")[1]
+    assert set(json.loads(two("lineage", "bikes/2", "--json")[1])) == {"up", "down"}
+    assert two("lineage", "nothing")[0] == 3

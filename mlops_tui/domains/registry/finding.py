@@ -40,6 +40,12 @@ class Finding:
             self.model(model)
         return read(query, searching.VERSIONS, self._context.now()).select(found)
 
+    def search(self, query: str = "") -> list[Version]:
+        """Return the versions of all models that meet a query, newest first. Raises InvalidInput when it cannot be read."""
+        asked = read(query, searching.VERSIONS, self._context.now())
+        found = [one for model in self._store.models() for one in self._store.versions(model.name)]
+        return sorted(asked.select(found), key=lambda one: -one.created_at)
+
     def version(self, ref: str) -> Version:
         """Return the version meant by `m` (the newest), `m/3` or `m@champion`."""
         parsed = parse_reference(ref)

@@ -28,12 +28,6 @@ PAGES = frozenset({"version", "diff"})
 """Places in front of this desk: the page of a version, two versions side by side."""
 
 
-def versions(bench: Workbench) -> list[Version]:
-    """The versions of every model, newest first."""
-    found = [one for model in bench.registry.models() for one in bench.registry.versions(model.name)]
-    return sorted(found, key=lambda one: -one.created_at)
-
-
 def model_detail(bench: Workbench, model: Model) -> Sequence[Block]:
     """A model: aliases, versions with their metrics, and every move of an alias."""
     now = bench.context.now()
@@ -197,7 +191,7 @@ class RegistryDesk(Desk):
         Section(
             "versions",
             "Versions",
-            versions,
+            lambda bench: bench.registry.search(),
             columns=(
                 cells.text("Model", lambda one: one.model, width=30, grow=True),
                 cells.text("Version", lambda one: f"v{one.version}", width=8),
