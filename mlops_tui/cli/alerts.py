@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_tui.cli.alert_channels import channels, deliveries, maintenance, test_channel
+from mlops_tui.cli.alert_rules import rules
 from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, say, why_option
 from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core import clock
@@ -146,5 +147,5 @@ def resolve(workbench: Workbench, alert_ids: tuple[int, ...], rule: str | None, 
         say(f"Resolved alert {alert_id}.")
 
 
-for part in (channels, deliveries, maintenance, test_channel):
+for part in (channels, deliveries, maintenance, rules, test_channel):
     alerts.add_command(part)

@@ -59,3 +59,23 @@ def test_maintenance_is_begun_listed_and_ended(mlops):
     assert mlops("alerts", "maintenance", "end", str(row["id"]))[0] == 0
     assert json.loads(mlops("alerts", "maintenance", "list", "--json")[1]) == []
     assert mlops("alerts", "maintenance", "begin", "--for", "soon")[0] > 1
+
+
+def test_a_rule_is_added_listed_with_what_it_says_paused_and_removed(mlops):
+    code, _, err = mlops("alerts", "rules", "add", "hot", "--series", "hardware.cpu", "--above", "95", "--for", "10m")
+    assert code == 0
+    assert "hardware.cpu above 95 for 10 min" in err
+    [row] = json.loads(mlops("alerts", "rules", "list", "--json")[1])
+    assert (row["name"], row["finding"], row["reason"]) == ("hot", "unknown", "no values")
+    assert mlops("alerts", "rules", "pause", "hot")[0] == 0
+    assert mlops("alerts", "rules", "resume", "hot")[0] == 0
+    assert mlops("alerts", "rules", "remove", "hot", "--yes")[0] == 0
+    assert "Make one" in mlops("alerts", "rules", "list")[2]
+
+
+def test_a_rule_says_one_thing_about_a_series_there_is(mlops):
+    assert "Say one of" in mlops("alerts", "rules", "add", "x", "--series", "hardware.cpu")[2]
+    assert (
+        "Say one of" in mlops("alerts", "rules", "add", "x", "--series", "hardware.cpu", "--above", "1", "--absent")[2]
+    )
+    assert "Did you mean 'cpu'" in mlops("alerts", "rules", "add", "x", "--series", "hardware.cpux", "--above", "1")[2]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from mlops_tui.core.context import Context
+    from mlops_tui.domains.alerts.ruling import Rules
     from mlops_tui.domains.alerts.telling import Telling
     from mlops_tui.domains.audit.service import Audit
 
@@ -34,6 +35,13 @@ class Alerts:
         from mlops_tui.domains.alerts.telling import Telling
 
         return Telling(self._context, self._audit, self._store)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """Rules of the user's own over series."""
+        from mlops_tui.domains.alerts.ruling import Rules
+
+        return Rules(self._context, self._audit, self)
 
     def raise_alert(
         self,

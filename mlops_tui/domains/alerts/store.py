@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.domains.alerts.channel_store import m002_channels
 from mlops_tui.domains.alerts.records import Alert, AlertState, Severity
+from mlops_tui.domains.alerts.rule_store import m003_rules
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -44,7 +45,7 @@ class AlertsStore:
 
     def __init__(self, context: Context) -> None:
         self._db = context.catalog
-        self._db.migrate("alerts", [m001_alert, m002_channels])
+        self._db.migrate("alerts", [m001_alert, m002_channels, m003_rules])
 
     def add(self, tx: sqlite3.Connection, alert: dict[str, Any]) -> int:
         """Insert one alert; its id."""

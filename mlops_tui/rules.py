@@ -1,0 +1,92 @@
+"""Where the numbers of alert rules come from: hardware, traffic of deployments, reports of monitors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mlops_tui.core import clock
+from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.core.ids import did_you_mean
+from mlops_tui.domains.alerts.rules import Watch
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.alerts.rules import Judgement, Rule
+    from mlops_tui.workbench import Workbench
+
+TRAFFIC = ("requests", "errors", "error_rate", "rate", "p50_ms", "p95_ms")
+MONITOR = ("psi", "performance", "error_rate", "latency_p95_ms")
+STEP = 10 * clock.SECOND
+REPORTS = 500
+SERIES = (
+    *(f"deployment.{name}" for name in TRAFFIC),
+    *(f"monitor.{name}" for name in MONITOR),
+    "hardware.cpu", "hardware.memory", "hardware.disk", "hardware.load", "hardware.swap",
+)  # fmt: skip
+"""What rules can look at; of `hardware` any series that is recorded, such as hardware.gpu0_temperature."""
+
+
+def check(bench: Workbench, rule: Rule) -> None:
+    """Raise InvalidInput or NotFound for a series or a subject that there is not."""
+    kind, _, name = rule.series.partition(".")
+    if kind == "hardware":
+        known = bench.hardware.series() or [one.partition(".")[2] for one in SERIES if one.startswith("hardware.")]
+        if name not in known:
+            hint = did_you_mean(name, known, ", ".join(known))
+            raise InvalidInput(f"There is no series '{rule.series}'.", hint=hint)
+        if rule.subject:
+            raise InvalidInput("A rule about this machine has no --of.")
+        return
+    if rule.series not in SERIES:
+        hint = did_you_mean(rule.series, SERIES, ", ".join(SERIES))
+        raise InvalidInput(f"There is no series '{rule.series}'.", hint=hint)
+    if not rule.subject:
+        raise InvalidInput(f"{rule.series} needs a deployment.", hint="Name it: --of NAME")
+    bench.serving.get(rule.subject)
+
+
+def evaluate(bench: Workbench) -> dict[str, Judgement]:
+    """Look at every rule and raise or resolve its alert; a deployment or series that is gone gives no values."""
+    return bench.alerts.rules.evaluate(lambda rule, since: values(bench, rule, since))
+
+
+def values(bench: Workbench, rule: Rule, since: int) -> Sequence[tuple[int, float]]:
+    """What a rule looks at, from `since` on, oldest first: (ms, value)."""
+    kind, _, name = rule.series.partition(".")
+    try:
+        if kind == "hardware":
+            return [(at, mean) for at, _, mean, _ in bench.hardware.history(name, since)]
+        if kind == "deployment":
+            return _traffic(bench, rule, name, since)
+        return _reports(bench, rule.subject, name, since)
+    except NotFound:
+        return []
+
+
+def _traffic(bench: Workbench, rule: Rule, name: str, since: int) -> Sequence[tuple[int, float]]:
+    bench.serving.get(rule.subject)
+    found: list[tuple[int, float]] = []
+    over = bench.context.now() - STEP
+    for point in bench.serving.series(rule.subject, since, STEP):
+        counted = name in ("requests", "errors", "rate") and rule.test is not Watch.ABSENT
+        if counted and point.at > over:
+            continue  # this step has not ended, so its count is not comparable
+        if not counted and not point.requests:
+            continue  # nobody asked, so there is neither a share of errors nor a latency
+        value = point.errors / point.requests if name == "error_rate" else getattr(point, name) or 0.0
+        found.append((point.at, float(value)))
+    return found
+
+
+def _reports(bench: Workbench, deployment: str, name: str, since: int) -> Sequence[tuple[int, float]]:
+    found: list[tuple[int, float]] = []
+    for report in reversed(bench.monitoring.reports(deployment, REPORTS)):
+        value = {
+            "psi": report.max_psi,
+            "performance": report.performance.value if report.performance else None,
+            "error_rate": report.error_rate,
+            "latency_p95_ms": report.latency_p95_ms,
+        }[name]
+        if report.at >= since and value is not None:
+            found.append((report.at, value))
+    return found
