@@ -42,7 +42,7 @@ KINDS: dict[str, Kind] = {
     "run": Kind("experiments", "run", lambda bench, prefix: bench.experiments.run(prefix).id),
     "model": Kind("registry", "models", _model),
     "version": Kind("registry", "version", _version),
-    "pipeline": Kind("pipelines", "pipelines", lambda bench, name: bench.pipelines.get(name).name),
+    "pipeline": Kind("pipelines", "pipeline", lambda bench, name: bench.pipelines.get(name).name),
     "schedule": Kind("pipelines", "schedules", lambda bench, name: bench.schedules.get(name).name),
     "deployment": Kind("serving", "deployments", lambda bench, name: bench.serving.get(name).name),
     "prediction": Kind("serving", "predictions", lambda bench, id_: bench.serving.prediction(id_).id),

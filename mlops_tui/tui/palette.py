@@ -65,7 +65,7 @@ def _runs(bench: Workbench) -> Iterator[Found]:
 
 def _pipelines(bench: Workbench) -> Iterator[Found]:
     for pipeline in bench.pipelines.list():
-        yield Found("pipeline", pipeline.name, "pipelines", "pipelines", pipeline.name)
+        yield Found("pipeline", pipeline.name, "pipelines", "pipeline", pipeline.name)
 
 
 def _deployments(bench: Workbench) -> Iterator[Found]:

@@ -65,7 +65,7 @@ class PipelineDesk(Page):
         if found is None:
             return line((f" {clean(self.of)}", "title"))
         count = len(found.problems)
-        said = (f"  ✗ {count} mistakes", "bad") if count else ("  ✓ right", "good")
+        said = (f"  ✗ {count} {'mistake' if count == 1 else 'mistakes'}", "bad") if count else ("  ✓ right", "good")
         live = (f"  live: {found.package}" if found.package else "", "accent")
         return line(
             (f" {found.name}", "title"), said, live, (f"  {clean(found.description)}" if width >= 100 else "", "muted")
@@ -82,6 +82,11 @@ class PipelineDesk(Page):
             return run_facts.picture(draw, memory.records)
         return super()._note()
 
+    def arrived(self, section: str, records: Any) -> Any:
+        if section == "definition":
+            self._read_head()  # files change without the workspace noticing: what may be done depends on this one
+        return records
+
     def _opened_run(self, run: str) -> None:
         self.call_later(self.workbench_app.open_at, "pipelines", "execution", run)
 
@@ -91,11 +96,7 @@ class PipelineDesk(Page):
 
     async def act_edit(self) -> None:
         """Edit the file, then validate it."""
-        pipeline_acts.edit(self, self.of, self._read_again)
-
-    def _read_again(self) -> None:
-        self.load(self.by_id("definition"))
-        self._read_head()
+        pipeline_acts.edit(self, self.of, lambda: self.load(self.by_id("definition")))
 
     async def act_test(self) -> None:
         """Test it on a sample."""
