@@ -196,11 +196,13 @@ def parquet(workbench: Workbench, folder: Path, experiments: tuple[str, ...], qu
 @json_option
 @pass_workbench
 def to_mlflow(workbench: Workbench, target: str, experiments: tuple[str, ...], query: str, as_json: bool) -> None:
-    """Give runs to MLflow: to a server by its address, or into an mlruns folder.
+    """Give runs and registered models to MLflow: to a server by its address, or into an mlruns folder.
 
     Experiments, runs with parameters, tags, all points and files. A run that was exported there before is left out, also when the
     export was broken off. MLflow 3.17 and newer opens a folder with MLFLOW_ALLOW_FILE_STORE=true, or turns it into a database with
-    `mlflow migrate-filestore`. Registered models are not exported.
+    `mlflow migrate-filestore`.
+
+    Registered models with versions, aliases and stages come along; with --experiment or --query those versions whose run is chosen.
 
     \b
     Example: mlops export mlflow http://localhost:5000 --experiment churn

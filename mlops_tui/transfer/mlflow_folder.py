@@ -50,10 +50,10 @@ class FolderStore:
 
     def run(self, group: Group, run_id: str) -> Found:
         folder = self._folders[group.id] / run_id
-        meta = _meta(folder)
+        meta = meta_of(folder)
         if not isinstance(meta.get("start_time"), int):
             raise InvalidInput(f"{META} names no start_time")
-        tags = _texts(folder / "tags")
+        tags = texts(folder / "tags")
         return Found(
             id=run_id,
             group=group,
@@ -64,7 +64,7 @@ class FolderStore:
             ended_at=meta.get("end_time"),
             deleted=meta.get("lifecycle_stage") == "deleted",
             uri=str(meta.get("artifact_uri") or ""),
-            params=_texts(folder / "params"),
+            params=texts(folder / "params"),
             tags=tags,
             inputs=list(self._inputs(group, folder)),
             outputs=[item.name for item in _folders(folder / "outputs")],
@@ -72,10 +72,10 @@ class FolderStore:
 
     def _inputs(self, group: Group, folder: Path) -> Iterator[DataInput]:
         for item in _folders(folder / "inputs"):
-            link = _meta(item)
+            link = meta_of(item)
             described = self._folders[group.id] / "datasets" / str(link.get("source_id"))
             if link.get("source_type") == "DATASET" and (described / META).is_file():
-                data = _meta(described)
+                data = meta_of(described)
                 tags = {key: str(value) for key, value in (link.get("tags") or {}).items()}
                 yield data_input(data.get, tags)
 
@@ -99,7 +99,7 @@ class FolderStore:
         folder = self._folders[run.group.id] / "models" / model_id
         if not (folder / META).is_file():
             return None
-        meta = _meta(folder)
+        meta = meta_of(folder)
         points = [
             ModelPoint(key, value, ts, step, *(rest[:1] or [""]), *(rest[1:3] if len(rest) > 2 else []))
             for key, path in _files(folder / "metrics")
@@ -112,8 +112,8 @@ class FolderStore:
             run_id="",
             kind=str(meta.get("model_type") or ""),
             status=_MODEL_STATUS[int(meta["status"])],
-            params=_texts(folder / "params"),
-            tags=_texts(folder / "tags"),
+            params=texts(folder / "params"),
+            tags=texts(folder / "tags"),
             created_at=int(meta["creation_timestamp"]),
             updated_at=int(meta["last_updated_timestamp"]),
             created_by=run.user,
@@ -127,14 +127,14 @@ class FolderStore:
         for folder in _folders(self._root / "models"):
             if not (folder / META).is_file():
                 continue
-            meta = _meta(folder)
+            meta = meta_of(folder)
             aliases = {
-                key: int(value) for key, value in {**(meta.get("aliases") or {}), **_texts(folder / "aliases")}.items()
+                key: int(value) for key, value in {**(meta.get("aliases") or {}), **texts(folder / "aliases")}.items()
             }
             versions = [_version(item) for item in _folders(folder) if item.name.startswith("version-")]
             kept = sorted((one for one in versions if one.stage != _DELETED_VERSION), key=lambda one: one.number)
             description = str(meta.get("description") or "")
-            found.append(FoundModel(str(meta.get("name")), description, _texts(folder / "tags"), aliases, kept))
+            found.append(FoundModel(str(meta.get("name")), description, texts(folder / "tags"), aliases, kept))
         return found
 
 
@@ -142,28 +142,28 @@ def named_folders(root: Path) -> Iterator[tuple[str, Path]]:
     """Names of the experiments in such a folder that are not deleted, and where they are."""
     for folder in _folders(root):
         if (folder / META).is_file():
-            meta = _meta(folder)
+            meta = meta_of(folder)
             if meta.get("lifecycle_stage") != "deleted" and meta.get("experiment_id") is not None:
                 yield str(meta.get("name")), folder
 
 
 def _version(folder: Path) -> FoundVersion:
-    meta = _meta(folder)
+    meta = meta_of(folder)
     model_id = meta.get("model_id")
     source = f"models:/{model_id}" if model_id else str(meta.get("source") or "")
     stage, description = str(meta.get("current_stage") or ""), str(meta.get("description") or "")
     return FoundVersion(
-        int(meta["version"]), source, str(meta.get("run_id") or ""), stage, description, _texts(folder / "tags")
+        int(meta["version"]), source, str(meta.get("run_id") or ""), stage, description, texts(folder / "tags")
     )
 
 
 def _group(folder: Path) -> Group:
     try:
-        meta = _meta(folder)
+        meta = meta_of(folder)
     except InvalidInput as error:
         return Group(folder.name, folder.name, broken=error.message)
     deleted = meta.get("lifecycle_stage") == "deleted" or folder.parent.name == TRASH
-    return Group(str(meta.get("experiment_id")), str(meta.get("name")), deleted, _texts(folder / "tags"))
+    return Group(str(meta.get("experiment_id")), str(meta.get("name")), deleted, texts(folder / "tags"))
 
 
 def _is_run(folder: Path) -> bool:
@@ -174,7 +174,7 @@ def _is_run(folder: Path) -> bool:
 def _head(folder: Path) -> tuple[int, str, str, str]:
     """(start, id, name, stamp) of a run's folder."""
     try:
-        meta = _meta(folder)
+        meta = meta_of(folder)
     except (InvalidInput, OSError):
         return 0, folder.name, folder.name[:8], "unread"
     start = meta.get("start_time")
@@ -188,7 +188,7 @@ def _status(value: Any) -> str:
     return STATUS[value] if isinstance(value, int) and 0 < value < len(STATUS) else str(value)
 
 
-def _meta(folder: Path) -> dict[str, Any]:
+def meta_of(folder: Path) -> dict[str, Any]:
     try:
         return flat_yaml.read((folder / META).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -207,7 +207,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
             yield path.relative_to(folder).as_posix(), path
 
 
-def _texts(folder: Path) -> dict[str, str]:
+def texts(folder: Path) -> dict[str, str]:
     return {key: path.read_text(encoding="utf-8") for key, path in _files(folder)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -14,6 +15,7 @@ from mlops_tui.domains.experiments.records import MAX_PARAM, MAX_TAG, NOTE_TAG, 
 from mlops_tui.domains.experiments.remote_records import COMMIT_TAG, PARENT_TAG, USER_TAG
 from mlops_tui.domains.experiments.remote_records import SOURCE_TAG as SCRIPT_TAG
 from mlops_tui.transfer.mlflow_folder import META, FolderStore
+from mlops_tui.transfer.mlflow_models_out import stamps
 from mlops_tui.transfer.mlflow_rest import RestStore
 from mlops_tui.transfer.mlflow_server import Server
 from mlops_tui.transfer.mlflow_source import Found, FoundModel, FoundVersion, Group, MlflowStore
@@ -46,7 +48,8 @@ def import_mlflow(
     `artifacts`: a further folder where a moved store's files lie. Raises NotFound, InvalidInput for a source that is none.
     """
     store = open_store(workbench, source, artifacts)
-    reader = _Reader(store, experiments, workbench.experiments.remote.runs.has)
+    ours, has = stamps(workbench), workbench.experiments.remote.runs.has
+    reader = _Reader(store, experiments, lambda one: one in ours or has(one))
     report = take(workbench, reader, progress)
     try:
         models = store.registered()
@@ -54,7 +57,10 @@ def import_mlflow(
         report.skipped.append(("the registered models", reason(error)))
         return report
     for model in models:
-        _take_model(workbench, model, report, only_known=bool(experiments))
+        kept = [version for version in model.versions if version.tags.get(EXPORT_TAG) not in ours]
+        if kept or not model.versions:
+            model = dataclasses.replace(model, versions=kept)
+            _take_model(workbench, model, report, only_known=bool(experiments))
     return report
 
 

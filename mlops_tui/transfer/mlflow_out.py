@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mlops_tui.core.errors import InvalidInput, Unavailable, WorkbenchError
 from mlops_tui.core.lake import disk_error
@@ -21,6 +21,7 @@ from mlops_tui.domains.experiments.remote_records import (
     SOURCE_TAG as SCRIPT_TAG,
 )
 from mlops_tui.transfer.choosing import chosen
+from mlops_tui.transfer.mlflow_models_out import Target, export_models
 from mlops_tui.transfer.mlflow_server import Server
 from mlops_tui.transfer.mlflow_write import FolderTarget, Leaving, ServerTarget
 from mlops_tui.transfer.records import EXPORT_TAG, Progress, Report
@@ -38,22 +39,12 @@ STATUS = {
 }
 
 
-class Target(Protocol):
-    """Where runs go."""
-
-    def known(self, experiment: str) -> dict[str, str]:
-        """Runs of an experiment there that were exported before: id here -> id there."""
-        ...
-
-    def put(self, run: Leaving) -> str:
-        """Write a run whole or not at all; its id there."""
-        ...
-
-
 def export_mlflow(
     workbench: Workbench, target: str, progress: Progress, *, experiments: Sequence[str] = (), query: str = ""
 ) -> Report:
-    """Write runs that are not there yet. A run that still runs is left for later.
+    """Write runs and versions of registered models that are not there yet. A run that still runs is left for later.
+
+    With `experiments` or `query` only versions of the runs chosen go.
 
     Raises NotFound, InvalidInput (as `chosen`, or a target that is none), Unavailable when the server or the disk refuses.
     """
@@ -80,7 +71,13 @@ def export_mlflow(
             report.skipped.append((f"{run.name} ({run.id[:8]})", reason(error)))
         except OSError as error:
             raise disk_error(error, Path(target)) from error
-    progress(len(runs), len(runs), "")
+    progress(len(runs), len(runs), "models")
+    ids = {ours: theirs for found in known.values() for ours, theirs in found.items()}
+    narrowed = bool(experiments or query)
+    try:
+        export_models(workbench, there, ids, report, only={run.id for run in runs} if narrowed else None)
+    except OSError as error:
+        raise disk_error(error, Path(target)) from error
     return report
 
 

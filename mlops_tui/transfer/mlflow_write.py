@@ -1,8 +1,7 @@
-"""The two places runs go to: a tracking server, and the folder of files (`mlruns`) that MLflow calls its file store."""
+"""The two places runs and models go to: a tracking server, and the folder of files (`mlruns`) that MLflow calls its file store."""
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
 import shutil
@@ -14,7 +13,8 @@ from typing import Any
 
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.domains.experiments.arrivals import Series
-from mlops_tui.transfer.mlflow_folder import META, STATUS, named_folders
+from mlops_tui.transfer.mlflow_folder import STATUS, named_folders
+from mlops_tui.transfer.mlflow_models_write import FolderModels, ServerModels, write_meta, write_texts
 from mlops_tui.transfer.mlflow_server import Server, proxied
 
 _BATCH = 1000
@@ -39,12 +39,11 @@ class Leaving:
     files: Iterable[tuple[str, Path]]
 
 
-class ServerTarget:
+class ServerTarget(ServerModels):
     """Runs through the REST API; their files through the artifact proxy, where the server has one."""
 
     def __init__(self, server: Server, tag: str) -> None:
-        self._server = server
-        self._tag = tag
+        super().__init__(server, tag)
         self._experiments: dict[str, str] = {}
 
     def known(self, experiment: str) -> dict[str, str]:
@@ -108,12 +107,11 @@ def _number(value: float) -> float | str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-class FolderTarget:
+class FolderTarget(FolderModels):
     """Runs as folders. A run is written under a hidden name and renamed when it is complete."""
 
     def __init__(self, root: Path, tag: str) -> None:
-        self._root = root
-        self._tag = tag
+        super().__init__(root, tag)
         self._folders: dict[str, Path] = {}
 
     def known(self, experiment: str) -> dict[str, str]:
@@ -141,7 +139,7 @@ class FolderTarget:
         folder.mkdir()
         now = int(time.time() * 1000)
         meta = {"artifact_location": folder.resolve().as_uri(), "creation_time": now, "experiment_id": number}
-        _write_meta(folder, {**meta, "last_update_time": now, "lifecycle_stage": "active", "name": name})
+        write_meta(folder, {**meta, "last_update_time": now, "lifecycle_stage": "active", "name": name})
         self._folders[name] = folder
 
     def put(self, run: Leaving) -> str:
@@ -151,17 +149,15 @@ class FolderTarget:
         try:
             for name in ("params", "metrics", "tags", "artifacts"):
                 (staged / name).mkdir(parents=True)
-            for key, value in run.params.items():
-                _write(staged / "params", key, value)
-            for key, value in run.tags.items():
-                _write(staged / "tags", key, value)
+            write_texts(staged / "params", run.params)
+            write_texts(staged / "tags", run.tags)
             for key, points in run.series:
-                _write(staged / "metrics", key, "".join(f"{ts} {value} {step}\n" for value, ts, step in points))
+                write_texts(staged / "metrics", {key: "".join(f"{ts} {value} {step}\n" for value, ts, step in points)})
             for path, file in run.files:
                 target = staged / "artifacts" / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)
-            _write_meta(staged, _facts(run, run_id, experiment.name, (final / "artifacts").absolute().as_uri()))
+            write_meta(staged, _facts(run, run_id, experiment.name, (final / "artifacts").absolute().as_uri()))
             staged.replace(final)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
@@ -185,23 +181,3 @@ def _facts(run: Leaving, run_id: str, experiment: str, uri: str) -> dict[str, An
         "tags": [],
         "user_id": run.user,
     }
-
-
-def _write(folder: Path, key: str, text: str) -> None:
-    """A value as a file under its name. Raises InvalidInput for a name that cannot be a file's."""
-    target = folder / key
-    if not target.resolve().is_relative_to(folder.resolve()) or target.resolve() == folder.resolve():
-        raise InvalidInput(f"{key[:80]!r} cannot be the name of a file")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8", newline="")
-    except (FileExistsError, NotADirectoryError, IsADirectoryError):
-        raise InvalidInput(
-            f"{key[:80]!r} and another name cannot both be files: one is the folder of the other"
-        ) from None
-
-
-def _write_meta(folder: Path, facts: Mapping[str, Any]) -> None:
-    """The facts as YAML, which JSON's values are."""
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in facts.items()]
-    (folder / META).write_text("\n".join(lines) + "\n", encoding="utf-8")

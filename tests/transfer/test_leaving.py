@@ -151,3 +151,80 @@ def test_an_export_may_be_chosen_by_experiment_and_query(workbench, runs, tmp_pa
     with pytest.raises(NotFound):
         export_parquet(workbench, tmp_path / "none", quiet, experiments=["missing"])
     assert not (tmp_path / "none").exists()
+
+
+# -- registered models -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def registered(workbench, runs, tmp_path):
+    """A model with a version that its run keeps as a folder, and one that nobody keeps; (model, references)."""
+    remote, arrivals = workbench.registry.remote, workbench.experiments.remote.arrivals
+    store = workbench.context.artifacts
+    files = {"MLmodel": store.put_bytes(b"flavors: {}"), "data/w.bin": store.put_bytes(b"weights")}
+    kept = [(f"deep/clf/{path}", sha, store.size(sha)) for path, sha in files.items()]
+    run = arrivals.put(Arrival("x:third", "1", "churn: 2", "third", RunState.FINISHED, 1700, 1800, files=kept))
+    remote.create("risk", "who leaves", {"team": "growth"})
+    made = {"tags": {"q": "1"}}
+    remote.add_version("risk", "", files, run_id=run, **made)
+    remote.add_version("risk", "", {"MLmodel": files["MLmodel"]}, **made)
+    remote.move_stage("risk", 1, "Production", False)
+    remote.set_alias("risk", "next", 2)
+    return run
+
+
+def same_registry(bench, run_name="third"):
+    first, second = sorted(bench.registry.versions("risk"), key=lambda one: one.version)
+    found = bench.registry.model("risk")
+    assert (found.description, found.aliases) == ("who leaves", {"champion": 1, "next": 2})
+    assert (first.stage, first.tags["q"], bench.experiments.run(first.run_id).name) == ("Production", "1", run_name)
+    assert set(bench.registry.remote.files("risk", 1)) == {"MLmodel", "data/w.bin"}
+    assert set(bench.registry.remote.files("risk", 2)) == {"MLmodel"}
+    assert bench.registry.remote.model("risk").tags == {"team": "growth"}
+    assert (second.stage, second.run_id) == ("None", "")
+
+
+def test_registered_models_go_along_with_their_files_aliases_and_stages(workbench, registered, tmp_path):
+    report = export_mlflow(workbench, str(tmp_path / "out"), quiet)
+    assert (report.added, report.models, report.versions, report.skipped) == (3, 1, 2, [])
+    bench, _ = back(tmp_path / "out", tmp_path)
+    same_registry(bench)
+    bench.close()
+    again = export_mlflow(workbench, str(tmp_path / "out"), quiet)
+    assert (again.added, again.models, again.versions) == (0, 0, 0)
+    home = import_mlflow(workbench, str(tmp_path / "out"), quiet)
+    assert (home.added, home.models, home.versions, home.skipped) == (0, 0, 0, [])
+
+
+def test_registered_models_go_to_a_server_once_and_aliases_set_there_stay(workbench, registered, tmp_path, monkeypatch):
+    bench = Workbench(Workspace.create(tmp_path / "there"))
+    monkeypatch.setattr(mlflow_out, "Server", lambda url: InProcess(bench.workspace))
+    target = "http://127.0.0.1:5000"
+    assert export_mlflow(workbench, target, quiet).versions == 2
+    same_registry(bench)
+    again = export_mlflow(workbench, target, quiet)
+    assert (again.added, again.models, again.versions) == (0, 0, 0)
+    theirs = {"MLmodel": bench.context.artifacts.put_bytes(b"theirs")}
+    bench.registry.remote.add_version("risk", "", theirs)
+    bench.registry.remote.set_alias("risk", "next", 3)
+    assert export_mlflow(workbench, target, quiet).notes == ["risk@next stays with version 3 there."]
+    assert bench.registry.model("risk").aliases["next"] == 3
+    bench.close()
+
+
+def test_of_chosen_runs_only_their_versions_go(workbench, registered, tmp_path):
+    assert export_mlflow(workbench, str(tmp_path / "one"), quiet, query="name:third").versions == 1
+    report = export_mlflow(workbench, str(tmp_path / "none"), quiet, query="name:outer")
+    assert (report.models, report.versions) == (0, 0)
+
+
+def test_a_number_that_is_taken_there_is_told(workbench, registered, tmp_path, monkeypatch):
+    bench = Workbench(Workspace.create(tmp_path / "there"))
+    monkeypatch.setattr(mlflow_out, "Server", lambda url: InProcess(bench.workspace))
+    bench.registry.remote.create("risk", "", {})
+    theirs = {"MLmodel": bench.context.artifacts.put_bytes(b"theirs")}
+    bench.registry.remote.add_version("risk", "", theirs)
+    report = export_mlflow(workbench, "http://127.0.0.1:5000", quiet)
+    assert "risk/1 is risk/2 there, since that number was taken." in report.notes
+    assert report.models == 0
+    bench.close()
