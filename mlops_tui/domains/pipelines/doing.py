@@ -42,8 +42,16 @@ def step(name: str, work: Work) -> dict[str, Any]:
 
 def anew(name: str, work: Work) -> dict[str, Any]:
     """Do a step without looking for what was done before."""
-    found: dict[str, Any] = _module(name).run(work) if name in STEPS else _module(name).run(work, name)
-    return found
+    if name not in STEPS:
+        return dict(_module(name).run(work, name))
+    if name not in ("train", "calibrate") or work.recipe.resources.engine == "local":
+        return dict(_module(name).run(work))
+    from mlops_tui.domains.pipelines import engines, estimators
+
+    if not estimators.shares_work(work.recipe):
+        return dict(_module(name).run(work))
+    with engines.engine(work.recipe.resources):
+        return dict(_module(name).run(work))
 
 
 def outputs_of(name: str) -> tuple[str, ...]:

@@ -66,6 +66,11 @@ def build(recipe: Recipe, seed: int = 0) -> Any:
     return estimator
 
 
+def shares_work(recipe: Recipe) -> bool:
+    """Whether fitting the estimator hands work to joblib."""
+    return recipe.resources.jobs > 1 and "n_jobs" in (parameter_names(resolve(recipe.model.estimator)) or [])
+
+
 def parameter_names(kind: type[Any]) -> list[str] | None:
     """The names a constructor takes; None when it takes anything."""
     parameters = inspect.signature(kind.__init__).parameters

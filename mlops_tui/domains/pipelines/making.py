@@ -98,7 +98,7 @@ class Tune(Struct, forbid_unknown_fields=True, frozen=True):
     median of the finished ones after a fold is given up.
     """
 
-    method: Literal["none", "random", "grid", "sobol"] = "none"
+    method: Literal["none", "random", "grid", "sobol", "optuna"] = "none"
     trials: Positive = 20
     cv: Annotated[int, Meta(ge=2)] = 3
     folds: Literal["auto", "kfold", "stratified", "time", "group"] = "auto"

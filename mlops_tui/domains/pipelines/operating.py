@@ -93,10 +93,12 @@ class Limits(Struct, forbid_unknown_fields=True, frozen=True):
 class Resources(Struct, forbid_unknown_fields=True, frozen=True):
     """[resources] `jobs`: processors an estimator may use, where it takes `n_jobs` and [model.params] says nothing of it, and
     how many settings are tried at once. `cache`: a step whose inputs, settings and code were seen before is not done again.
+    `engine`: where that is done, on the cluster at `address` or on `jobs` workers here.
     `cpu`, `gpu` and whatever `needs` names are taken from the workspace's [daemon] limits while the run lasts; it waits for them.
     """
 
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "dask", "ray"] = "local"
+    address: str = ""
     jobs: Positive = 1
     timeout: str = ""
     memory: Annotated[str, Meta(pattern=_BYTES)] = ""

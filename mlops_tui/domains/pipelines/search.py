@@ -95,17 +95,18 @@ class Search:
         self.prune = prune
 
     def run(
-        self, waiting: Sequence[tuple[int, dict[str, Any]]], done: Sequence[Trial], jobs: int
+        self, waiting: Sequence[tuple[int, dict[str, Any]]], done: Sequence[Trial], jobs: int, *, spread: bool = False
     ) -> Iterator[tuple[int, str, list[float], str]]:
         """Yield (number, state, folds, error) of each setting as it ends; `done` are those of an earlier try.
 
-        States: done, pruned, failed. With `jobs` above 1 in as many forked processes, which end with this one.
+        States: done, pruned, failed. With `jobs` above 1 in as many forked processes, which end with this one; with `spread`
+        wherever joblib is told to.
         """
         known = {trial.number: list(trial.folds) for trial in done if trial.state == "done"}
         open_ = dict(waiting)
         if not open_:
             return
-        with _Workers(self, jobs) as workers:
+        with _Workers(self, jobs, spread) as workers:
             for start in range(0, max(open_) + 1, BATCH):
                 group = [(number, open_[number]) for number in range(start, start + BATCH) if number in open_]
                 bounds = self._bounds([values for number, values in known.items() if number < start])
@@ -144,10 +145,11 @@ class Search:
 class _Workers:
     """One process or a pool of forked ones, with one face."""
 
-    def __init__(self, search: Search, jobs: int) -> None:
+    def __init__(self, search: Search, jobs: int, spread: bool) -> None:
         self._search = search
+        self._spread = spread
         self._pool: Any = None
-        if jobs > 1:
+        if jobs > 1 and not spread:
             # Forked, so that rows and code are there already.
             self._pool = multiprocessing.get_context("fork").Pool(jobs, _start, (search,))
 
@@ -162,6 +164,11 @@ class _Workers:
     def each(
         self, tasks: list[tuple[tuple[int, dict[str, Any]], list[float]]]
     ) -> Iterator[tuple[int, str, list[float], str]]:
+        if self._spread:
+            import joblib
+
+            yield from joblib.Parallel(n_jobs=-1)(joblib.delayed(_elsewhere)(self._search, task) for task in tasks)
+            return
         if self._pool is not None:
             yield from self._pool.imap_unordered(_in_worker, tasks)
             return
@@ -181,6 +188,13 @@ def _start(search: Search) -> None:
 def _in_worker(task: tuple[tuple[int, dict[str, Any]], list[float]]) -> tuple[int, str, list[float], str]:
     (number, params), bounds = task
     return _searching[0].one(number, params, bounds)
+
+
+def _elsewhere(
+    search: Search, task: tuple[tuple[int, dict[str, Any]], list[float]]
+) -> tuple[int, str, list[float], str]:
+    (number, params), bounds = task
+    return search.one(number, params, bounds)
 
 
 def mean(values: Sequence[float]) -> float:

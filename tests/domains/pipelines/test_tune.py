@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mlops_tui.core.errors import InvalidInput
+from mlops_tui.core.errors import InvalidInput, Unavailable
+from mlops_tui.domains.pipelines import engines
 from mlops_tui.domains.pipelines.making import Range, Tune
+from mlops_tui.domains.pipelines.operating import Resources
 from mlops_tui.domains.pipelines.steps import tune
 from mlops_tui.domains.pipelines.store import PipelinesStore
 
@@ -29,7 +31,7 @@ def work(workbench, monkeypatch):
         primary="rmse",
         tune=Tune(method="random", trials=6, cv=2, space={"x": Range(0.0, 1.0)}),
         split=SimpleNamespace(seed=0),
-        resources=SimpleNamespace(jobs=1),
+        resources=Resources(),
     )
     return SimpleNamespace(
         recipe=recipe,
@@ -87,3 +89,51 @@ def test_a_search_in_which_nothing_can_be_fitted_says_why(work, monkeypatch):
     with pytest.raises(InvalidInput, match="could be fitted: max_depth must be positive"):
         tune.run(work)
     assert {trial.state for trial in work.store.trials("study")} == {"failed"}
+
+
+def test_optuna_proposes_from_the_table_and_a_killed_search_ends_as_a_whole_one_does(work, monkeypatch):
+    pytest.importorskip("optuna")
+    work.recipe.tune = Tune(
+        method="optuna",
+        trials=14,
+        cv=1,
+        prune=False,
+        space={"x": Range(0.0, 1.0), "deep": Range(1, 9), "kind": ["a", "b"]},
+    )
+    whole = tune.run(work)
+    trials = work.store.trials_of("run")
+    assert len({str(trial.params) for trial in trials}) == 14
+    late, early = ([trial.params["x"] for trial in part] for part in (trials[8:], trials[:8]))
+    assert sum(late) / len(late) < sum(early) / len(early)  # it goes where it was good
+    work.study = "killed"
+    with work.context.catalog.write() as tx:
+        for trial in trials[:10]:
+            work.store.put_trial(tx, "killed", trial)
+    again = tune.run(work)
+    assert (again["params"], again["value"], again["trials"]) == (whole["params"], whole["value"], 14)
+    assert work.store.trials("killed")[13].params == trials[13].params
+
+
+def test_an_engine_changes_nothing_about_what_is_found(work, monkeypatch):
+    import joblib
+
+    here = tune.run(work)
+    monkeypatch.setattr(tune.engines, "engine", lambda resources: joblib.parallel_config(backend="sequential"))
+    monkeypatch.setattr(tune.engines, "portable", lambda work: work)
+    work.recipe.resources, work.study = Resources(engine="dask", jobs=2), "there"
+    there = tune.run(work)
+    assert {**there, "study": ""} == {**here, "study": ""}
+    states = [
+        [(one.number, one.state, one.params, one.folds) for one in work.store.trials(name)]
+        for name in ("study", "there")
+    ]
+    assert states[0] == states[1]
+
+
+@pytest.mark.parametrize("name", ["dask", "ray"])
+def test_an_engine_that_is_not_installed_is_said_with_the_line_that_installs_it(name, monkeypatch):
+    for module in ("distributed", "ray"):
+        monkeypatch.setitem(__import__("sys").modules, module, None)
+    with pytest.raises(Unavailable) as caught, engines.engine(Resources(engine=name)):
+        raise AssertionError
+    assert caught.value.hint == f"pip install 'mlops-tui[{name}]'"

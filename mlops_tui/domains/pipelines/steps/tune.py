@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines import fitting, metrics, search
+from mlops_tui.domains.pipelines import asking, engines, fitting, metrics, search
 from mlops_tui.domains.pipelines.answers import answer_of, places_of
 from mlops_tui.domains.pipelines.records import HIGHER_IS_BETTER, Trial
 from mlops_tui.domains.pipelines.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OUTPUTS: tuple[str, ...] = ()
 
@@ -19,27 +22,48 @@ def run(work: Work) -> dict[str, Any]:
     frame = work.read_frame("train")
     cuts = fitting.folds(work, frame, tune.cv, tune.folds)
     sign = 1 if HIGHER_IS_BETTER[primary] else -1
+    spread = work.recipe.resources.engine != "local"
+    judged = engines.portable(work) if spread else work
     hunt = search.Search(
-        lambda params, cut: _judge(work, frame, params, cut), cuts, sign=sign, prune=tune.prune, seed=work.seed
+        lambda params, cut: _judge(judged, frame, params, cut), cuts, sign=sign, prune=tune.prune, seed=judged.seed
     )
-    wanted = dict(enumerate(search.candidates(tune, work.recipe.split.seed)))
     with work.context.catalog.write() as tx:
         work.store.begin_study(tx, work.run_id, study)
     trials = {trial.number: trial for trial in work.store.trials(study) if trial.state in ("done", "pruned", "failed")}
+    groups, wanted = _groups(work, trials, sign)
     if trials:
-        work.say(f"{len(trials)} of {len(wanted)} trials were done by an earlier try")
-    waiting = [(number, params) for number, params in wanted.items() if number not in trials]
-    started = work.context.now()
+        work.say(f"{len(trials)} of {wanted} trials were done by an earlier try")
     jobs = min(work.recipe.resources.jobs, search.BATCH)
-    for number, state, folds, error in hunt.run(waiting, list(trials.values()), jobs):
-        value = search.mean(folds) if state == "done" else None
-        ended = work.context.now()
-        trial = Trial(number, state, wanted[number], value, folds, error, work.run_id, started, ended)
-        trials[number], started = trial, ended
-        with work.context.catalog.write() as tx:
-            work.store.put_trial(tx, study, trial)
-        _tell(work, trial, trials, sign, len(wanted))
+    with engines.engine(work.recipe.resources):
+        for group in groups:
+            started = work.context.now()
+            settings = dict(group)
+            for number, state, folds, error in hunt.run(group, list(trials.values()), jobs, spread=spread):
+                value = search.mean(folds) if state == "done" else None
+                ended = work.context.now()
+                trial = Trial(number, state, settings[number], value, folds, error, work.run_id, started, ended)
+                trials[number], started = trial, ended
+                with work.context.catalog.write() as tx:
+                    work.store.put_trial(tx, study, trial)
+                _tell(work, trial, trials, sign, wanted)
     return _result(work, list(trials.values()), sign, study)
+
+
+def _groups(work: Work, trials: dict[int, Trial], sign: int) -> tuple[Iterator[list[tuple[int, dict[str, Any]]]], int]:
+    """The settings still to try, in groups, and how many there are in all: drawn beforehand, or proposed group by group."""
+    tune, seed = work.recipe.tune, work.recipe.split.seed
+    if tune.method != "optuna":
+        drawn = dict(enumerate(search.candidates(tune, seed)))
+        return iter([[(number, params) for number, params in drawn.items() if number not in trials]]), len(drawn)
+
+    def proposed() -> Iterator[list[tuple[int, dict[str, Any]]]]:
+        for start in range(0, tune.trials, search.BATCH):
+            numbers = range(start, min(start + search.BATCH, tune.trials))
+            before = [trial for number, trial in trials.items() if number < start]
+            settings = asking.proposals(tune, before, numbers, sign=sign, seed=seed)
+            yield [(number, params) for number, params in zip(numbers, settings, strict=True) if number not in trials]
+
+    return proposed(), tune.trials
 
 
 def publish(work: Work, result: dict[str, Any]) -> None:
