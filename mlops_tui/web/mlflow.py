@@ -39,6 +39,15 @@ _CODES: dict[type[WorkbenchError], tuple[int, str]] = {
     NotAllowed: (403, "PERMISSION_DENIED"),
     Unavailable: (503, "TEMPORARILY_UNAVAILABLE"),
 }
+_NOT_KEPT = {
+    "traces": "traces, only runs, models and their files",
+    "prompts": "prompts, only runs, models and their files",
+    "webhooks": "webhooks: alerts are what it has for that",
+    "gateway-proxy": "gateway: it fetches nothing for its clients",
+    "scorers": "scorers and judges",
+    "workspaces": "workspaces beside its own",
+    "users": "users: it answers this machine alone",
+}
 _REFUSED = {403: "PERMISSION_DENIED", 404: "ENDPOINT_NOT_FOUND", 413: "INVALID_PARAMETER_VALUE", 501: "NOT_IMPLEMENTED"}
 _HANDLERS: dict[tuple[str, str], Handler] = {
     **mlflow_experiments.HANDLERS,
@@ -119,9 +128,7 @@ class MlflowDialect:
             return Response(200, SPOKEN.encode(), "text/plain")
         if request.method == "GET" and path == "/api/3.0/mlflow/server-info":
             return Response(200, b"{}")
-        raise Refusal(
-            404, f"There is no {request.method} {path[:200]} here; docs/mlflow.md says what this server answers."
-        )
+        raise _unknown(request.method, path)
 
     async def _call(self, request: Request, path: str, scope: Scope) -> Response:
         handler, named = _find(request.method, path)
@@ -170,7 +177,14 @@ def _find(method: str, path: str) -> tuple[Handler, dict[str, str]]:
             pairs = list(zip(pattern, parts, strict=True))
             if all(one == other or (one[0] == "{" and other) for one, other in pairs):
                 return found, {one[1:-1]: unquote(other) for one, other in pairs if one[0] == "{"}
-    raise Refusal(404, f"There is no {method} {PREFIX}{path[:200]} here; docs/mlflow.md says what this server answers.")
+    raise _unknown(method, PREFIX + path)
+
+
+def _unknown(method: str, path: str) -> Refusal:
+    """404 with what is not kept here, where a part of the path says what is asked for."""
+    subject = next((said for word, said in _NOT_KEPT.items() if word in path.split("/")), None)
+    said = f"This server keeps no {subject}" if subject else f"There is no {method} {path[:200]} here"
+    return Refusal(404, f"{said}; docs/mlflow.md says what it answers.")
 
 
 def _query(scope: Scope) -> dict[str, Any]:

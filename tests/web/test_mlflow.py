@@ -630,6 +630,23 @@ async def test_what_is_not_served_is_not_there(client, path):
         assert (status, json.loads(body)["error_code"]) == (404, "ENDPOINT_NOT_FOUND")
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/traces", "keeps no traces"),
+        ("/api/3.0/mlflow/traces/search", "keeps no traces"),
+        ("/api/2.0/mlflow/webhooks", "keeps no webhooks"),
+        ("/api/2.0/mlflow/gateway-proxy", "keeps no gateway"),
+        ("/api/2.0/mlflow/experiments/none", "There is no POST /api/2.0/mlflow/experiments/none here"),
+    ],
+)
+async def test_what_is_not_kept_is_said_by_its_name(client, path, said):
+    _, body, _ = await client.raw("POST", path, b"{}")
+    message = json.loads(body)["message"]
+    assert said in message
+    assert "docs/mlflow.md" in message
+
+
 async def test_limits_of_pages_are_kept(client):
     for most in (0, -1, 50_001, 10**30, "x"):
         await client.refused("POST", "runs/search", "INVALID_PARAMETER_VALUE", experiment_ids=["0"], max_results=most)
