@@ -125,7 +125,7 @@ def delete_experiment(workbench: Workbench, name: str, why: str) -> None:
         say(f"{name} is deleted already.")
         return
     workbench.experiments.delete(name, why=why)
-    say(f"Deleted {name} with {found.runs} runs. Back again: mlops experiments restore {name}")
+    say(f"Deleted {name} with {found.runs} run{'s' * (found.runs != 1)}. Back again: mlops experiments restore {name}")
 
 
 @experiments.command("restore")
@@ -142,7 +142,7 @@ def restore_experiment(workbench: Workbench, name: str, why: str) -> None:
         say(f"{name} is not deleted.")
         return
     found = workbench.experiments.restore(name, why=why)
-    say(f"Restored {name} with {found.runs} runs.")
+    say(f"Restored {name} with {found.runs} run{'s' * (found.runs != 1)}.")
 
 
 @experiments.command("remove")

@@ -181,7 +181,7 @@ def test_a_whole_experiment_is_deleted_restored_and_collected_and_its_size_and_q
     assert [one["name"] for one in json.loads(mlops("experiments", "list", "--json")[1])] == ["other"]
     (hidden,) = json.loads(mlops("experiments", "list", "--deleted", "--json")[1])
     assert (hidden["name"], hidden["points"], hidden["bytes"]) == ("churn", 1, 5)
-    assert "with 1 runs" in mlops("experiments", "restore", "churn")[2]
+    assert "with 1 run." in mlops("experiments", "restore", "churn")[2]
     assert "not deleted" in mlops("experiments", "restore", "churn")[2]
     monkeypatch.setenv("MLOPS_QUOTA_EXPERIMENT_RUNS", "4")
     assert "25%" in mlops("experiments", "sizes")[1]
