@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import governance
+from mlops_tui.cli import engines, governance
 from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, say, why_option
 from mlops_tui.cli.querying import NO_MATCH, query_options
 
@@ -35,6 +35,7 @@ def models() -> None:
     """
 
 
+models.add_command(engines.engine)
 models.add_command(governance.require)
 models.add_command(governance.ask)
 models.add_command(governance.approve)
@@ -109,7 +110,10 @@ def _show_version(workbench: Workbench, ref: str, as_json: bool) -> None:
     version = workbench.registry.version(ref)
     lineage = workbench.registry.lineage(version.ref)
     if as_json:
-        emit_one({**_fields(version), "lineage": lineage}, as_json)
+        choice = workbench.registry.engine(version.ref)
+        emit_one(
+            {**_fields(version), "engine": dataclasses.asdict(choice) if choice else None, "lineage": lineage}, as_json
+        )
         return
     emit_one(_summary(version), title=version.ref)
     click.echo()
@@ -117,6 +121,8 @@ def _show_version(workbench: Workbench, ref: str, as_json: bool) -> None:
     click.echo()
     columns = [("kind", "Came from"), ("name", "Name"), ("detail", "Detail"), ("at", "At")]
     emit(lineage, columns, empty="Where it came from was not recorded.")
+    click.echo()
+    engines.tell(workbench.registry.engine(version.ref))
 
 
 @models.command()

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mlops_tui.cli import objectives, plotting, rollouts
+from mlops_tui.cli import objectives, plotting, predicting, rollouts, treating
 from mlops_tui.cli.output import (
     confirm,
     emit,
@@ -65,8 +65,12 @@ def deployments() -> None:
 deployments.add_command(rollouts.canary)
 deployments.add_command(rollouts.rollout)
 deployments.add_command(rollouts.list_rollouts)
+deployments.add_command(treating.shadow)
+deployments.add_command(treating.ab)
+deployments.add_command(treating.guard)
 deployments.add_command(objectives.objective)
 deployments.add_command(objectives.budgets)
+deployments.add_command(predicting.labels)
 
 
 @deployments.command("list")

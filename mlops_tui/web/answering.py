@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 
@@ -10,6 +11,7 @@ from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, Workbench
 from mlops_tui.core.ids import new_prediction_id
 from mlops_tui.core.settings import Serving as ServingSettings
 from mlops_tui.domains.serving import protocol, scoring
+from mlops_tui.domains.serving.handling import Handling, routing_key
 from mlops_tui.domains.serving.log import PREDICTIONS, prediction_record, scores
 from mlops_tui.domains.serving.wire import Answer
 from mlops_tui.web.asgi import Refusal, Request, Response, error_response, json_response
@@ -17,11 +19,14 @@ from mlops_tui.web.doorman import Doorman
 from mlops_tui.web.fleet import Fleet, Table
 from mlops_tui.web.journal import Journal
 from mlops_tui.web.meter import Meter
+from mlops_tui.web.shadows import Shadows
 from mlops_tui.web.slot import ModelBroke, Slot
 
 logger = logging.getLogger("mlops.inference")
 
 ROUTING_KEY = "x-routing-key"
+REQUEST_ID = "x-request-id"  # MLflow's form has no place for it
+LONGEST_ID = 200
 _JSON, _CSV, _BINARY = "application/json", "text/csv", "application/octet-stream"
 
 
@@ -35,6 +40,7 @@ class Answering:
         self._journal = journal
         self._meter = meter
         self._doorman = doorman
+        self.shadows = Shadows()
         self.configure(settings)
 
     def configure(self, settings: ServingSettings) -> None:
@@ -48,14 +54,24 @@ class Answering:
         self._fleet.table(name)  # an unknown name is told before its body is read
         body = await request.body(self._limit, self._seconds)
         # No await between choosing a slot and asking it: a slot that is about to go waits for those who ask.
-        slot = pick(self._fleet.table(name), version, request.headers.get(ROUTING_KEY))
+        table = self._fleet.table(name)
+        handling = table.deployment.handling
+        key = request.headers.get(ROUTING_KEY) or routing_key(handling, request.headers, None)
+        slot = pick(table, version, key)
         call: protocol.Call | None = None
         try:
             call = _parse(body, request, slot, invocation=invocation)
-            answer = await slot.predict(call.columns, call.rows)
+            if handling.field and version is None and len(table.slots) > 1:
+                slot = pick(table, None, key or routing_key(handling, {}, call.columns))
+                call = _parse(body, request, slot, invocation=invocation)
+            answer = await slot.predict(call.columns, call.rows, guard=handling.guard != "off")
             if answer.error:
                 raise _blamed(answer)
+            if answer.marks:
+                answer = self._guarded(name, handling, answer)
             response = await self._answered(name, slot, call, answer, begun, invocation=invocation)
+            if handling.shadow is not None:
+                self.shadows.offer(name, self._fleet.shadow(table.deployment), call.columns, call.rows, answer)
         except (WorkbenchError, Refusal) as error:
             response = error_response(error)
             if invocation:
@@ -66,6 +82,20 @@ class Answering:
         self._meter.count(name, slot.target.version, response.status, rows, _since(begun))
         self._doorman.note(request.caller, name, rows=rows, status=response.status)
         return response
+
+    def _guarded(self, name: str, handling: Handling, answer: Answer) -> Answer:
+        """Do about odd rows what the deployment says: nothing but noting them, refuse, or answer by the rule."""
+        self._meter.mark(name, answer.marks)
+        if handling.guard == "reject":
+            row, mark = next((row, mark) for row, mark in enumerate(answer.marks) if mark)
+            raise InvalidInput(
+                f"Row {row} is unlike the training data: {mark}.", hint="The deployment refuses such rows."
+            )
+        if handling.guard == "fallback":
+            pairs = zip(answer.prediction, answer.marks, strict=True)
+            answer.prediction = [handling.fallback if mark else value for value, mark in pairs]
+            answer.probabilities = None
+        return answer
 
     async def _answered(
         self, name: str, slot: Slot, call: protocol.Call, answer: Answer, begun: float, *, invocation: bool
@@ -85,6 +115,7 @@ class Answering:
             prediction=answer.prediction,
             score=scores(answer.probabilities, target.signature.labels),
             request_id=call.request_id,
+            marks=answer.marks,
         )
         self._journal.append(PREDICTIONS, record)
         await self._journal.settle()
@@ -138,7 +169,9 @@ def _parse(body: bytes, request: Request, slot: Slot, *, invocation: bool) -> pr
     if kind != _JSON and not (invocation and kind == _CSV) and not (json_length is not None and kind == _BINARY):
         raise Refusal(415, f"Content type {kind[:80]!r} is not read here; send application/json.")
     if invocation:
-        return scoring.parse_invocation(body, kind, signature)
+        call = scoring.parse_invocation(body, kind, signature)
+        mine = request.headers.get(REQUEST_ID)
+        return dataclasses.replace(call, request_id=mine[:LONGEST_ID]) if mine else call
     return protocol.parse_infer(body, signature, json_length)
 
 

@@ -78,6 +78,11 @@ class Fleet:
         detail = f": {state.detail}" if state.detail else ""
         raise Unavailable(f"{name} is {state.state}{detail}.", hint=f"See: mlops deployments show {name}")
 
+    def shadow(self, deployment: Deployment) -> Slot | None:
+        """Return the slot of a deployment's shadow version."""
+        version = deployment.handling.shadow
+        return None if version is None else self._slots.get((deployment.model, version))
+
     def settled(self) -> bool:
         """Whether every deployment that should run does."""
         return all(state.state in {State.READY, State.DEGRADED, State.STOPPED} for state in self.routes())
@@ -88,7 +93,7 @@ class Fleet:
         for item in self._running():
             old = before.get(item.name)
             anew = old is not None and old.revision != item.revision
-            for version in weights_of(item):
+            for version in item.asked:
                 self._ensure((item.model, version), targets, anew)
         self._settle()
 
@@ -131,7 +136,7 @@ class Fleet:
             del self._tables[name]
         for item in running:
             self._flip(item)
-        used = {(item.model, version) for item in running for version in weights_of(item)}
+        used = {(item.model, version) for item in running for version in item.asked}
         used |= {(t.deployment.model, version) for t in self._tables.values() for version in t.slots}
         for key in [key for key in self._slots if key not in used]:
             self._dismiss(self._slots.pop(key))

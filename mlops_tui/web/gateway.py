@@ -14,7 +14,7 @@ import msgspec
 
 from mlops_tui._version import __version__
 from mlops_tui.core.clock import now_ms
-from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
+from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailable, WorkbenchError
 from mlops_tui.core.settings import Serving as ServingSettings
 from mlops_tui.domains.serving import feedback, openapi, protocol
 from mlops_tui.domains.serving.access import Right
@@ -66,6 +66,7 @@ class Gateway:
         self._journal = journal
         self._meter = meter
         self._answering = Answering(fleet, journal, meter, self.doorman, settings)
+        self.shadows = self._answering.shadows
         self._repository = repository(self.doorman) if repository is not None else None
         self._open: dict[tuple[str, str], Handler] = {  # answered to everyone
             ("GET", "/v2"): self._server,
@@ -195,10 +196,23 @@ class Gateway:
             raise InvalidInput("rows must be a list of objects.", hint='{"rows": [{"id": "p...", "label": 1}]}')
         now = now_ms()
         checked = feedback.checked(rows, now)
+        for row in checked:
+            if "key" in row:
+                self._check_key(request, row)
         self._journal.append(FEEDBACK, feedback.record(checked, now))
         await self._journal.settle()
         self.doorman.note(request.caller, "", rows=len(checked))
         return json_response({"accepted": len(checked)})
+
+    def _check_key(self, request: Request, row: dict[str, Any]) -> None:
+        """Whether this caller may label that deployment, and its model can be asked for by that key."""
+        name = row["deployment"]
+        if request.caller is not None and not request.caller.sees(name):
+            raise NotAllowed(
+                f"The token {request.caller.name} is for other deployments.", hint="Ask for another token."
+            )
+        slots = self._fleet.table(name).slots.values()
+        feedback.check_key(row, [column.name for slot in slots for column in slot.target.signature.inputs])
 
     # -- health and metadata
 

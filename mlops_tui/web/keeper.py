@@ -12,6 +12,7 @@ from mlops_tui.core.errors import WorkbenchError
 from mlops_tui.core.settings import Settings, load
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.serving.access import Token, Usage
+from mlops_tui.domains.serving.handling import ShadowCounts
 from mlops_tui.domains.serving.service import Serving
 from mlops_tui.web.fleet import Fleet
 from mlops_tui.web.gateway import Gateway
@@ -69,6 +70,8 @@ class Keeper:
         """Write what was counted."""
         if intervals := self._meter.take(now_ms()):
             await self._ledger.call(Serving.record_traffic, intervals)
+        if shadows := self._gateway.shadows.take():
+            await self._ledger.call(_record_shadows, shadows)
         if used := self._gateway.doorman.take():
             await self._ledger.call(_record_usage, used)
 
@@ -103,6 +106,10 @@ class Keeper:
 
 def _tokens(serving: Serving) -> list[Token]:
     return serving.tokens.list()
+
+
+def _record_shadows(serving: Serving, counted: list[ShadowCounts]) -> None:
+    serving.treating.record_shadows(counted)
 
 
 def _record_usage(serving: Serving, counted: list[Usage]) -> None:

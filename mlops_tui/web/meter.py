@@ -33,6 +33,7 @@ class Meter:
 
     def __init__(self, now: int) -> None:
         self.refused: dict[int, int] = {}
+        self.marked: dict[tuple[str, str], int] = {}
         self._started_at = now
         self._taken_at = now
         self._counts: dict[tuple[str, int], Counts] = {}
@@ -51,6 +52,12 @@ class Meter:
     def refuse(self, status: int) -> None:
         """Count a request that no deployment saw."""
         self.refused[status] = self.refused.get(status, 0) + 1
+
+    def mark(self, deployment: str, marks: Iterable[str]) -> None:
+        """Count odd rows by what is odd: missing, unseen, range, outlier."""
+        for text in marks:
+            for kind in {part.partition(":")[0] for part in text.split(",") if part}:
+                self.marked[deployment, kind] = self.marked.get((deployment, kind), 0) + 1
 
     def take(self, now: int) -> list[Interval]:
         """Return what was counted since the last call, quiet versions left out."""
@@ -86,6 +93,14 @@ class Meter:
             lines.append(f"mlops_worker_restarts_total{{{labels}}} {worker.restarts}")
         lines += ["# HELP mlops_refused_total Requests no deployment saw.", "# TYPE mlops_refused_total counter"]
         lines += [f'mlops_refused_total{{code="{code}"}} {count}' for code, count in sorted(self.refused.items())]
+        lines += [
+            "# HELP mlops_marked_rows_total Rows unlike the training data.",
+            "# TYPE mlops_marked_rows_total counter",
+        ]
+        lines += [
+            f'mlops_marked_rows_total{{deployment="{name}",kind="{kind}"}} {n}'
+            for (name, kind), n in self.marked.items()
+        ]
         lines += ["# TYPE mlops_unlogged_total counter", f"mlops_unlogged_total {unlogged}"]
         lines += ["# TYPE process_start_time_seconds gauge", f"process_start_time_seconds {self._started_at / 1000}"]
         return "\n".join(lines) + "\n"

@@ -13,6 +13,7 @@ import pytest
 
 from mlops_tui.core import segments
 from mlops_tui.core.settings import Serving
+from mlops_tui.domains.serving.handling import Handling
 from mlops_tui.domains.serving.records import Column, Deployment, Route, Signature, Target, Wanted
 from mlops_tui.domains.serving.wire import Answer, Ready
 from mlops_tui.web.fleet import Fleet
@@ -58,11 +59,11 @@ class FakeLink:
     def ask(
         self, columns: dict[str, list[Any]], rows: int, *, alone: bool = False, guard: bool = False
     ) -> asyncio.Future[Answer]:
-        task = asyncio.create_task(self._answer(columns, rows, alone))
+        task = asyncio.create_task(self._answer(columns, rows, alone, guard))
         self.answers.add(task)
         return task
 
-    async def _answer(self, columns: dict[str, list[Any]], rows: int, alone: bool) -> Answer:
+    async def _answer(self, columns: dict[str, list[Any]], rows: int, alone: bool, guard: bool) -> Answer:
         if not self.alive:
             raise WorkerLost
         self.asked.append((rows, alone))
@@ -76,7 +77,10 @@ class FakeLink:
             return Answer(1, error="13 is unlucky", blame="input")
         if 99 in columns["x"]:
             return Answer(1, error="broken inside", blame="model")
-        return Answer(1, [int(2 * (x or 0)) for x in columns["x"]], [[0.25, 0.75]] * rows)
+        marks = ["range:x" if x == 1000 else "" for x in columns["x"]]
+        factor = 2 if self.package != "other" else 1
+        predicted = [int(2 * (x or 0)) if x == 1 else int(factor * (x or 0)) for x in columns["x"]]
+        return Answer(1, predicted, [[0.25, 0.75]] * rows, marks=marks if guard and any(marks) else [])
 
     def close(self) -> None:
         if not self.lost.done():
@@ -127,6 +131,7 @@ class Door:
         self.journal = Journal(folder, power=settings.durability == "power", keep_serving=keep)
         self.meter = Meter(0)
         self.gateway = Gateway(self.fleet, self.journal, self.meter, settings)
+        self.handling = Handling()
         self._revision = 0
 
     def want(
@@ -135,12 +140,10 @@ class Door:
         """Ask for the deployment `churn` with weights v1=90, v2=10."""
         self._revision += 1
         routes = tuple(Route(int(name[1:]), weight) for name, weight in weights.items())
-        deployment = Deployment("churn", "churn", wanted, routes, {}, self._revision, 0, 0)
+        deployment = Deployment("churn", "churn", wanted, routes, {}, self._revision, 0, 0, handling=self.handling)
         targets = {
-            ("churn", route.version): Target(
-                "churn", route.version, (packages or {}).get(route.version, "p"), SIGNATURE
-            )
-            for route in routes
+            ("churn", version): Target("churn", version, (packages or {}).get(version, "p"), SIGNATURE)
+            for version in deployment.asked
         }
         self.fleet.apply([deployment], targets)
 
@@ -174,8 +177,13 @@ class Door:
         found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         return Reply(sent[0]["status"], found, sent[1]["body"])
 
-    async def predict(self, *xs: float | None, **headers: str) -> Reply:
-        body = {"dataframe_records": [{"x": x, "kind": "a"} for x in xs]}
+    async def shadow_ready(self) -> None:
+        async with asyncio.timeout(5):
+            while (slot := self.fleet.shadow(self.fleet.deployments["churn"])) is None or slot.state != "ready":
+                await asyncio.sleep(0)
+
+    async def predict(self, *xs: float | None, kind: str = "a", **headers: str) -> Reply:
+        body = {"dataframe_records": [{"x": x, "kind": kind} for x in xs]}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.ask("POST", "/deployments/churn/invocations", body, named)
 

@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from mlops_tui.core.clock import DAY, MINUTE, iso
 from mlops_tui.core.context import Context
 from mlops_tui.core.ids import prediction_time
 from mlops_tui.domains.serving.log import FEEDBACK, PREDICTIONS
+from mlops_tui.domains.serving.matching import match
 from mlops_tui.domains.serving.records import LogFile, Signature, input_column
 from mlops_tui.domains.serving.store import ServingStore
+from mlops_tui.domains.serving.waiting_store import WaitingStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 # A batch of segments becomes one transaction: bounds the memory a backlog can take.
 BATCH_BYTES = 32 * 1024 * 1024
 MERGE_FROM = 16
+# Labels by key that are looked up in one query.
+MATCH_ROWS = 50_000
 # Readers list files and then open them; a replaced file stays for the longest such query.
 KEEP_RETIRED_MS = 10 * MINUTE
 
@@ -41,6 +45,7 @@ class Compaction:
     def __init__(self, context: Context, store: ServingStore, signatures: Signatures) -> None:
         self._context = context
         self._store = store
+        self._waiting = WaitingStore(context)
         self._signatures = signatures
 
     def run(self) -> int:
@@ -49,6 +54,7 @@ class Compaction:
             if not mine:
                 return 0
             rows = sum(self._take_in(batch) for batch in self._batches())
+            self._match()
             self._merge()
             self._expire()
             self._unlink()
@@ -72,20 +78,47 @@ class Compaction:
         # Asked before reading: what a writer appends and then dies is left for the next time, not lost.
         ended = [path for path in batch if _ended(path)]
         groups: dict[Group, list[dict[str, Any]]] = {}
+        waiting: list[dict[str, Any]] = []
         reached: dict[str, int] = {}
         for path in batch:
             reached[path.name] = offsets.get(path.name, 0)
             for record, offset in segments.read(path, reached[path.name]):
                 reached[path.name] = offset
+                waiting += _by_key(path, record)
                 for group, part in _parts(path, record):
                     groups.setdefault(group, []).append(part)
         if any(offset > offsets.get(name, 0) for name, offset in reached.items()):
-            self._commit(groups, reached)
+            self._commit(groups, reached, waiting)
         for path in ended:
             _put_away(path, reached[path.name])
         return sum(_size(part) for parts in groups.values() for part in parts)
 
-    def _commit(self, groups: dict[Group, list[dict[str, Any]]], reached: dict[str, int]) -> None:
+    def _match(self) -> None:
+        """Give labels that came by key to their predictions, which may have come after them; the others go on waiting."""
+        after = 0
+        while rows := self._waiting.list(MATCH_ROWS, after):
+            after = rows[-1]["id"]
+            found: dict[int, str] = {}
+            for name in sorted({row["deployment"] for row in rows}):
+                mine = [row for row in rows if row["deployment"] == name]
+                files = self._store.files("prediction", name, until=max(row["before"] for row in mine) + 1)
+                found.update(match(self._context.lake, [self._context.lake.root / file.path for file in files], mine))
+            groups: dict[Group, list[dict[str, Any]]] = {}
+            for row in rows:
+                if row["id"] in found:
+                    name = found[row["id"]]
+                    group, part = _label({"id": name, "label": row["label"], "at": row["at"]}, row["received_at"])
+                    groups.setdefault(group, []).append(part)
+            if groups:
+                self._commit(groups, {}, matched=list(found))
+
+    def _commit(
+        self,
+        groups: dict[Group, list[dict[str, Any]]],
+        reached: dict[str, int],
+        waiting: Sequence[dict[str, Any]] = (),
+        matched: Sequence[int] = (),
+    ) -> None:
         tables = [(group, self._table(group, parts)) for group, parts in groups.items()]
         staged = [(group, table, self._stage(table)) for group, table in tables]
         try:
@@ -94,6 +127,8 @@ class Compaction:
                     self._store.add_file(tx, self._publish(group, table, path))
                 self._store.forget_segments(tx, self._context.workspace.segments)
                 self._store.put_offsets(tx, reached, self._context.now())
+                self._waiting.add(tx, waiting)
+                self._waiting.remove(tx, matched)
         finally:
             for _, _, path in staged:
                 path.unlink(missing_ok=True)
@@ -152,6 +187,8 @@ class Compaction:
         if old:
             with self._context.catalog.write() as tx:
                 self._store.retire_files(tx, old, now)
+        with self._context.catalog.write() as tx:
+            self._waiting.drop(tx, before)
         self._store.drop_intervals(before)
 
     def _unlink(self) -> None:
@@ -200,8 +237,19 @@ def _parts(path: Path, record: dict[str, Any]) -> Iterator[tuple[Group, dict[str
         yield ("prediction", record["deployment"], record["version"], _day(record["at"])), record
     elif kind == FEEDBACK:
         for row in record["rows"]:
-            at = prediction_time(row["id"]) or 0
-            yield ("label", "", 0, _day(at)), {**row, "prediction_at": at, "received_at": record["at"]}
+            if "id" in row:
+                yield _label(row, record["at"])
+
+
+def _label(row: dict[str, Any], received_at: int) -> tuple[Group, dict[str, Any]]:
+    at = prediction_time(row["id"]) or 0
+    return ("label", "", 0, _day(at)), {**row, "prediction_at": at, "received_at": received_at}
+
+
+def _by_key(path: Path, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Labels that name no prediction."""
+    if path.name.partition(".")[0] == FEEDBACK:
+        yield from ({**row, "received_at": record["at"]} for row in record["rows"] if "id" not in row)
 
 
 def _size(part: dict[str, Any]) -> int:
@@ -219,7 +267,7 @@ def _prediction_table(parts: list[dict[str, Any]], signature: Signature | None) 
         return [part[name] for part in parts for _ in part["ids"]]
 
     def listed(name: str) -> list[Any]:
-        return [value for part in parts for value in part[name] or [None] * len(part["ids"])]
+        return [value for part in parts for value in part.get(name) or [None] * len(part["ids"])]
 
     types = {column.name: column.type for column in signature.inputs} if signature else {}
     outputs = {column.name: column.type for column in signature.outputs} if signature else {}
@@ -235,6 +283,7 @@ def _prediction_table(parts: list[dict[str, Any]], signature: Signature | None) 
         "_score": pa.array(listed("score"), pa.float64()),
         "_model": pa.array(spread("model"), pa.string()),
         "_request_id": pa.array(spread("request_id"), pa.string()),
+        "_marks": pa.array(listed("marks"), pa.string()),
     }
     for name in names:
         values = [v for part in parts for v in part["columns"].get(name) or [None] * len(part["ids"])]

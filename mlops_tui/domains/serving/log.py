@@ -29,6 +29,7 @@ def prediction_record(
     status: int = 200,
     error: str = "",
     request_id: str = "",
+    marks: list[str] | None = None,
 ) -> dict[str, Any]:
     """Return the record of one request: `ids`, `columns`, `prediction` and `score` hold one value per row."""
     return {
@@ -44,6 +45,7 @@ def prediction_record(
         "columns": columns,
         "prediction": prediction,
         "score": score,
+        **({"marks": marks} if marks else {}),
     }
 
 
@@ -63,6 +65,7 @@ def rows_of(record: Mapping[str, Any]) -> Iterator[Prediction]:
             score=record["score"][place] if record["score"] is not None else None,
             inputs={column: values[place] for column, values in record["columns"].items()},
             request_id=record["request_id"],
+            marks=record["marks"][place] if record.get("marks") else "",
         )
 
 

@@ -100,6 +100,7 @@ class Predictions:
             (row["id"], (row["at"], record["at"], row["label"]))
             for record in log.pending(self._context.workspace.segments, log.FEEDBACK, self._store.offsets())
             for row in record["rows"]
+            if "id" in row  # those that came by key find their predictions in the next compaction
         ]
         files = self._store.files("label", "", since, until)
         stored: list[tuple[str, Label]] = []
@@ -172,6 +173,7 @@ def _prediction(row: dict[str, Any], deployment: str) -> Prediction:
         score=row["_score"],
         inputs={input_name(name): value for name, value in row.items() if name not in OWN_COLUMNS},
         request_id=row["_request_id"],
+        marks=row.get("_marks") or "",
     )
 
 

@@ -7,6 +7,8 @@ import dataclasses
 import enum
 from typing import Any
 
+from mlops_tui.domains.serving.handling import Handling
+
 
 class State(enum.StrEnum):
     """What a deployment (or one of its routes) is doing now."""
@@ -85,6 +87,14 @@ class Deployment:
     state: State = State.STARTING
     detail: str = ""
     url: str = ""
+    handling: Handling = dataclasses.field(default_factory=Handling)
+
+    @property
+    def asked(self) -> tuple[int, ...]:
+        """The versions that need a worker: those with traffic, and the shadow."""
+        shadow = self.handling.shadow
+        routed = tuple(route.version for route in self.versions)
+        return routed if shadow is None or shadow in routed else (*routed, shadow)
 
 
 def weights_of(deployment: Deployment) -> dict[int, float]:
@@ -189,7 +199,10 @@ class SeriesPoint:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Prediction:
-    """One answered row. `score` is the probability of the second of two labels, or of the label that was predicted."""
+    """One answered row. `score` is the probability of the second of two labels, or of the label that was predicted.
+
+    `marks`: what was odd about the row, where the deployment has a guard (see `guards.py`).
+    """
 
     id: str
     at: int
@@ -205,6 +218,7 @@ class Prediction:
     request_id: str = ""
     label: Any = None
     label_at: int | None = None
+    marks: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -235,6 +249,7 @@ OWN_COLUMNS = (
     "_score",
     "_model",
     "_request_id",
+    "_marks",
 )
 
 

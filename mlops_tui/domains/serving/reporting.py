@@ -44,10 +44,10 @@ class Reporting:
     def targets(self) -> dict[tuple[str, int], Target]:
         """Return what is needed to serve each version that a running deployment routes to."""
         wanted = {
-            (deployment.model, route.version)
+            (deployment.model, number)
             for deployment in self._store.find()
             if deployment.wanted is Wanted.RUNNING
-            for route in deployment.versions
+            for number in deployment.asked
         }
         found: dict[tuple[str, int], Target] = {}
         for model, number in wanted:

@@ -13,8 +13,9 @@ from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFo
 from mlops_tui.core.ids import check_name, did_you_mean
 from mlops_tui.core.query import read
 from mlops_tui.domains.audit.service import Audit
+from mlops_tui.domains.features.service import Features
 from mlops_tui.domains.registry.service import Registry
-from mlops_tui.domains.serving import feedback, log, retiring, routing, searching
+from mlops_tui.domains.serving import feedback, log, publishing, retiring, routing, searching
 from mlops_tui.domains.serving.predictions import Predictions
 from mlops_tui.domains.serving.promises import Promises
 from mlops_tui.domains.serving.records import (
@@ -29,11 +30,14 @@ from mlops_tui.domains.serving.records import (
 from mlops_tui.domains.serving.reporting import Reporting
 from mlops_tui.domains.serving.rollouts import Rollouts
 from mlops_tui.domains.serving.tokens import Tokens
+from mlops_tui.domains.serving.treating import Treating
+from mlops_tui.domains.serving.waiting_store import WaitingStore
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_tui.domains.alerts.service import Alerts
+    from mlops_tui.domains.features.records import Snapshot
 
 CANARY_PERCENT = 10.0
 # A compaction costs a second of CPU for its libraries, so little traffic waits a little longer.
@@ -44,11 +48,13 @@ DUE_PERIODS = 3
 class Serving(Reporting):
     """The deployments of one workspace."""
 
-    def __init__(self, context: Context, audit: Audit, alerts: Alerts, registry: Registry) -> None:
+    def __init__(self, context: Context, audit: Audit, alerts: Alerts, registry: Registry, features: Features) -> None:
         super().__init__(context, registry)
+        self._features = features
         self._audit = audit
         self.rollouts = Rollouts(context, audit, alerts, registry, self)
         self._predictions = Predictions(context, self._store)
+        self.treating = Treating(context, audit, registry, self._store, self._predictions)
         self.tokens = Tokens(context, audit)
         self.promises = Promises(context, audit, alerts)
 
@@ -190,14 +196,41 @@ class Serving(Reporting):
     # -- the log
 
     def feedback(self, rows: Iterable[Mapping[str, Any]]) -> int:
-        """Record true values: each row has `id` (or `prediction_id`), `label` and perhaps `at` (ms or ISO 8601).
+        """Record true values: rows of `id` (or `prediction_id`) and `label`, and perhaps `at` (ms or ISO 8601).
 
+        Instead of an id a row may have `deployment`, `key` (values of model inputs, or `request_id`) and perhaps `time`: it
+        is a label of the newest prediction with that key made then or before, also of one that the log does not hold yet.
         A later label of the same prediction replaces an earlier one. All rows are taken or, on InvalidInput, none.
         """
         now = self._context.now()
         checked = feedback.checked(rows, now)
+        inputs: dict[str, builtins.list[str]] = {}
+        for row in checked:
+            if "key" in row:
+                name = row["deployment"]
+                if name not in inputs:
+                    deployment = self._one(name)
+                    version = self._registry.version(f"{deployment.model}/{deployment.versions[0].version}")
+                    inputs[name] = [column.name for column in Signature.of(version.signature).inputs]
+                feedback.check_key(row, inputs[name])
         feedback.append(self._context.workspace.segments, checked, now)
         return len(checked)
+
+    def labels_waiting(self, name: str) -> int:
+        """How many labels that came by key have found no prediction yet. Raises NotFound."""
+        return WaitingStore(self._context).count(self._one(name).name)
+
+    def publish_labels(self, name: str, into: str) -> Snapshot | None:
+        """Append what is known to be true to a feature table, made when it is not there; None when it knows all of it.
+
+        Its rows: prediction_id (key), predicted_at (event time), labelled_at (since when it is known), version, prediction,
+        score, label. Raises NotFound, InvalidInput (another kind of table).
+        """
+        self._one(name)
+        labelled = self._predictions.labelled(name, None, None)
+        if labelled.empty:
+            raise NotFound(f"No prediction of {name} has a label yet.", hint="Report some: mlops feedback ID LABEL")
+        return publishing.publish(self._features, publishing.table_of(self._features, name, into), labelled)
 
     def feedback_at(self) -> int | None:
         """Return when labels last reached Parquet, in ms; None when none ever did (cheap, no DuckDB)."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tui.core.context import Context
+from mlops_tui.domains.serving.handling import Handling
+from mlops_tui.domains.serving.handling_store import HandlingStore, m002_shadows, m003_handling
 from mlops_tui.domains.serving.records import (
     Deployment,
     GatewayState,
@@ -90,8 +92,9 @@ class ServingStore:
     def __init__(self, context: Context) -> None:
         self._catalog = context.catalog
         self._telemetry = context.telemetry
-        self._catalog.migrate("serving", [m001_serving, m002_rollouts])
-        self._telemetry.migrate("serving", [m001_serving_state])
+        self._handlings = HandlingStore(context)
+        self._catalog.migrate("serving", [m001_serving, m002_rollouts, m003_handling])
+        self._telemetry.migrate("serving", [m001_serving_state, m002_shadows])
 
     # -- deployments
 
@@ -102,7 +105,8 @@ class ServingStore:
         for row in self._catalog.read("SELECT * FROM deployment_route ORDER BY version"):
             routes.setdefault(row["deployment"], []).append(Route(row["version"], row["weight"]))
         rows = self._catalog.read(f"SELECT * FROM deployment {where} ORDER BY name", params)
-        return [_deployment(row, routes.get(row["name"], [])) for row in rows]
+        handlings = self._handlings.find()
+        return [_deployment(row, routes.get(row["name"], []), handlings.get(row["name"], Handling())) for row in rows]
 
     def put(self, tx: sqlite3.Connection, deployment: Deployment) -> None:
         """Write a deployment and its routes, whether it is new or not."""
@@ -294,7 +298,7 @@ def _interval(row: sqlite3.Row) -> Interval:
     return Interval(**{**values, "histogram": tuple(json.loads(values["histogram"]))})
 
 
-def _deployment(row: sqlite3.Row, routes: list[Route]) -> Deployment:
+def _deployment(row: sqlite3.Row, routes: list[Route], handling: Handling) -> Deployment:
     return Deployment(
         name=row["name"],
         model=row["model"],
@@ -304,4 +308,5 @@ def _deployment(row: sqlite3.Row, routes: list[Route]) -> Deployment:
         revision=row["revision"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        handling=handling,
     )
