@@ -22,6 +22,7 @@ from mlops_tui.domains.schedules.records import Coming, Prospect
 from mlops_tui.tui.lines import plain
 from mlops_tui.tui.screens import pipeline_facts, timeline
 from mlops_tui.tui.screens.execution import ExecutionDesk
+from mlops_tui.tui.screens.explained import Explained
 from mlops_tui.tui.screens.pipeline import PipelineDesk
 
 from .conftest import HOUR, NOW, Open, desk_of, press, settle, text_of
@@ -89,6 +90,19 @@ def test_the_verdict_names_every_number() -> None:
     said = "\n".join(lines(pipeline_facts.draw_gate(pipeline_facts.Ran(run(RunState.BLOCKED, verdict), NOW), 120, 20)))
     assert "blocked against hire/2" in said
     assert "between 0.35 and 0.45; needs 400 rows, has 40" in said
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (80, ["Slot   Will be", "03:00  skipped  the machine is backed up then"]),
+        (30, ["Slot   Will be", "03:00  skipped", "       the machine is backed", "       up then"]),
+        (12, ["03:00  skipped", "  the machine is", "  backed up then"]),
+    ],
+)
+def test_why_stands_beside_a_row_or_below_it(width: int, said: list[str]) -> None:
+    rows = (("03:00", "skipped", "the machine is backed up then"),)
+    assert list(lines(Explained(("Slot", "Will be", ""), rows).draw(width))) == said
 
 
 def test_a_run_without_a_verdict_says_so() -> None:

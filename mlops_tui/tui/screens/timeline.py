@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
-from mlops_tui.tui.blocks import Block, Fields, Grid, draw_all
+from mlops_tui.tui.blocks import Block, Fields, draw_all
 from mlops_tui.tui.charts.line import View
 from mlops_tui.tui.lines import Line, Span, clean, fit, line, state
+from mlops_tui.tui.screens.explained import Explained
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def prospect(word: object) -> Span:
     return (f"{glyph} {word}", role)
 
 
-def _coming(found: Sequence[Coming], now: int) -> Grid:
+def _coming(found: Sequence[Coming], now: int) -> Explained:
     rows = tuple(
         (
             "at its event" if one.due_at is None else clock.local(one.due_at),
@@ -121,10 +122,10 @@ def _coming(found: Sequence[Coming], now: int) -> Grid:
         )
         for one in found[:20]
     )
-    return Grid(("Due", "", "Schedule", "Will be", "Because"), rows, title="Coming")
+    return Explained(("Due", "", "Schedule", "Will be", "Because"), rows, title="Coming")
 
 
-def _fired(found: Sequence[Fire], now: int) -> Grid:
+def _fired(found: Sequence[Fire], now: int) -> Explained:
     rows = tuple(
         (
             clock.local(one.due_at),
@@ -136,7 +137,7 @@ def _fired(found: Sequence[Fire], now: int) -> Grid:
         )
         for one in found
     )
-    return Grid(("Due", "", "Schedule", "Was", "", "Because"), rows, title="Past")
+    return Explained(("Due", "", "Schedule", "Was", "", "Because"), rows, title="Past")
 
 
 def schedule_detail(bench: Workbench, one: Schedule) -> Sequence[Block]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlops_tui.tui.blocks import Block, Grid, Text
+from mlops_tui.tui.blocks import Block, Text
 from mlops_tui.tui.lines import Span, number
+from mlops_tui.tui.screens.explained import Explained
 
 if TYPE_CHECKING:
     from mlops_tui.domains.pipelines.records import GateCheck, GateVerdict
@@ -22,7 +23,7 @@ def blocks(verdict: GateVerdict) -> Sequence[Block]:
     said = f"{outcome.replace('_', ' ')}{against}: {verdict.reason}"
     return (
         Text(said, ROLES.get(outcome, "text"), title="Gate"),
-        Grid(("", "Check", "Value", "Limit", ""), tuple(_row(one) for one in verdict.checks)),
+        Explained(("", "Check", "Value", "Limit", ""), tuple(_row(one) for one in verdict.checks)),
     )
 
 
