@@ -131,7 +131,7 @@ class Workbench:
     def serving(self) -> Serving:
         from mlops_tui.domains.serving.service import Serving
 
-        return Serving(self.context, self.audit, self.alerts, self.registry)
+        return Serving(self.context, self.audit, self.alerts, self.registry, self.features)
 
     @cached_property
     def labels(self) -> Labels:

@@ -48,28 +48,81 @@ def predict(workbench: Workbench, name: str, data: str | None, path: Path | None
 
 
 @click.command()
-@click.argument("prediction_id", required=False)
-@click.argument("label", required=False)
+@click.argument("prediction_id", metavar="[PREDICTION_ID", required=False)
+@click.argument("label", metavar="LABEL]", required=False)
 @click.option("--at", help="When it became known (ISO 8601, or a span back from now); default now.")
-@click.option("--file", "path", type=click.Path(path_type=Path), help="A .csv or .json with id, label and perhaps at.")
+@click.option("--deployment", metavar="NAME", help="With --key: whose prediction it was.")
+@click.option(
+    "--key", "keys", multiple=True, metavar="INPUT=VALUE", help="Instead of an id: an input's value, or request_id=..."
+)
+@click.option(
+    "--time", "made", help="With --key: when the prediction had been made (ISO 8601, or a span); default now."
+)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    help="A .csv or .json with id, label and perhaps at; or deployment, key.INPUT, label and perhaps time and at.",
+)
 @json_option
 @pass_workbench
 def feedback(
-    workbench: Workbench, prediction_id: str | None, label: str | None, at: str | None, path: Path | None, as_json: bool
+    workbench: Workbench,
+    prediction_id: str | None,
+    label: str | None,
+    at: str | None,
+    deployment: str | None,
+    keys: tuple[str, ...],
+    made: str | None,
+    path: Path | None,
+    as_json: bool,
 ) -> None:
-    """Report what was true, for one prediction or for a file of them.
+    """Report what was true: of a prediction by its id, of the newest one with a key, or of a file of them.
 
     \b
     Example: mlops feedback p19ad2f0c1b3a1b2c3d4e5f6 1
+             mlops feedback 1 --deployment churn --key customer_id=7 --time 2h
     """
-    if path is not None and prediction_id is None:
+    known = {"at": at} if at else {}
+    if path is not None and prediction_id is None and not keys:
         rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _rows(_text(path), str(path))
-    elif path is None and prediction_id is not None and label is not None:
-        rows = [{"id": prediction_id, "label": _value(label), **({"at": at} if at else {})}]
+    elif path is None and keys and deployment and prediction_id is not None and label is None:
+        key = dict(map(_pair, keys))
+        when = {"time": made} if made else {}
+        rows = [{"deployment": deployment, "key": key, "label": _value(prediction_id), **when, **known}]
+    elif path is None and not keys and prediction_id is not None and label is not None:
+        rows = [{"id": prediction_id, "label": _value(label), **known}]
     else:
-        raise click.UsageError("Give a prediction id and its label, or --file.")
+        raise click.UsageError("Give a prediction id and its label, a label with --deployment and --key, or --file.")
     count = workbench.serving.feedback(rows)
     emit_one({"accepted": count}, as_json=as_json)
+
+
+@click.command("labels")
+@click.argument("name")
+@click.option("--into", metavar="TABLE", help="Append them to a feature table, made when it is not there.")
+@json_option
+@pass_workbench
+def labels(workbench: Workbench, name: str, into: str | None, as_json: bool) -> None:
+    """Count what is known to be true of a deployment's predictions, or take it into a feature table.
+
+    \b
+    Example: mlops deployments labels churn --into churn_labels
+    """
+    waiting = workbench.serving.labels_waiting(name)
+    if into is None:
+        emit_one({"labelled": len(workbench.serving.labelled(name)), "waiting": waiting}, as_json=as_json)
+        return
+    snapshot = workbench.serving.publish_labels(name, into)
+    facts = {"table": into, "added_rows": snapshot.added_rows if snapshot else 0, "waiting": waiting}
+    emit_one(facts, as_json=as_json)
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise InvalidInput(f"{text[:40]!r} is no part of a key.", hint="Write INPUT=VALUE: --key customer_id=7")
+    return name, _value(value)
 
 
 def _text(path: Path) -> str:
@@ -103,10 +156,18 @@ def _csv(path: Path) -> list[list[str]]:
 
 def _csv_rows(path: Path) -> list[dict[str, Any]]:
     head, *lines = _csv(path)
-    return [
-        {name: _value(text) if name == "label" else text for name, text in zip(head, line, strict=False) if text}
-        for line in lines
-    ]
+    return [_fields(dict(zip(head, line, strict=False))) for line in lines]
+
+
+def _fields(line: dict[str, str]) -> dict[str, Any]:
+    """One line of a file of labels; columns `key.NAME` become its key."""
+    row: dict[str, Any] = {
+        name: _value(text) if name == "label" else text
+        for name, text in line.items()
+        if text and not name.startswith("key.")
+    }
+    key = {name.removeprefix("key."): _value(text) for name, text in line.items() if text and name.startswith("key.")}
+    return {**row, "key": key} if key else row
 
 
 def _value(text: str) -> Any:
