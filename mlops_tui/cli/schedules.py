@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NO_DAEMON = "No daemon runs, so nothing fires. Start it: mlops daemon start"
 EMPTY = "No schedules yet. Add one: mlops schedules add nightly PIPELINE --cron '0 3 * * *', or write [[triggers]] in the pipeline's file."
 KINDS = ["schedule", "drift", "performance", "new_data", "commit", "condition"]
+ALWAYS = ("paused", "next_due", "last_fired_at", "waits")
 MISSED = click.Choice(["skip", "latest", "all"])
 OVERLAP = click.Choice(["skip", "queue", "replace"])
 SPANS = ("cooldown", "grace", "jitter", "within")
@@ -158,6 +159,8 @@ def show_schedule(workbench: Workbench, name: str, as_json: bool) -> None:
     room = workbench.schedules
     schedule = room.get(name)
     values = {field.name: getattr(schedule, field.name) for field in dataclasses.fields(schedule)}
+    if not as_json:
+        values = {name: value for name, value in values.items() if name in ALWAYS or value}
     coming = [clock.iso(at) for at in room.next(name, 3)]
     fires = room.fires(name, 5)
     emit_one({**values, "next": coming, **({"fires": fires} if as_json else {})}, as_json)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 # What a run that repeats another takes over: its package and the place that runs it, or that it is a test.
-_SAME = ("package", "bundle", "commit", "environment", "test")
+_SAME = ("package", "bundle", "commit", "environment", "test", "until")
 
 
 class Again:

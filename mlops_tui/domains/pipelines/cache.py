@@ -134,7 +134,8 @@ def _before(work: Work, name: str) -> list[str]:
         return done[-1:] or [work.run_id]
     references, read = work.features.pinned(work.recipe.data.features)
     read = work.options.get("pins", {}).get("at", read)
-    return [work.features.snapshot(work.recipe.data.spine).reference, *references, *read]
+    until = [str(work.options["until"])] if "until" in work.options else []
+    return [work.features.snapshot(work.recipe.data.spine).reference, *references, *read, *until]
 
 
 def _settings(work: Work, name: str) -> Any:

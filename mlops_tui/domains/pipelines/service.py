@@ -165,6 +165,8 @@ class Pipelines(Packaging):
         else:
             text = live[1].definition
             options |= placed_options(live[1], live[0])
+        if cause and cause.get("origin") == "backfill":  # of a slot of the past: it learns from what was known then
+            options["until"] = cause["due_at"]
         recipe = definitions.parse(text, path.name)
         self._check_tables(recipe)
         return self._submit(recipe, text, cause, options, key=key, wait=wait)

@@ -93,6 +93,8 @@ class Outlook:
         for slot in takewhile(lambda slot: until is None or slot.due_at < until, ahead):
             prospect, reason = self._prospect(schedule, slot.due_at, course, off, takes)
             found.append(Coming(schedule.name, schedule.pipeline, slot.key, slot.due_at, prospect, reason))
+            if not takes:
+                course.job = None  # how long it takes nobody knows: only the next slot is in doubt
             if prospect is not Prospect.SKIPPED:
                 course.last, course.fired, course.job = slot.due_at, course.fired + 1, None
                 course.busy_until = max(slot.due_at, course.busy_until or 0) + takes if takes else None

@@ -26,6 +26,8 @@ def run(work: Work) -> dict[str, Any]:
     spine = work.features.frame(snapshot.reference)
     if data.target:
         rows.need_column(data.target, list(spine.columns), snapshot.reference)
+    if "until" in work.options:
+        spine = known_by(spine, table.created or table.time, work.options["until"])
     spine, outside = _inside_window(spine, table.time, data.window)
     task = work.recipe.model.task
     # Without a label a row teaches nothing, unless the task is to learn from such rows too.
@@ -67,6 +69,19 @@ def sample(frame: pd.DataFrame, rows: int, label: str = "") -> pd.DataFrame:
         for places in frame.groupby(label, dropna=False).indices.values():
             chosen |= {int(places[int(at)]) for at in np.linspace(0, len(places) - 1, min(FEW, len(places)))}
     return frame.iloc[sorted(chosen)]
+
+
+def known_by(spine: pd.DataFrame, column: str | None, until: int) -> pd.DataFrame:
+    """The rows that were known at a moment (ms since the epoch), by when they became known or else when they happened.
+
+    Raises InvalidInput for rows of which neither is known.
+    """
+    import pandas as pd
+
+    if column is None:
+        raise InvalidInput("A backfill needs a spine with a time.", hint="Which rows were there then cannot be told.")
+    moment = pd.Timestamp(until, unit="ms", tz="UTC")
+    return spine[spine[column] <= (moment if spine[column].dt.tz is not None else moment.tz_localize(None))]
 
 
 def _inside_window(spine: pd.DataFrame, time: str | None, window: str) -> tuple[pd.DataFrame, int]:
