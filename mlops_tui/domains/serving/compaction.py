@@ -18,9 +18,10 @@ from mlops_tui.core import segments
 from mlops_tui.core.clock import DAY, MINUTE, iso
 from mlops_tui.core.context import Context
 from mlops_tui.core.ids import prediction_time
+from mlops_tui.domains.serving import tables
 from mlops_tui.domains.serving.log import FEEDBACK, PREDICTIONS
 from mlops_tui.domains.serving.matching import match
-from mlops_tui.domains.serving.records import LogFile, Signature, input_column
+from mlops_tui.domains.serving.records import LogFile, Signature
 from mlops_tui.domains.serving.store import ServingStore
 from mlops_tui.domains.serving.waiting_store import WaitingStore
 
@@ -119,8 +120,8 @@ class Compaction:
         waiting: Sequence[dict[str, Any]] = (),
         matched: Sequence[int] = (),
     ) -> None:
-        tables = [(group, self._table(group, parts)) for group, parts in groups.items()]
-        staged = [(group, table, self._stage(table)) for group, table in tables]
+        made = [(group, self._table(group, parts)) for group, parts in groups.items()]
+        staged = [(group, table, self._stage(table)) for group, table in made]
         try:
             with self._context.catalog.write() as tx:
                 for group, table, path in staged:
@@ -136,8 +137,8 @@ class Compaction:
     def _table(self, group: Group, parts: list[dict[str, Any]]) -> pa.Table:
         kind, _, version, _ = group
         if kind == "label":
-            return _label_table(parts)
-        return _prediction_table(parts, self._signatures(parts[0]["model"], version))
+            return tables.label_table(parts)
+        return tables.prediction_table(parts, self._signatures(parts[0]["model"], version))
 
     def _stage(self, table: pa.Table) -> Path:
         import pyarrow.parquet as pq
@@ -169,8 +170,8 @@ class Compaction:
         for group, files in groups.items():
             if len(files) < MERGE_FROM:
                 continue
-            tables = [pq.read_table(self._context.lake.root / file.path, partitioning=None) for file in files]
-            table = pa.concat_tables(tables, promote_options="permissive")
+            parts = [pq.read_table(self._context.lake.root / file.path, partitioning=None) for file in files]
+            table = pa.concat_tables(parts, promote_options="permissive")
             staged = self._stage(table)
             try:
                 with self._context.catalog.write() as tx:
@@ -258,64 +259,3 @@ def _size(part: dict[str, Any]) -> int:
 
 def _day(at: int) -> str:
     return str(iso(at))[:10]
-
-
-def _prediction_table(parts: list[dict[str, Any]], signature: Signature | None) -> pa.Table:
-    import pyarrow as pa
-
-    def spread(name: str) -> list[Any]:
-        return [part[name] for part in parts for _ in part["ids"]]
-
-    def listed(name: str) -> list[Any]:
-        return [value for part in parts for value in part.get(name) or [None] * len(part["ids"])]
-
-    types = {column.name: column.type for column in signature.inputs} if signature else {}
-    outputs = {column.name: column.type for column in signature.outputs} if signature else {}
-    names = list(dict.fromkeys([*types, *(name for part in parts for name in part["columns"])]))
-    data: dict[str, pa.Array] = {
-        "id": pa.array(listed("ids"), pa.string()),
-        "at": pa.array(spread("at"), pa.int64()),
-        "version": pa.array(spread("version"), pa.int32()),
-        "latency_ms": pa.array(spread("latency_ms"), pa.float32()),
-        "status": pa.array(spread("status"), pa.int16()),
-        "error": pa.array(spread("error"), pa.string()),
-        "prediction": _array(listed("prediction"), outputs.get("prediction", "")),
-        "_score": pa.array(listed("score"), pa.float64()),
-        "_model": pa.array(spread("model"), pa.string()),
-        "_request_id": pa.array(spread("request_id"), pa.string()),
-        "_marks": pa.array(listed("marks"), pa.string()),
-    }
-    for name in names:
-        values = [v for part in parts for v in part["columns"].get(name) or [None] * len(part["ids"])]
-        data[input_column(name)] = _array(values, types.get(name, ""))
-    return pa.table(data)
-
-
-def _label_table(rows: list[dict[str, Any]]) -> pa.Table:
-    import pyarrow as pa
-
-    def numbers(value: Any) -> float | None:
-        return float(value) if isinstance(value, int | float) else None
-
-    return pa.table(
-        {
-            "id": pa.array([row["id"] for row in rows], pa.string()),
-            "prediction_at": pa.array([row["prediction_at"] for row in rows], pa.int64()),
-            "at": pa.array([row["at"] for row in rows], pa.int64()),
-            "received_at": pa.array([row["received_at"] for row in rows], pa.int64()),
-            "text": pa.array([str(row["label"]) for row in rows], pa.string()),
-            "number": pa.array([numbers(row["label"]) for row in rows], pa.float64()),
-            "kind": pa.array([type(row["label"]).__name__ for row in rows], pa.string()),
-        }
-    )
-
-
-def _array(values: list[Any], kind: str) -> pa.Array:
-    """One column by the signature's type; text where the values do not fit it (a log loses nothing)."""
-    import pyarrow as pa
-
-    types = {"int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_(), "string": pa.string()}
-    try:
-        return pa.array(values, types.get(kind))
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([None if value is None else str(value) for value in values], pa.string())

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
-from mlops_tui.core.ids import check_name, did_you_mean
+from mlops_tui.core.ids import check_name
 from mlops_tui.core.query import read
 from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.features.service import Features
 from mlops_tui.domains.registry.service import Registry
-from mlops_tui.domains.serving import feedback, log, publishing, retiring, routing, searching
-from mlops_tui.domains.serving.predictions import Predictions
+from mlops_tui.domains.serving import log, retiring, routing, searching
+from mlops_tui.domains.serving.labelling import Labelling
 from mlops_tui.domains.serving.promises import Promises
 from mlops_tui.domains.serving.records import (
     STRATEGIES,
@@ -27,17 +27,13 @@ from mlops_tui.domains.serving.records import (
     Wanted,
     weights_of,
 )
-from mlops_tui.domains.serving.reporting import Reporting
 from mlops_tui.domains.serving.rollouts import Rollouts
 from mlops_tui.domains.serving.tokens import Tokens
 from mlops_tui.domains.serving.treating import Treating
-from mlops_tui.domains.serving.waiting_store import WaitingStore
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mlops_tui.domains.alerts.service import Alerts
-    from mlops_tui.domains.features.records import Snapshot
+    from mlops_tui.domains.serving import batch
 
 CANARY_PERCENT = 10.0
 # A compaction costs a second of CPU for its libraries, so little traffic waits a little longer.
@@ -45,15 +41,13 @@ DUE_BYTES = 4 * 1024 * 1024
 DUE_PERIODS = 3
 
 
-class Serving(Reporting):
+class Serving(Labelling):
     """The deployments of one workspace."""
 
     def __init__(self, context: Context, audit: Audit, alerts: Alerts, registry: Registry, features: Features) -> None:
-        super().__init__(context, registry)
-        self._features = features
+        super().__init__(context, registry, features)
         self._audit = audit
         self.rollouts = Rollouts(context, audit, alerts, registry, self)
-        self._predictions = Predictions(context, self._store)
         self.treating = Treating(context, audit, registry, self._store, self._predictions)
         self.tokens = Tokens(context, audit)
         self.promises = Promises(context, audit, alerts)
@@ -189,52 +183,19 @@ class Serving(Reporting):
         """
         return self._predictions.files(name, since, until)
 
-    def labelled(self, name: str, since: int | None = None, until: int | None = None) -> pd.DataFrame:
-        """Return predictions of [since, until) with a label: id, at, version, prediction, score, label, label_at."""
-        return self._predictions.labelled(name, since, until)
+    def predict_all(
+        self, ref: str, source: str, *, report: batch.Report, out: str = "", into: str = "", rows: int = 0, why: str = ""
+    ) -> batch.BatchResult:
+        """Predict every row of a file or snapshot in this process (see `batch.py`); loads the model, so only in a job's child."""
+        from mlops_tui.domains.serving import batch
+
+        runner = batch.Batch(self._context, self._registry, self._features)
+        found = runner.run(ref, source, out=out, into=into, rows=rows or batch.PARTITION_ROWS, report=report)
+        with self._context.catalog.write() as tx:
+            self._audit.note(tx, "predict", "model", found.model, why=why, after=dataclasses.asdict(found))
+        return found
 
     # -- the log
-
-    def feedback(self, rows: Iterable[Mapping[str, Any]]) -> int:
-        """Record true values: rows of `id` (or `prediction_id`) and `label`, and perhaps `at` (ms or ISO 8601).
-
-        Instead of an id a row may have `deployment`, `key` (values of model inputs, or `request_id`) and perhaps `time`: it
-        is a label of the newest prediction with that key made then or before, also of one that the log does not hold yet.
-        A later label of the same prediction replaces an earlier one. All rows are taken or, on InvalidInput, none.
-        """
-        now = self._context.now()
-        checked = feedback.checked(rows, now)
-        inputs: dict[str, builtins.list[str]] = {}
-        for row in checked:
-            if "key" in row:
-                name = row["deployment"]
-                if name not in inputs:
-                    deployment = self._one(name)
-                    version = self._registry.version(f"{deployment.model}/{deployment.versions[0].version}")
-                    inputs[name] = [column.name for column in Signature.of(version.signature).inputs]
-                feedback.check_key(row, inputs[name])
-        feedback.append(self._context.workspace.segments, checked, now)
-        return len(checked)
-
-    def labels_waiting(self, name: str) -> int:
-        """How many labels that came by key have found no prediction yet. Raises NotFound."""
-        return WaitingStore(self._context).count(self._one(name).name)
-
-    def publish_labels(self, name: str, into: str) -> Snapshot | None:
-        """Append what is known to be true to a feature table, made when it is not there; None when it knows all of it.
-
-        Its rows: prediction_id (key), predicted_at (event time), labelled_at (since when it is known), version, prediction,
-        score, label. Raises NotFound, InvalidInput (another kind of table).
-        """
-        self._one(name)
-        labelled = self._predictions.labelled(name, None, None)
-        if labelled.empty:
-            raise NotFound(f"No prediction of {name} has a label yet.", hint="Report some: mlops feedback ID LABEL")
-        return publishing.publish(self._features, publishing.table_of(self._features, name, into), labelled)
-
-    def feedback_at(self) -> int | None:
-        """Return when labels last reached Parquet, in ms; None when none ever did (cheap, no DuckDB)."""
-        return self._store.newest_file("label")
 
     def compact(self) -> int:
         """Move the log to Parquet; the number of rows moved. Safe to run at any time, by anyone, and to be killed."""
@@ -254,14 +215,6 @@ class Serving(Reporting):
         return waiting >= DUE_BYTES or last is None or self._context.now() - last >= period
 
     # -- inside
-
-    def _one(self, name: str) -> Deployment:
-        found = self._store.find(name)
-        if not found:
-            names = [deployment.name for deployment in self._store.find()]
-            hint = did_you_mean(name, names, "Make one: mlops deployments create NAME MODEL@champion")
-            raise NotFound(f"There is no deployment {name!r}.", hint=hint)
-        return found[0]
 
     def _create(self, name: str, model: str, version: int, why: str) -> Deployment:
         now = self._context.now()
