@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 from rich.cells import cell_len
@@ -15,6 +16,8 @@ from mlops_tui.tui.lines import Line, Span, crop, fit, line, plain, wrap
 
 _WRAP_FROM = 11
 """Fewer cells than this are not worth wrapping into."""
+_FEW = 3
+"""A table of so few columns keeps them all, however narrow it is."""
 
 
 class Block(Protocol):
@@ -33,7 +36,7 @@ class Fields:
     def draw(self, width: int) -> list[Line]:
         shown = [(name, value) for name, value in self.pairs if (value if isinstance(value, str) else value[0]) != ""]
         label = max((len(name) for name, _ in shown), default=0)
-        out = heading(self.title)
+        out = heading(self.title, width)
         for name, value in shown:
             text, role = (value, "text") if isinstance(value, str) else value
             for index, piece in enumerate(wrap(text, max(8, width - label - 2))):
@@ -50,7 +53,7 @@ class Text:
     title: str = ""
 
     def draw(self, width: int) -> list[Line]:
-        return [*heading(self.title), *(line((piece, self.role)) for piece in wrap(self.text, width))]
+        return [*heading(self.title, width), *(line((piece, self.role)) for piece in wrap(self.text, width))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +67,14 @@ class Grid:
 
     def draw(self, width: int) -> list[Line]:
         if not self.rows:
-            return [*heading(self.title), line((self.empty, "muted"))] if self.empty else []
-        rows = [line(*row) for row in self.rows]
-        widths = [max(len(head), *(len(row[at][0]) for row in rows)) for at, head in enumerate(self.heads)]
-        out = heading(self.title)
-        out.append(crop(_cells([(head, "muted") for head in self.heads], widths), width))
+            return [*heading(self.title, width), line((self.empty, "muted"))] if self.empty else []
+        heads, rows = self.heads, [line(*row) for row in self.rows]
+        widths = [max(len(head), *(len(row[at][0]) for row in rows)) for at, head in enumerate(heads)]
+        out = heading(self.title, width)
+        if (kept := _fitting(widths, width)) < len(heads):
+            heads = (*heads[:kept], f"+{len(heads) - kept}")
+            widths, rows = [*widths[:kept], 0], [(*row[:kept], ("", "muted")) for row in rows]
+        out.append(crop(_cells([(head, "muted") for head in heads], widths), width))
         for row in rows:
             out.extend(_wrapped(row, widths, width))
         return out
@@ -83,7 +89,7 @@ class Chart:
     height: int = 8
 
     def draw(self, width: int, view: View | None = None) -> list[Line]:
-        return [*heading(self.title), *line_chart.draw(self.plot, width, self.height, view)]
+        return [*heading(self.title, width), *line_chart.draw(self.plot, width, self.height, view)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,12 +116,13 @@ class Raw:
     title: str = ""
 
     def draw(self, width: int) -> list[Line]:
-        return [*heading(self.title), *(crop(one, width) for one in self.lines)]
+        return [*heading(self.title, width), *(crop(one, width) for one in self.lines)]
 
 
-def heading(title: str) -> list[Line]:
-    """The line above a block; nothing when it has no title."""
-    return [line((title, "title"))] if title else []
+def heading(title: str, width: int = 0) -> list[Line]:
+    """What stands above a block, on as many lines as `width` makes it need (0: one); nothing when it has no title."""
+    pieces = wrap(title, width) if width else [title]
+    return [line((piece, "title")) for piece in pieces] if title else []
 
 
 def draw_all(blocks: Sequence[Block], width: int) -> list[Line]:
@@ -142,6 +149,15 @@ def side_by_side(left: Sequence[Line], right: Sequence[Line], at: int) -> list[L
 def _cells(row: Sequence[Span], widths: Sequence[int]) -> Line:
     padded = [(fit(text, cells) + "  ", role) for (text, role), cells in zip(row[:-1], widths, strict=False)]
     return (*padded, row[-1])  # the last cell is as long as it is: cut spaces would look like cut text
+
+
+def _fitting(widths: Sequence[int], width: int) -> int:
+    """How many columns of a table are shown: all where the last one can be cut or wrapped, else those that fit whole."""
+    before = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    if len(widths) <= _FEW or before + min(widths[-1], _WRAP_FROM) <= width:
+        return len(widths)
+    ends = list(accumulate(cells + 2 for cells in widths))
+    return max(1, sum(end + len("+9") <= width for end in ends))
 
 
 def _wrapped(row: Sequence[Span], widths: Sequence[int], width: int) -> list[Line]:

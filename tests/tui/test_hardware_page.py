@@ -11,7 +11,7 @@ from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.hardware.records import Driver, Gpu, GpuState, Reading
 from mlops_tui.tui.app import MlopsApp
 from mlops_tui.tui.lines import plain
-from mlops_tui.tui.screens.hardware import Machine, draw_machine
+from mlops_tui.tui.screens.hardware import Machine, draw_machine, meters
 
 from .conftest import READING, Open, settle, text_of
 
@@ -45,3 +45,9 @@ async def test_a_gpu_that_falls_off_while_it_is_watched_changes_its_line(open_ap
     async with open_app(filled, "system", (100, 30)) as pilot:
         assert "✗" not in await sampled(pilot, dataclasses.replace(WELL, index=1, name="A100"))
         assert "✗ lost: GPU 1" in await sampled(pilot, LOST)
+
+
+def test_what_matters_of_a_meter_stays_in_a_narrow_pane() -> None:
+    narrow = [plain(one) for one in meters(READING, 38)]
+    assert [one.split("%")[1].strip() for one in narrow] == ["load 1.50", "of 16.0 GB", "of 500 GB"]
+    assert "6.0 GB of 16.0 GB" in plain(meters(READING, 80)[1])

@@ -69,3 +69,20 @@ def test_a_grid_is_cut_at_the_edge() -> None:
 def test_the_last_cell_of_a_grid_wraps_under_itself() -> None:
     rows = text_of([Grid(("Step", "Why"), (("gate", "the champion cannot be asked today"),))], 26).splitlines()
     assert rows == ["Step  Why", "gate  the champion cannot", "      be asked today"]
+
+
+def test_a_table_with_columns_too_many_says_how_many_are_left_out() -> None:
+    row = ("errors", "0/110", "0/173", "6.0%", "10.0%", "1", "enough")
+    heads = ("Evidence", "Canary", "Others", "At most", "Margin", "Against", "Verdict")
+    shown = text_of([Grid(heads, (row,))], 47).splitlines()
+    assert shown[0].rstrip().endswith("Margin  +2")
+    assert shown[1].rstrip().endswith("10.0%")
+    assert "…" not in "".join(shown)
+    assert "Verdict" in text_of([Grid(heads, (row,))], 80)
+
+
+def test_a_long_title_goes_on_in_the_next_line() -> None:
+    assert text_of([Fields((), title="version 2 predicts worse than it did")], 20).splitlines() == [
+        "version 2 predicts",
+        "worse than it did",
+    ]

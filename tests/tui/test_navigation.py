@@ -64,10 +64,45 @@ async def test_jump_letters_lie_on_parts_and_panes_and_lead_there(open_app: Open
         assert " a " in text_of(pilot)
         await press(pilot, "s")
         assert desk_of(pilot).section.id == "versions"
-        await press(pilot, "ctrl+o", "f")
-        assert pilot.app.focused is desk_of(pilot).query_one("#detail")
+        detail = desk_of(pilot).query_one("#detail")
+        await press(pilot, "ctrl+o")
+        assert isinstance(pilot.app.screen, Jump)
+        await press(pilot, next(key for key, (_, _, go) in pilot.app.screen._targets.items() if go == detail.focus))
+        assert pilot.app.focused is detail
         await press(pilot, "ctrl+o", "escape")
         assert not isinstance(pilot.app.screen, Jump)
+
+
+async def test_under_a_short_list_in_a_narrow_window_its_detail_stands_until_it_has_the_window(
+    open_app: Open, filled: Workspace
+) -> None:
+    async with open_app(filled, "registry", (80, 24)) as pilot:
+        desk = desk_of(pilot)
+        table, detail = desk.query_one("#table"), desk.query_one("#detail")
+        assert pilot.app.focused is table
+        assert table.region.bottom <= detail.region.y
+        assert detail.region.bottom == 23
+        await press(pilot, "enter")
+        assert not desk.query_one("#list").display
+        assert detail.region.y < 4
+        await press(pilot, "escape", "z")
+        assert not detail.display
+        assert table.region.bottom == 23
+        await press(pilot, "z")
+        await pilot.resize_terminal(120, 24)
+        await press(pilot)
+        assert detail.region.y == table.region.y  # side by side
+        await pilot.resize_terminal(60, 16)
+        await press(pilot)
+        assert not detail.display
+
+
+async def test_a_list_that_fills_the_window_keeps_it(open_app: Open, filled: Workspace) -> None:
+    async with open_app(filled, "serving", (80, 24)) as pilot:
+        await press(pilot, "right_square_bracket")
+        desk = desk_of(pilot)
+        assert desk.table.rows.count == 12
+        assert not desk.query_one("#detail").display
 
 
 async def test_z_gives_the_window_to_a_pane_and_takes_it_back(open_app: Open, filled: Workspace) -> None:

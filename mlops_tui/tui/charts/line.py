@@ -195,7 +195,9 @@ def _curves(
             _dots(board, one, curves.role(place), across, fitted)
             continue
         path = _trace(board, one, curves.role(place), across, fitted, style)
-        if len(raw) > 1:
+        if len(path) == 1:  # a single dot would not be seen
+            _mark(board, place, *next(iter(path.items())))
+        elif len(raw) > 1:
             _marks(board, place, len(raw), path)
 
 
@@ -250,7 +252,12 @@ def _marks(board: Canvas, place: int, count: int, path: dict[int, int]) -> None:
     for column in range(every * (place % count + 1) // (count + 1), board.columns, every):
         level = path.get(column * board.ACROSS)
         if level is not None:
-            board.put(column, level // board.DOWN, curves.mark(place, ascii_only=board.ASCII), curves.role(place))
+            _mark(board, place, column * board.ACROSS, level)
+
+
+def _mark(board: Canvas, place: int, x: int, level: int) -> None:
+    glyph = curves.mark(place, ascii_only=board.ASCII)
+    board.put(x // board.ACROSS, level // board.DOWN, glyph, curves.role(place))
 
 
 def _cursor(board: Canvas, x: float, across: tuple[float, float]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from mlops_tui.tui.charts.ticks import number
 from mlops_tui.tui.lines import Line, Span, crop, fit
 
 _STEPS = " ▁▂▃▄▅▆▇█"
@@ -65,7 +66,7 @@ def bars(pairs: Sequence[tuple[str, float]], width: int, *, role: str = "s1") ->
         spans = (
             (fit(name, label) + " ", "text"),
             (_bar(max(0.0, share), room).ljust(room), role),
-            (f" {value:.3g}", "muted"),
+            (f" {number(value)}", "muted"),
         )
         out.append(crop(spans, max(0, width)))
     return out

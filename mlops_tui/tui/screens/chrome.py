@@ -17,10 +17,16 @@ if TYPE_CHECKING:
     from mlops_tui.tui.screens.section import Section
 
 _LONG = 118
+_BARS = 3
+_ROOMY = 15
+"""Lines from which a list and its detail share the window."""
+WIDE = 100
+"""Columns from which they stand side by side."""
 
 
 def draw(desk: Frame) -> None:
-    """Bring the four bars up to date."""
+    """Bring the four bars up to date, and where the detail stands."""
+    put_detail_below(desk)
     app = desk.workbench_app
     width = desk.size.width
     desk.query_one("#top", Bar).show(
@@ -32,6 +38,15 @@ def draw(desk: Frame) -> None:
     banner.show([(said, "")])
     desk.query_one("#parts", Bar).show(desk.parts(), status(desk))
     desk.query_one("#keys", Bar).show(footer(desk.ID, desk.section, desk.situation, width))
+
+
+def put_detail_below(desk: Frame) -> None:
+    """In a narrow window a short list leaves room: its detail stands below it, until it is opened over all of it."""
+    below = False
+    if desk.section.detail is not None and desk.size.width < WIDE and (table := desk.table).display:
+        room = desk.query_one("#body").size.height or desk.size.height - _BARS
+        below = table.rows.exact and table.rows.count > 0 and room >= max(_ROOMY, 3 * (table.rows.count + 1))
+    desk.set_class(below, "-below")
 
 
 def situation(desk: Frame) -> Situation:

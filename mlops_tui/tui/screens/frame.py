@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Reading
 
 DETAIL_DELAY_S = 0.05
-WIDE = 100
+WIDE = chrome.WIDE
 SETTLED_S = 1.0
 """By then a desk that was opened has its widgets and its first rows."""
 

@@ -77,18 +77,22 @@ def _use(reading: Reading, index: int) -> float:
 def meters(now: Reading, width: int) -> list[Line]:
     """Processor, memory, swap and disk, one line each."""
     rows = [
-        ("CPU", now.cpu / 100, f"{now.limits.usable_cpus:g} cpus, load {now.load[0]:.2f}"),
-        ("Memory", now.memory / 100, f"{size(now.memory_used)} of {size(now.memory_total)}"),
-        ("Disk", now.disk / 100, f"{size(now.disk_used)} of {size(now.disk_total)}"),
+        ("CPU", now.cpu / 100, f"{now.limits.usable_cpus:g} cpus, ", f"load {now.load[0]:.2f}"),
+        ("Memory", now.memory / 100, f"{size(now.memory_used)} ", f"of {size(now.memory_total)}"),
+        ("Disk", now.disk / 100, f"{size(now.disk_used)} ", f"of {size(now.disk_total)}"),
     ]
     if now.swap_total:
-        rows.insert(2, ("Swap", now.swap_used / now.swap_total, f"{size(now.swap_used)} of {size(now.swap_total)}"))
+        rows.insert(
+            2, ("Swap", now.swap_used / now.swap_total, f"{size(now.swap_used)} ", f"of {size(now.swap_total)}")
+        )
     return [_meter(*row, width) for row in rows]
 
 
-def _meter(name: str, share: float | None, words: str, width: int) -> Line:
+def _meter(name: str, share: float | None, before: str, words: str, width: int) -> Line:
+    """A share as a bar and a number with words behind it; what is said before them is left out where there is no room."""
     tail = min(30, max(0, width // 3))
     room = max(6, width - LABEL - tail - 9)
+    words = before + words if len(before + words) <= tail else words
     value = "   -" if share is None else f"{share * 100:3.0f}%"
     return line(f" {fit(name, LABEL)}", *meter(share, room), (f" {value}  ", "title"), (fit(words, tail), "muted"))
 
@@ -140,8 +144,8 @@ def _gpu(gpu: Gpu, width: int) -> list[Line]:
     if str(gpu.state) != "ok":
         return [line(f" {fit(f'GPU {gpu.index}', LABEL)}", (f"✗ {gpu.state}: {gpu.name}", "bad"))]
     return [
-        _meter(f"GPU {gpu.index}", share, "  ".join(words), width),
-        _meter("", used, f"{size(gpu.memory_used)} of {size(gpu.memory_total)}", width),
+        _meter(f"GPU {gpu.index}", share, "", "  ".join(words), width),
+        _meter("", used, f"{size(gpu.memory_used)} ", f"of {size(gpu.memory_total)}", width),
     ]
 
 

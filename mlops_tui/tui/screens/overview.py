@@ -143,7 +143,10 @@ class OverviewDesk(Desk):
         words = (
             (f"◐ {counts['running']} running   ", "busy" if counts["running"] else "muted"),
             (f"● {counts['deployed']} deployed   ", "good" if counts["deployed"] else "muted"),
-            (f"▲ {counts['alerts']} alerts ", "warn" if counts["alerts"] else "muted"),
+            (
+                f"▲ {counts['alerts']} alert{'' if counts['alerts'] == 1 else 's'} ",
+                "warn" if counts["alerts"] else "muted",
+            ),
         )
         return [((*name, *words), "")]
 
@@ -284,7 +287,7 @@ def _machine(readings: tuple[Reading, ...], width: int, height: int) -> list[Lin
     if height - len(out) >= 5:
         return [*out, *(line(" ", *one) for one in live_chart(readings, width - 2, height - len(out)))]
     spark = sparkline([one.cpu for one in readings], max(4, min(60, width - 12)), low=0, high=100)
-    return [*out[:-1], line(f" {fit('CPU', 8)}", spark), out[-1]]
+    return [out[0], line(f" {fit('', 8)}", spark), *out[1:]]
 
 
 def _start_daemon(bench: Workbench) -> str:

@@ -207,3 +207,8 @@ def test_no_data_makes_a_chart_fail_or_leave_its_place(
     lines = draw(Plot(tuple(found), style=style, x=axis, x_name="step"), wide, tall, view)
     assert len(lines) == tall
     assert all(width(one) <= wide for one in lines)
+
+
+def test_a_curve_of_one_point_is_seen() -> None:
+    drawn = [plain(one) for one in draw(Plot((Series("mae", (0.0,), (85.8,)),)), 40, 8)]
+    assert sum("●" in one for one in drawn) == 2  # the point and the legend
