@@ -41,7 +41,7 @@ def test_a_sorted_and_filtered_window_is_that_of_the_whole_sorted_table(features
 @pytest.mark.parametrize(("where", "order"), [(None, "km"), (None, ["-km", "bike"]), ("km > 0 OR km IS NULL", "-km")])
 def test_windows_are_cut_from_blocks_from_either_end(features, monkeypatch, order, where):
     features.ingest("trips", [{"bike": 9, "at": f"2025-02-0{n}T00:00:00Z", "km": None} for n in (1, 2)])
-    monkeypatch.setattr(blocks, "ROWS", 3)
+    monkeypatch.setattr(blocks, "ROWS", 5)
     monkeypatch.setattr(blocks, "BLOCKS", blocks.Blocks(kept=2))
     whole = features.rows("trips", where=where, order=order)
     for limit in (1, 2, 5, 20):
