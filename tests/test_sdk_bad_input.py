@@ -105,6 +105,26 @@ def test_no_name_of_an_artifact_leaves_the_run(path, tmp_path):
                 run.log_artifact(file, path)
 
 
+@pytest.mark.parametrize("name", [None, 5, b"a", "", "  "])
+def test_what_is_no_name_of_an_artifact_is_refused_in_a_sentence(name):
+    with mlops.start_run("churn") as run, pytest.raises(InvalidInput, match="cannot name an artifact"):
+        run.log_text("x", name)
+
+
+def test_data_that_is_no_json_is_refused_in_a_sentence():
+    itself: dict = {}
+    itself["a"] = itself
+    with mlops.start_run("churn") as run:
+        for data in (itself, {("a", "b"): 1}):
+            with pytest.raises(InvalidInput, match="cannot be written as JSON"):
+                run.log_dict(data, "a.json")
+
+
+def test_a_database_of_the_workspace_is_not_read_by_a_run(workspace):
+    with mlops.start_run("churn") as run, pytest.raises(InvalidInput, match="belongs to the workspace"):
+        run.log_artifact(workspace.catalog_db)
+
+
 def test_a_file_that_vanishes_while_its_folder_is_copied_costs_only_itself(rooms, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "out"
     folder.mkdir()

@@ -34,6 +34,8 @@ class RunFiles:
         if not source.exists():
             raise NotFound(f"There is no file {source}.", hint=f"Relative paths start at {Path.cwd()}.")
         name = check_path(name or source.name)
+        if not source.is_dir() and self._is_ours(source):
+            raise InvalidInput(f"{source} belongs to the workspace.", hint="Copy it first, or export what is in it.")
         files = {name: source}
         if source.is_dir():
             inside = sorted(item for item in source.rglob("*") if item.is_file() and not self._is_ours(item))
@@ -62,8 +64,13 @@ class RunFiles:
             self._writer.complain(f"artifact {name} was not kept: {error}")
 
     def keep_json(self, data: Any, name: str) -> None:
-        """A JSON document; what JSON does not know is written as text."""
-        text = json.dumps(data, indent=2, default=str, ensure_ascii=False) + "\n"
+        """A JSON document; what JSON does not know is written as text. Raises InvalidInput for data that holds itself."""
+        try:
+            text = json.dumps(data, indent=2, default=str, ensure_ascii=False) + "\n"
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidInput(
+                f"This cannot be written as JSON: {error}.", hint="Pass dicts, lists and values."
+            ) from error
         self.keep_bytes(text.encode("utf-8", "replace"), name)
 
     def keep_figure(self, figure: Any, name: str) -> None:
@@ -77,7 +84,9 @@ class RunFiles:
             figure.write_html(page)
             self.keep_bytes(page.getvalue().encode(), name)
         else:
-            raise InvalidInput(f"A {type(figure).__name__} is no figure.", hint="Pass a Matplotlib or Plotly figure.")
+            raise InvalidInput(
+                f"A value of type {type(figure).__name__} is no figure.", hint="Pass a Matplotlib or Plotly figure."
+            )
 
     def keep_environment(self) -> None:
         """Installed packages and uncommitted changes, once: in the background after the start, or at a short run's end."""
@@ -94,6 +103,8 @@ class RunFiles:
 
 def check_path(name: str) -> str:
     """A relative path with forward slashes; InvalidInput for anything that would leave the run's folder."""
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidInput(f"{name!r} cannot name an artifact.", hint="Use a relative path such as plots/roc.png.")
     path = PurePosixPath(name)
     outside = path.is_absolute() or ".." in path.parts or "\\" in name or path.as_posix() == "."
     if outside or not name.isprintable() or len(name) > 500:

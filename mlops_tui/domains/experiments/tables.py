@@ -50,7 +50,8 @@ def _rows(data: Any) -> tuple[list[str], list[list[Any]]]:
         names = list(dict.fromkeys(name for row in data for name in row))
         return [str(name) for name in names], [[row.get(name) for name in names] for row in data]
     raise InvalidInput(
-        f"A {type(data).__name__} is no table.", hint="Pass a DataFrame, a dict of columns or a list of dicts."
+        f"A value of type {type(data).__name__} is no table.",
+        hint="Pass a DataFrame, a dict of columns or a list of dicts.",
     )
 
 
