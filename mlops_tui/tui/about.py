@@ -122,6 +122,8 @@ PANES: dict[tuple[str, str], str] = {
         "monitoring",
         "reports",
     ): "Each check of a monitor: drift per column, errors, latency, and quality where truth is known.",
+    ("monitoring", "rules"): "Alerts of your own: a series above, below, absent or changed for a while.",
+    ("monitoring", "channels"): "Ways to tell people of alerts, and what each was told.",
     ("system", "hardware"): "The machine now and over the last half hour, as the daemon recorded it.",
     ("system", "jobs"): "Work in processes of their own: pipelines, ingests, checks, compaction; with logs.",
     ("system", "audit"): "Who changed what, when and why. Entries are chained by hashes, so a missing one shows.",

@@ -1,0 +1,147 @@
+"""What there is to say of an alert, a monitor and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mlops_tui.core import clock
+from mlops_tui.tui.blocks import Block, Chart, Fields, Grid, Pair, Text
+from mlops_tui.tui.charts.drift import psi_history
+from mlops_tui.tui.lines import Span, number, percent, state
+from mlops_tui.tui.screens import cells
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.alerts.records import Alert
+    from mlops_tui.domains.monitoring.records import FeatureDrift, Monitor, Report
+    from mlops_tui.workbench import Workbench
+
+REPORTS = 50
+PAIRS = 6  # columns drawn with both distributions
+MOVED = 4
+TOLD = 5  # messages shown of an alert
+
+
+def alert_detail(bench: Workbench, one: Alert) -> Sequence[Block]:
+    """An alert: what, since when, the numbers behind it, who did what."""
+    now = bench.context.now()
+    head = Fields(
+        (
+            ("State", state(one.state)),
+            ("Severity", state(one.severity)),
+            ("About", f"{one.rule} of {one.subject}"),
+            ("First", cells.moment(one.first_at, now)),
+            (
+                "Last",
+                f"{cells.moment(one.last_at, now)}, {one.count} times"
+                if one.count > 1
+                else cells.moment(one.last_at, now),
+            ),
+            (
+                "Acknowledged",
+                f"{one.acknowledged_by} {clock.ago(one.acknowledged_at, now)}" if one.acknowledged_by else "",
+            ),
+            ("Silenced", f"until {clock.local(one.silenced_until)}" if one.silenced_until else ""),
+            ("Resolved", f"{one.resolved_by} {clock.ago(one.resolved_at, now)}" if one.resolved_at else ""),
+            ("Why", one.why),
+        ),
+        title=one.title,
+    )
+    facts = tuple(
+        (name, number(value) if isinstance(value, float) else cells.compact(value)) for name, value in one.facts.items()
+    )
+    told = tuple(
+        (clock.ago(said.created_at, now), said.channel, said.kind, said.error or said.state)
+        for said in bench.alerts.telling.deliveries(alert=one.id, limit=TOLD)
+    )
+    blocks: tuple[Block, ...] = (head, Text(one.detail), Grid(("Fact", "Value"), facts, title="Numbers"))
+    return (*blocks, Grid(("When", "Channel", "Why", "State"), told, title="Who was told")) if told else blocks
+
+
+def monitor_detail(bench: Workbench, one: Monitor) -> Sequence[Block]:
+    """A monitor: its newest report."""
+    report = bench.monitoring.latest(one.deployment)
+    now = bench.context.now()
+    head = Fields(
+        (
+            ("State", state(one.state)),
+            ("Window", f"{one.min_rows:,} to {one.max_rows:,} predictions"),
+            ("False alarms", f"{one.alpha:.2%} per window"),
+            ("Alert after", f"{one.need} drifted windows of {one.of}"),
+            ("Limits", f"errors {one.max_error_rate:.0%}, p95 {one.max_latency_ms:g} ms, {one.margin:.0%} worse"),
+            ("Checked", cells.moment(one.checked_at, now)),
+        ),
+        title=one.deployment,
+    )
+    if report is None:
+        return (head, Text("No report yet: r checks now.", "muted"))
+    return (head, *report_detail(bench, report), *_over_time(bench.monitoring.reports(one.deployment, REPORTS), report))
+
+
+def _over_time(reports: Sequence[Report], newest: Report) -> list[Block]:
+    """PSI of the columns that have moved furthest, over the reports there are."""
+    furthest = sorted(newest.features, key=lambda each: -each.size)[:MOVED]
+    plot = psi_history(reports, [each.name for each in furthest])
+    return [Chart(plot, title="PSI over time")] if plot is not None else []
+
+
+def report_detail(bench: Workbench, one: Report) -> Sequence[Block]:
+    """A report: verdict, drift per feature with its distributions, performance."""
+    now = bench.context.now()
+    head = Fields(
+        (
+            ("Verdict", state(one.verdict)),
+            ("Version", f"v{one.version}"),
+            ("Checked", cells.moment(one.at, now)),
+            ("Window", f"{clock.local(one.since)} to {clock.local(one.until)}" if one.since else ""),
+            ("Rows", number(one.rows)),
+            ("Error rate", percent(one.error_rate, 1)),
+            ("Latency", f"p95 {number(one.latency_p95_ms, 3)} ms" if one.latency_p95_ms is not None else ""),
+        ),
+        title=f"{one.deployment} report {one.id}",
+    )
+    columns = [*([one.prediction] if one.prediction else []), *one.features]
+    columns.sort(key=lambda each: (not each.drifted, -each.size))
+    return (
+        head,
+        *([Text("\n".join(one.notes), "muted")] if one.notes else []),
+        *_performance(one),
+        Grid(("", "Column", "PSI", "limit", "KS", "limit"), tuple(map(_drift_row, columns)), title="Drift"),
+        *[_pair(each) for each in columns[:PAIRS] if each.reference and each.current],
+    )
+
+
+def _performance(one: Report) -> list[Block]:
+    found = one.performance
+    if found is None:
+        return []
+    now = ("▲ changed", "warn") if found.concept_drift else ("✓ holds", "good")
+    worse = ("▲ worse than at training", "warn") if found.worse else ("✓ as at training", "good")
+    return [
+        Fields(
+            (
+                (found.metric, f"{number(found.value)} ({number(found.low, 3)} to {number(found.high, 3)})"),
+                ("At training", number(found.baseline)),
+                ("Labels", number(found.labels)),
+                ("Quality", worse),
+                ("Concept", now),
+            ),
+            title="Performance",
+        )
+    ]
+
+
+def _drift_row(each: FeatureDrift) -> tuple[Span | str, ...]:
+    return (
+        ("▲ drift", "warn") if each.drifted else ("· same", "muted"),
+        each.name,
+        number(each.psi, 3),
+        (number(each.psi_threshold, 3), "muted"),
+        number(each.ks, 3),
+        (number(each.ks_threshold, 3), "muted"),
+    )
+
+
+def _pair(each: FeatureDrift) -> Pair:
+    role = "warn" if each.drifted else "text"
+    return Pair((each.name, role), tuple(each.reference), tuple(each.current), tuple(each.bins))

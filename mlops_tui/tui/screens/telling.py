@@ -1,0 +1,142 @@
+"""Rules of one's own and channels, as lists of the monitoring desk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops_tui.core import clock
+from mlops_tui.tui.blocks import Block, Fields, Grid, Text
+from mlops_tui.tui.lines import number, state
+from mlops_tui.tui.screens import cells
+from mlops_tui.tui.screens.section import Section
+from mlops_tui.tui.widgets.states import Empty
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.alerts.channel_records import Channel
+    from mlops_tui.domains.alerts.rules import Rule
+    from mlops_tui.workbench import Workbench
+
+MESSAGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A rule with what it says now."""
+
+    rule: Rule
+    finding: str
+    value: float | None
+    reason: str
+
+    @property
+    def name(self) -> str:
+        return self.rule.name
+
+    @property
+    def paused(self) -> bool:
+        return self.rule.paused
+
+
+def standings(bench: Workbench) -> list[Standing]:
+    """Every rule, looked at."""
+    from mlops_tui.rules import values
+
+    found = []
+    for rule in bench.alerts.rules.list():
+        judged = bench.alerts.rules.look(rule, lambda one, since: values(bench, one, since))
+        word = "paused" if rule.paused else {"holds": "open", "clear": "ok"}.get(judged.finding, str(judged.finding))
+        found.append(Standing(rule, word, judged.value, "" if rule.paused else judged.reason))
+    return found
+
+
+def rule_detail(bench: Workbench, one: Standing) -> Sequence[Block]:
+    """A rule: what it says, when it ends, and the alerts it raised."""
+    rule, now = one.rule, bench.context.now()
+    head = Fields(
+        (
+            ("Raises", rule.words),
+            ("Now", state(one.finding)),
+            ("Because", one.reason),
+            ("Value", number(one.value)),
+            ("Ends beyond", number(rule.clear) if rule.clear is not None else ""),
+            ("Severity", state(rule.severity)),
+            ("Made", f"{cells.moment(rule.created_at, now)} by {rule.created_by}"),
+        ),
+        title=rule.name,
+    )
+    raised = tuple(
+        (str(alert.id), state(alert.state), clock.ago(alert.first_at, now), alert.detail)
+        for alert in bench.alerts.list(rule=f"rule:{rule.name}", limit=MESSAGES)
+    )
+    return (head, Grid(("Alert", "State", "First", "What"), raised, title="Raised")) if raised else (head,)
+
+
+def channel_detail(bench: Workbench, one: Channel) -> Sequence[Block]:
+    """A channel: what it tells of, and its newest messages."""
+    now = bench.context.now()
+    head = Fields(
+        (
+            ("State", state("paused" if one.paused else "active")),
+            ("Kind", one.kind),
+            ("To", one.target),
+            ("Tells of", f"{one.severity} and worse{f', {one.match}' if one.match else ''}"),
+            ("Escalates", f"after {clock.duration(one.after)} without acknowledgement" if one.after else ""),
+            ("Again", clock.duration(one.repeat) if one.repeat else "critical after 4 h, others after a day"),
+            ("At most", f"{one.per_hour} messages an hour"),
+            ("Made", f"{cells.moment(one.created_at, now)} by {one.created_by}"),
+        ),
+        title=one.name,
+    )
+    said = tuple(
+        (clock.ago(message.created_at, now), state(message.state), message.title, message.error)
+        for message in bench.alerts.telling.deliveries(channel=one.name, limit=MESSAGES)
+    )
+    if not said:
+        return (head, Text("Nothing was told yet: t sends a test.", "muted"))
+    return (head, Grid(("When", "State", "What", "Trouble"), said, title="Messages"))
+
+
+SECTIONS: tuple[Section, ...] = (
+    Section(
+        "rules",
+        "Rules",
+        standings,
+        columns=(
+            cells.text("Name", lambda one: one.name, width=20),
+            cells.status("Now", lambda one: one.finding),
+            cells.text("Raises", lambda one: one.rule.words, width=40, grow=True),
+            cells.status("Severity", lambda one: one.rule.severity, rank=2),
+            cells.text("Because", lambda one: one.reason, width=28, rank=3, role="muted"),
+        ),
+        key=lambda one: str(one.name),
+        empty=Empty(
+            "No rules of your own. One raises an alert when a series is above, below, absent or changed for a while.",
+            "mlops alerts rules add hot --series hardware.cpu --above 95 --for 10m",
+        ),
+        detail=rule_detail,
+        watches=frozenset({"catalog", "telemetry"}),
+        names=lambda one: {"name": one.name},
+    ),
+    Section(
+        "channels",
+        "Channels",
+        lambda bench: bench.alerts.telling.channels(),
+        columns=(
+            cells.text("Channel", lambda one: one.name, width=20),
+            cells.text("Kind", lambda one: one.kind, width=9),
+            cells.status("State", lambda one: "paused" if one.paused else "active"),
+            cells.status("From", lambda one: one.severity, rank=2),
+            cells.text("Match", lambda one: one.match or "all", width=20, rank=3),
+            cells.text("To", lambda one: one.target or "-", width=30, grow=True, role="muted"),
+        ),
+        key=lambda one: str(one.name),
+        empty=Empty(
+            "Nobody is told of alerts. A channel is e-mail, a webhook, a chat, the desktop or a program of yours.",
+            "mlops alerts channels add desk --kind desktop",
+        ),
+        detail=channel_detail,
+        names=lambda one: {"name": one.name},
+    ),
+)
