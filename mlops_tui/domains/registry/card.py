@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock
+from mlops_tui.domains.registry import judgement
+from mlops_tui.domains.registry.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.registry.records import LineageItem, Note, Promotion, Request, Version
 
 MOST_MOVES = 10
+NOTHING = Evidence()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Facts:
     moves: Sequence[Promotion]
     notes: Sequence[Note]
     needed: int
+    evidence: Evidence = NOTHING
 
 
 def write(facts: Facts) -> str:
@@ -35,9 +39,16 @@ def write(facts: Facts) -> str:
     parts = [
         _head(facts),
         _section("Purpose", _purpose(facts)),
+        _section("Charter", judgement.charter(facts.evidence)),
         _section("Metrics", _metrics(facts)),
+        _section("Test", _tabled(judgement.intervals(facts.evidence))),
+        _section("Slices", _tabled(judgement.slices(facts.evidence))),
+        _section("Calibration", _calibration(facts)),
+        _section("What matters", _tabled(judgement.importance(facts.evidence))),
         _section("Data", _data(facts)),
         _section("Inputs", _inputs(facts)),
+        _section("Limits", judgement.limits(facts.evidence, facts.version.tags, facts.profile is not None)),
+        _section("Fairness", judgement.fairness(facts.evidence)),
         _section("Parameters", _table(("Parameter", "Value"), sorted(facts.params.items()))),
         _section("Approval", _approval(facts)),
         _section("History", _history(facts)),
@@ -154,6 +165,15 @@ def _environment(version: Version) -> str:
     libraries = version.environment.get("libraries", {})
     listed = ", ".join(f"{name} {number}" for name, number in sorted(libraries.items()))
     return f"Python {version.environment.get('python', 'unknown')}; {listed or 'no libraries recorded'}."
+
+
+def _calibration(facts: Facts) -> str:
+    words, bins = judgement.calibration(facts.evidence)
+    return "\n\n".join(part for part in (words, _tabled(bins)) if part)
+
+
+def _tabled(found: judgement.Table | None) -> str:
+    return _table(*found) if found is not None else ""
 
 
 def _section(title: str, body: str) -> str:

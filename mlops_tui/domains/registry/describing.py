@@ -126,7 +126,7 @@ class Describing(Finding):
 
     def card(self, ref: str) -> str:
         """Return the model card of a version as Markdown."""
-        from mlops_tui.domains.registry import card
+        from mlops_tui.domains.registry import card, evidence
 
         version = self.version(ref)
         champion = self.alias(version.model, CHAMPION)
@@ -141,6 +141,7 @@ class Describing(Finding):
                 moves=self.promotions(version.model),
                 notes=self.notes(version.ref),
                 needed=self.approvals.needed(version.model),
+                evidence=evidence.gather(self._experiments, version.run_id),
             )
         )
 
