@@ -92,7 +92,9 @@ def long_job(bench: Workbench, folder: Path) -> Job:
     return job
 
 
-def test_a_job_survives_kill_9_of_the_daemon_and_is_recorded_once(bench: Workbench, tmp_path: Path) -> None:
+def test_a_job_survives_kill_9_and_an_upgrade_of_the_daemon_and_is_recorded_once(
+    bench: Workbench, tmp_path: Path
+) -> None:
     workspace = bench.workspace
     first = daemon.start(workspace)
     job = long_job(bench, tmp_path)
@@ -100,6 +102,9 @@ def test_a_job_survives_kill_9_of_the_daemon_and_is_recorded_once(bench: Workben
     assert bench.jobs.get(job.id).state is JobState.RUNNING
     second = daemon.start(workspace)
     assert second.pid != first.pid
+    third = daemon.restart(workspace)
+    assert third.pid not in (first.pid, second.pid)
+    assert bench.jobs.get(job.id).state is JobState.RUNNING
     (tmp_path / "go").touch()
     until(lambda: not bench.jobs.get(job.id).state.pending)
     assert bench.jobs.get(job.id).state is JobState.SUCCEEDED
