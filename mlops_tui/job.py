@@ -73,6 +73,11 @@ def _monitor(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] |
     return {"reports": len(workbench.monitoring.check_all())}
 
 
+def _batch(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    options = {name: job.spec[name] for name in ("out", "into", "rows", "why")}
+    return _plain(workbench.serving.predict_all(job.spec["ref"], job.spec["source"], report=report, **options))
+
+
 def _ingest(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
     options = {name: job.spec[name] for name in ("mode", "message", "batch_id") if job.spec.get(name)}
     source = Path(job.spec["source"])
@@ -155,6 +160,7 @@ def _command(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] |
 
 KINDS: dict[str, Callable[[Workbench, Job, Report], dict[str, Any] | None]] = {
     "pipeline": _pipeline,
+    "batch": _batch,
     "compact": _compact,
     "monitor": _monitor,
     "ingest": _ingest,

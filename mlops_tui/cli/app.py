@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deployments": ("serving:deployments", "Models behind HTTP, traffic split over versions."),
     "tokens": ("tokens:tokens", "Who may ask the gateway, where and how often."),
     "predict": ("predicting:predict", "Ask a deployment for predictions."),
+    "batch": ("batching:batch", "Predict every row of a file or a table."),
     "feedback": ("predicting:feedback", "Report what was true, by prediction id."),
     "monitors": ("monitoring:monitors", "Drift and performance of deployments."),
     "alerts": ("monitoring:alerts", "Conditions that want a person."),
