@@ -112,7 +112,7 @@ def drifted(profile: dict, window: pd.DataFrame, alpha: float) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("reference", "rows"), [(60, 200), (600, 300), (5000, 2000)])
 def test_no_more_windows_cry_wolf_than_promised(reference: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    alpha, references, windows = 0.05, 50, 2
+    alpha, references, windows = 0.05, 25, 4
     known: dict = {}
     honest = drift.limits
 
