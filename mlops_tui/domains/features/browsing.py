@@ -110,17 +110,11 @@ class Browsing(Reading):
         `running` is given a function that stops it, from any thread: then Unavailable is raised. Mistakes raise InvalidInput
         with the line and a caret below the place.
         """
-        import pyarrow as pa
+        from mlops_tui.domains.features import views
 
         with self._stream(query, running) as reader:
-            batches, rows = [], 0
-            for batch in reader:
-                batches.append(batch)
-                rows += batch.num_rows
-                if rows > limit:
-                    break
-            table = pa.Table.from_batches(batches, schema=reader.schema)
-            return Answer(table.slice(0, limit), rows > limit)
+            table = views.taken(reader, limit + 1)
+            return Answer(table.slice(0, limit), table.num_rows > limit)
 
     def save_answer(self, query: str, path: Path, *, running: Running | None = None) -> int:
         """Write all rows of a query to a new CSV or Parquet file; how many. Nothing half-written stays behind.

@@ -130,11 +130,8 @@ class Reading:
 
     def sql(self, query: str, *, limit: int | None = None) -> pd.DataFrame:
         """One read-only SELECT over tables as views; an older snapshot is quoted: FROM "orders@3". Raises InvalidInput."""
-        from mlops_tui.domains.features import offline
+        from mlops_tui.domains.features import offline, views
 
         folder = self._context.lake.root / "features"
-        with self._snapshots.held() as hold, self._context.lake.connection() as connection:
-            arrow = offline.query(
-                connection, query, lambda ref: hold(*self._snapshots.resolve(ref)), folder, limit=limit
-            )
-            return offline.as_frame(arrow)
+        with views.stream(query, self._snapshots, self._context.lake, folder, lambda stop: None) as reader:
+            return offline.as_frame(views.taken(reader, limit))

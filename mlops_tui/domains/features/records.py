@@ -350,9 +350,11 @@ def merge_columns(
     elif missing:
         changes += [f"removed {name} (missing from here on)" for name in missing]
     if wrong:
+        held = [name for name in fixed if name in old and new.get(name) != old[name]]
+        change = f"{_listed(held)} never changes" if held else "say --allow removed or --allow changed"
         raise InvalidInput(
             f"The batch does not fit the table: {'; '.join(wrong)}.",
-            hint="Bring the columns into the table's types, say --allow removed or --allow changed, or --mode replace.",
+            hint=f"Bring the columns into the table's types ({change}), or start anew with --mode replace.",
         )
     return merged, tuple(changes)
 

@@ -127,6 +127,19 @@ def stream(
             connection.close()
 
 
+def taken(reader: Any, limit: int | None) -> Any:
+    """The rows of a stream as an Arrow table, at most `limit` of them; what comes after is not worked out."""
+    import pyarrow as pa
+
+    batches, rows = [], 0
+    for batch in reader:
+        batches.append(batch)
+        rows += batch.num_rows
+        if limit is not None and rows >= limit:
+            break
+    return pa.Table.from_batches(batches, schema=reader.schema).slice(0, limit)
+
+
 def _check_syntax(connection: offline.Connection, query: str) -> None:
     """Raise InvalidInput with a caret where the parser stopped; what else is wrong is said by `offline.prepare`."""
     found = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchall()
