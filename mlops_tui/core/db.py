@@ -11,7 +11,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -216,11 +216,32 @@ class Database:
 _ABANDONED: list[sqlite3.Connection | None] = []
 
 
+_SPARE = 65_536
+"""SQLite's shared index of a log in use takes 32 KiB."""
+
+
 def _damaged(path: Path, error: sqlite3.Error) -> Unavailable:
-    return Unavailable(
+    refused = _refused_by_disk(path) if isinstance(error, sqlite3.OperationalError) else None
+    return refused or Unavailable(
         f"{path} cannot be read as a database: {error}.",
         hint="Look closer with `mlops doctor`; bring back a copy with `mlops restore FILE`.",
     )
+
+
+def _refused_by_disk(path: Path) -> Unavailable | None:
+    """What SQLite calls an I/O error or unable to open, where the disk is full or read-only; None where it is neither."""
+    with suppress(OSError):
+        disk = os.statvfs(path.parent)
+        if disk.f_flag & os.ST_RDONLY or not os.access(path.parent, os.W_OK):
+            return Unavailable(
+                f"{path.parent} is read-only, and a database must write beside its file even to be read.",
+                hint="Copy the workspace to where you can write, or make this place writable.",
+            )
+        if disk.f_bavail * disk.f_frsize < _SPARE:
+            return Unavailable(
+                f"The disk is full: {path.name} cannot be opened.", hint="Free some space and try again."
+            )
+    return None
 
 
 @contextmanager
@@ -240,7 +261,7 @@ def _plain_words(path: Path) -> Iterator[None]:
                 f"{path} may not be written by you.", hint="Check the owner and mode of the workspace folder."
             ) from error
         if "locked" in text or "disk I/O" in text or "unable to open" in text:
-            raise Unavailable(
+            raise (None if "locked" in text else _refused_by_disk(path)) or Unavailable(
                 f"{path.name} could not be used: {text}.", hint="Another program may hold it; try again."
             ) from error
         raise

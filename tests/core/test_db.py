@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -172,3 +173,18 @@ def test_backup_is_a_whole_copy(db: Database, tmp_path: Path) -> None:
     assert copy.execute("SELECT name FROM thing").fetchall() == [("a",)]
     copy.close()
     assert db.check() == []
+
+
+@pytest.mark.parametrize(
+    ("disk", "said"),
+    [
+        ({"f_flag": os.ST_RDONLY, "f_bavail": 1000}, "is read-only"),
+        ({"f_flag": 0, "f_bavail": 1}, "The disk is full"),
+        ({"f_flag": 0, "f_bavail": 1000}, "cannot be read as a database: unable to open"),
+    ],
+)
+def test_a_file_that_cannot_be_opened_says_what_the_disk_has_against_it(tmp_path, monkeypatch, disk, said):
+    (tmp_path / "c.db").mkdir()
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_frsize=4096, **disk))
+    with pytest.raises(Unavailable, match=said):
+        Database(tmp_path / "c.db").read("SELECT 1")
