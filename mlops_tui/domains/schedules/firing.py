@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock
 from mlops_tui.core.context import Context
-from mlops_tui.core.errors import NotAllowed, Unavailable, WorkbenchError
+from mlops_tui.core.errors import InvalidInput, NotAllowed, Unavailable, WorkbenchError
 from mlops_tui.domains.alerts.service import Alerts
 from mlops_tui.domains.jobs.records import Job, Pending
 from mlops_tui.domains.jobs.service import Jobs
@@ -54,17 +54,26 @@ class Firing:
 
     def record_due(self, now: int) -> int:
         """A fire row for every slot due by `now`, and each `next_due` moved past them; how many schedules were due."""
-        done = 0
+        seen: set[int] = set()
         while self._store.due(now, 1):
             with self._context.catalog.write() as tx:
                 due = self._store.due(now, BATCH)  # another daemon may have been faster
-                for schedule in due:
+                fresh = [schedule for schedule in due if schedule.id not in seen]
+                for schedule in fresh:
                     self._record(tx, schedule, now)
-            done += len(due)
-        return done
+            seen |= {schedule.id for schedule in fresh}
+            if not fresh:
+                break  # only those that have more slots to catch up with than one look works through
+        return len(seen)
 
     def _record(self, tx: sqlite3.Connection, schedule: Schedule, now: int) -> None:
-        due = slots.due_slots(schedule, now)
+        try:
+            due = slots.due_slots(schedule, now)
+        except InvalidInput as error:  # a zone that this machine does not know: no reason to hold up the others
+            self._store.update(tx, schedule.id, next_due=None)
+            title = f"{schedule.name} cannot tell its slots"
+            self._alerts.raise_alert("schedule", schedule.name, title=title, detail=error.message)
+            return
         for verdict in sort_out(due, now, schedule.missed, schedule.grace_s):
             reason = verdict.reason or f"Due by '{schedule.cron}' ({schedule.timezone})."
             self._store.add_fire(

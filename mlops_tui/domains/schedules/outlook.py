@@ -9,6 +9,7 @@ from itertools import islice, takewhile
 
 from mlops_tui.core import clock
 from mlops_tui.core.context import Context
+from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.jobs.records import Pending
 from mlops_tui.domains.jobs.service import Jobs
 from mlops_tui.domains.schedules import blackouts, slots
@@ -71,7 +72,10 @@ class Outlook:
         others: list[Coming] = []
         for schedule in schedules:
             if schedule.kind is Kind.SCHEDULE:
-                clocked += self._of_one(schedule, n, until, off, running)
+                try:
+                    clocked += self._of_one(schedule, n, until, off, running)
+                except InvalidInput as error:  # a zone that this machine does not know
+                    others.append(Coming(schedule.name, schedule.pipeline, "", None, Prospect.SKIPPED, error.message))
             elif schedule.kind is not Kind.MANUAL:
                 why = self.why_not(schedule, off, running) or "Fires at the next look."
                 others.append(Coming(schedule.name, schedule.pipeline, "", None, Prospect.WAITS, why))

@@ -128,3 +128,22 @@ def test_both_nights_of_the_change_live_through_a_daemon(
     fires = sorted(schedules.fires("x"), key=lambda fire: fire.due_at)
     assert [datetime.fromtimestamp(fire.due_at / 1000, BERLIN).strftime("%H:%M") for fire in fires] == walls
     assert len({fire.job_id for fire in fires}) == len(walls)
+
+
+def test_one_that_catches_up_and_one_that_cannot_tell_its_slots_hold_up_nobody(
+    schedules: Schedules, workbench: Workbench, clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedules.add("busy", "churn", "@every 1m", missed="all", overlap="queue")
+    schedules.add("lost", "churn", "@hourly", "Europe/Berlin")
+    schedules.add("good", "churn", "@hourly")
+    with workbench.context.catalog.write() as tx:
+        tx.execute("UPDATE schedule SET timezone = 'Gone/Away' WHERE name = 'lost'")
+    monkeypatch.setattr(slots, "CATCH_UP", 50)
+    clock.advance(3 * HOUR)
+    assert {fire.schedule for fire in schedules.tick() if fire.job_id} == {"busy", "good"}
+    assert len(schedules.fires("busy", 1000)) == 50
+    (alert,) = workbench.alerts.list(rule="schedule")
+    assert alert.subject == "lost"
+    assert "no time zone 'Gone/Away'" in schedules.upcoming()[-1].reason
+    schedules.tick()
+    assert len(schedules.fires("busy", 1000)) == 100
