@@ -61,9 +61,9 @@ def objective(
     else:
         found = workbench.serving.promises.put(
             name,
-            availability=availability / 100 if availability is not None else None,
+            availability=round(availability / 100, 12) if availability is not None else None,
             latency_ms=_milliseconds(latency) if latency is not None else None,
-            latency_share=percentile / 100,
+            latency_share=round(percentile / 100, 12),
             window_days=window,
             why=why,
         )

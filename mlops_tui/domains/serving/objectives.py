@@ -85,9 +85,7 @@ def check(objective: Objective) -> Objective:
     """Return it; raises InvalidInput for a promise that no one can keep or break."""
     for share in (objective.availability, objective.latency_share):
         if share is not None and not 0.5 <= share < 1:
-            raise InvalidInput(
-                f"{share:.6g} is no objective.", hint="Use a share from 0.5 to below 1: 99.9 % is 0.999."
-            )
+            raise InvalidInput(f"{100 * share:.6g} % is no objective.", hint="Use 50 % or more, and less than 100.")
     if objective.latency_ms is not None and not (math.isfinite(objective.latency_ms) and objective.latency_ms > 0):
         raise InvalidInput("A latency is a number of milliseconds above 0.", hint="50ms or 0.05s")
     if objective.availability is None and objective.latency_ms is None:

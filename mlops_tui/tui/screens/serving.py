@@ -17,6 +17,7 @@ from mlops_tui.tui.lines import Span, clean, number, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.evidence import rollout_blocks
+from mlops_tui.tui.screens.promised import budget_left, promised_blocks
 from mlops_tui.tui.screens.section import Inside, Section
 from mlops_tui.tui.widgets.dialogs import Confirm, Question
 from mlops_tui.tui.widgets.states import Empty
@@ -24,6 +25,7 @@ from mlops_tui.tui.widgets.table import Column
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
+    from mlops_tui.domains.serving.objectives import Standing
     from mlops_tui.domains.serving.records import Deployment, Prediction, Route, ServiceStats
 
 WINDOW = 15 * clock.MINUTE
@@ -38,6 +40,7 @@ class Traffic:
     deployment: Deployment
     stats: ServiceStats
     rates: tuple[float, ...]
+    promised: Standing | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.deployment, name)
@@ -46,10 +49,12 @@ class Traffic:
 def deployments(bench: Workbench) -> list[Traffic]:
     """Every deployment with its recent traffic."""
     since = bench.context.now() - WINDOW
+    promised = {one.objective.deployment: one for one in bench.serving.promises.list()}
     out = []
     for one in bench.serving.list():
         points = bench.serving.series(one.name, since, STEP)
-        out.append(Traffic(one, bench.serving.stats(one.name, since), tuple(float(point.requests) for point in points)))
+        rates = tuple(float(point.requests) for point in points)
+        out.append(Traffic(one, bench.serving.stats(one.name, since), rates, promised.get(one.name)))
     return out
 
 
@@ -105,6 +110,7 @@ def deployment_detail(bench: Workbench, one: Traffic) -> Sequence[Block]:
         head,
         Grid(("Version", "Share", "State", "", ""), routes, title="Routes"),
         *rollout_blocks(bench, what.name),
+        *promised_blocks(bench, what.name),
         traffic,
         *_charts(bench, what.name),
     )
@@ -177,6 +183,7 @@ class ServingDesk(Desk):
                 cells.count("Errors", lambda one: one.stats.errors or None, rank=3),
                 Column("p95 ms", lambda one, now: number(one.stats.p95_ms, 3), sort=lambda one: one.stats.p95_ms, right=True,
                        rank=2),
+                Column("Budget", lambda one, now: budget_left(one.promised), width=7, right=True, rank=3),
             ),
             key=lambda one: str(one.name),
             empty=Empty(
