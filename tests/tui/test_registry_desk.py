@@ -133,10 +133,23 @@ async def test_an_approval_with_promotion_wants_the_name_typed(open_app: Open, f
         assert fetch(pilot, lambda bench: bench.registry.alias("hire", "champion")) == 4
 
 
-async def test_a_version_is_retired_with_its_plan_shown_first(open_app: Open, filled: Workspace) -> None:
+async def test_what_is_done_on_the_page_is_done_and_what_cannot_be_says_why(
+    open_app: Open, filled: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [Health("package", True, "whole"), Health("answers", False, "gave no answer")]
+    monkeypatch.setattr(Registry, "health", lambda self, ref: found)
     async with open_app(filled, "registry", (120, 40)) as pilot:
+        desk_of(pilot).go("maturity")
+        await settle(pilot)
+        assert "level 0 of 2" in text_of(pilot)
         desk_of(pilot).go("version", "hire/3")
         await settle(pilot)
+        await press(pilot, "D")
+        await fill(pilot, text="Bikes of the next hour")
+        assert "Bikes of the next hour" in text_of(pilot)
+        await press(pilot, "u")
+        await agree(pilot)
+        assert fetch(pilot, lambda bench: bench.registry.version("hire/3")).description == ""
         await press(pilot, "t")
         await fill(pilot, other="hire/nope")
         assert "no model reference" in text_of(pilot)
@@ -146,63 +159,25 @@ async def test_a_version_is_retired_with_its_plan_shown_first(open_app: Open, fi
         await agree(pilot)
         assert str(fetch(pilot, lambda bench: bench.registry.version("hire/3")).stage) == "None"  # `trial` serves it
         assert "has traffic" in text_of(pilot)
-
-
-async def test_what_it_is_for_is_said_and_taken_back(open_app: Open, filled: Workspace) -> None:
-    async with open_app(filled, "registry", (120, 40)) as pilot:
-        desk_of(pilot).go("version", "hire/1")
-        await settle(pilot)
-        await press(pilot, "D")
-        await fill(pilot, text="Bikes of the next hour")
-        assert "Bikes of the next hour" in text_of(pilot)
-        await press(pilot, "u")
-        await agree(pilot)
-        assert fetch(pilot, lambda bench: bench.registry.version("hire/1")).description == ""
-
-
-async def test_health_is_asked_for_and_shown_on_the_page(
-    open_app: Open, filled: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = [Health("package", True, "whole"), Health("answers", False, "gave no answer")]
-    monkeypatch.setattr(Registry, "health", lambda self, ref: found)
-    async with open_app(filled, "registry", (120, 40)) as pilot:
-        desk_of(pilot).go("version", "hire/1")
-        await settle(pilot)
         await press(pilot, "h")
         seen = text_of(pilot)
-        assert "hire/1 could not serve: answers." in seen
+        assert "hire/3 could not serve: answers." in seen
         assert "gave no answer" in seen
-
-
-async def test_an_export_that_cannot_be_written_says_why_and_leaves_nothing(
-    open_app: Open, filled: Workspace, tmp_path: Path
-) -> None:
-    async with open_app(filled, "registry", (120, 40)) as pilot:
-        desk_of(pilot).go("version", "hire/1")
-        await settle(pilot)
         await press(pilot, "E")
         await fill(pilot, format="mlflow", to=str(tmp_path / "out"))
         assert "The stored rows of package cannot be read" in text_of(pilot)
         assert list(tmp_path.glob("*out*")) == []
 
 
-async def test_the_maturity_of_a_model_says_what_leads_further(open_app: Open, filled: Workspace) -> None:
-    async with open_app(filled, "registry", (120, 40)) as pilot:
-        desk_of(pilot).go("maturity")
-        await settle(pilot)
-        seen = text_of(pilot)
-        assert "level 0 of 2" in seen
-        assert "mlops pipelines" in seen
-
-
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)], ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_pictures(open_app: Open, filled: Workspace, snapshot: Any, size: tuple[int, int]) -> None:
-    async with open_app(filled, "registry", size) as pilot:
+async def test_pictures(open_app: Open, filled: Workspace, snapshot: Any) -> None:
+    async with open_app(filled, "registry", (80, 24)) as pilot:
         desk_of(pilot).go("version", "hire/3")
         await settle(pilot)
-        for part in ("summary", "card", "lineage"):
-            desk_of(pilot).go(part)
-            await settle(pilot)
-            snapshot(pilot, f"version-{part}-{size[0]}x{size[1]}")
+        for width, height in ((80, 24), (160, 45)):
+            await pilot.resize_terminal(width, height)
+            for part in ("summary", "card", "lineage"):
+                desk_of(pilot).go(part)
+                await settle(pilot)
+                snapshot(pilot, f"version-{part}-{width}x{height}")
         await press(pilot, "c")
-        snapshot(pilot, f"diff-{size[0]}x{size[1]}")
+        snapshot(pilot, "diff-160x45")
