@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from mlops_tui.core.workspace import Workspace
+from mlops_tui.domains.features.derived_records import SkewColumn, SkewReport
 from mlops_tui.domains.features.profile_records import ColumnProfile, Profile
 from mlops_tui.tui.blocks import text_of as blocks_text
 from mlops_tui.tui.screens import column_profile, lookup, profiled
@@ -212,6 +213,26 @@ async def test_a_table_is_brought_online_compared_with_what_was_served_removed_a
         await until(pilot, lambda: [one.name for one in desk.here.records] == ["hours"])
         await press(pilot, "u", "tab", "enter")
         await until(pilot, lambda: [one.name for one in desk.here.records] == ["hours", "stations"])
+
+
+async def test_answers_of_a_deployment_are_compared_with_the_join_or_it_is_said_why_not(
+    open_app: Open, filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    column = SkewColumn("docks", 3, 1, 1 / 3, 4.0, ({"row": {"station": 1}, "at": NOW, "served": 15, "offline": 11},))
+    async with open_app(filled, "serving", (160, 45)) as pilot:
+        desk_of(pilot).go("deployments", "bikes")
+        await press(pilot, "K")
+        await until(pilot, lambda: "served and joined" in text_of(pilot))
+        await until(pilot, lambda: "Nothing says which tables" in text_of(pilot) or "which entity" in text_of(pilot))
+        await press(pilot, "escape")
+        report = SkewReport("deployment:bikes", 3, NOW, NOW, 0.0, "fail", (column,), 2, ("hour",))
+        monkeypatch.setattr(Workbench, "skew", lambda self, name: report)
+        await press(pilot, "K")
+        await until(pilot, lambda: "▲ differs" in text_of(pilot))
+        seen = text_of(pilot)
+        assert "2 of unknown entities left out; of no table: hour" in seen
+        assert "station=1" in seen
+        assert "15, joined 11" in seen
 
 
 async def test_what_would_be_collected_is_said_before_it_is_asked(open_app: Open, filled: Workspace) -> None:

@@ -16,6 +16,7 @@ from mlops_tui.workbench import Workbench
 if TYPE_CHECKING:
     from mlops_tui.domains.features.derived_records import SkewColumn
     from mlops_tui.domains.features.profile_records import ColumnDiff
+    from mlops_tui.tui.screens.base import Desk
     from mlops_tui.tui.screens.feature_lists import CheckRow
     from mlops_tui.tui.screens.features import FeaturesDesk
 
@@ -164,12 +165,10 @@ def failing(desk: FeaturesDesk, row: CheckRow) -> None:
 # -- served against joined -----------------------------------------------------------------------------------------------
 
 
-def skew(desk: FeaturesDesk) -> None:
-    """How what lookups of the selected table answered differs from the offline join at the same moments."""
-    name = str(desk.record.name)
-    desk.app.push_screen(
-        Sheet(desk.workbench_app.source, f"{name}: served and joined", lambda bench: served(bench, name))
-    )
+def skew(desk: Desk, name: str) -> None:
+    """How what was served of a table, or of `deployment:NAME`, differs from the offline join at the same moments."""
+    title = f"{name.removeprefix('deployment:')}: served and joined"
+    desk.app.push_screen(Sheet(desk.workbench_app.source, title, lambda bench: served(bench, name)))
 
 
 def served(bench: Workbench, name: str) -> Content:
@@ -178,6 +177,7 @@ def served(bench: Workbench, name: str) -> Content:
     records = sorted(found.columns, key=lambda one: -one.share)
     moments = "" if found.since is None else f", {clock.local(found.since)} to {clock.local(found.until or 0)}"
     left = f", {found.left_out:,} of unknown entities left out" if found.left_out else ""
+    left += f"; of no table: {', '.join(found.others)}" if found.others else ""
     empty = (
         f"Nothing that was served can be compared yet. Lookups are logged with: mlops features skew {name} --log 0.1"
     )

@@ -205,7 +205,7 @@ class FeaturesDesk(ProfiledRows):
 
     async def act_skew(self) -> None:
         """What lookups of the selected table answered, against the offline join."""
-        feature_looks.skew(self)
+        feature_looks.skew(self, str(self.record.name))
 
     async def act_restore(self) -> None:
         """Make the rows of the selected version the newest again."""

@@ -14,7 +14,7 @@ from mlops_tui.tui.charts.line import Plot, Series
 from mlops_tui.tui.charts.small import sparkline
 from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.lines import Span, clean, number, state
-from mlops_tui.tui.screens import cells
+from mlops_tui.tui.screens import cells, feature_looks
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.evidence import rollout_blocks
 from mlops_tui.tui.screens.promised import budget_left, promised_blocks
@@ -233,6 +233,10 @@ class ServingDesk(Desk):
         question = Question(f"Stop {name}?", effect, self.command("serving.stop"), "Stop", name)
         back = self.undo("serving.stop", lambda bench: f"{bench.serving.start(name).name} is wanted running.")
         self._ask(question, f"stop {name}", lambda bench: f"{bench.serving.stop(name).name} is wanted stopped.", back)
+
+    async def act_skew(self) -> None:
+        """What it answered from, against the offline join."""
+        feature_looks.skew(self, f"deployment:{self.record.name}")
 
     async def act_rollback(self) -> None:
         """Confirm, then return to the routes before."""
