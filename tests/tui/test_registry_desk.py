@@ -128,7 +128,7 @@ async def test_an_approval_with_promotion_wants_the_name_typed(open_app: Open, f
     async with open_app(filled, "registry", (120, 40)) as pilot:
         await press(pilot, "right", "right", "d")
         await fill(pilot, say="approve and promote", why="looked at the slices")
-        assert "Approvals: 0 of 1" in text_of(pilot)
+        assert "  Approvals: 0 of 1  " in text_of(pilot)  # on a line of its own
         await agree(pilot, "hire")
         assert fetch(pilot, lambda bench: bench.registry.alias("hire", "champion")) == 4
 

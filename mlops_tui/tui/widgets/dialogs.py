@@ -24,7 +24,9 @@ BINDINGS: list[BindingType] = [
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Question:
-    """What a confirmation says: the object, the effect, the same as a command line; `type_name` must be typed if given."""
+    """What a confirmation says: the object, the effect (a line or several), the same as a command line; `type_name` must be
+    typed if given.
+    """
 
     title: str
     effect: str
@@ -46,7 +48,8 @@ class Confirm(ModalScreen[bool]):
         asked = self.question
         with Vertical(classes="dialog"):
             yield Label(clean(asked.title), classes="dialog-head", markup=False)
-            yield Label(clean(asked.effect), classes="dialog-words", markup=False)
+            effect = "\n".join(clean(each) for each in asked.effect.split("\n"))
+            yield Label(effect, classes="dialog-words", markup=False)
             yield Label(f"$ {clean(asked.command)}", classes="dialog-command", markup=False)
             if asked.type_name:
                 yield Label(f"Type {clean(asked.type_name)} to go on:", classes="dialog-words", markup=False)
