@@ -97,6 +97,7 @@ def idle(count: int, seconds: float) -> None:
 def firing(count: int, seconds: float, jitter_s: float, label: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace, bench, schedules = opened(folder)
+        time.sleep(60 - time.time() % 60)  # so that the first slot comes when all are there and the daemon has settled
         for at in range(count):
             schedules.add(f"s{at}", "any", "@every 1m", overlap="skip", jitter_s=jitter_s)
         daemon = begin(workspace.root)
