@@ -17,23 +17,16 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 
+from mlops_tui.domains.experiments.metric_names import MACHINE, lower_is_better, pair_names, says_which_way, words
 from mlops_tui.domains.experiments.records import Health, Mark, MarkKind, Pair, Point
 
-MACHINE = "system/"
 BLOCKS = 400
 MIN_POINTS = 10
 _TREND_BLOCKS = 40
 _Z = 3.5
-_TRAINING = {"train", "training", "tr"}
-_VALIDATION = {"val": 0, "valid": 0, "validation": 0, "eval": 1, "dev": 1, "holdout": 1, "test": 2}
-_LOWER = {"loss", "error", "err", "mse", "rmse", "mae", "mape", "logloss", "nll", "perplexity", "ppl", "deviance", "brier", "wer",
-          "cer", "msle", "rmsle", "hinge", "crossentropy", "entropy", "cost", "regret", "fid", "objective"}  # fmt: skip
-_HIGHER = {"acc", "accuracy", "auc", "auroc", "roc", "f1", "precision", "recall", "r2", "score", "map", "iou", "dice", "bleu",
-           "ndcg", "mcc", "kappa", "ap", "top1", "top5", "hit", "reward", "return", "sensitivity", "specificity", "psnr"}  # fmt: skip
 _Curve = tuple[list[float], list[float]]
 """Steps and values, both without what is not finite."""
 
@@ -60,60 +53,6 @@ def judge(curves: Mapping[str, Sequence[Point]], *, running: bool = False, run_i
     order = list(MarkKind)
     marks.sort(key=lambda mark: (order.index(mark.kind), mark.key))
     return Health(run_id, tuple(marks), tuple(found))
-
-
-def lower_is_better(name: str, values: Sequence[float] = ()) -> bool:
-    """By the words of the name (a loss, an accuracy); by which way the values go where no word says it; else True."""
-    words = _words(name)
-    for word in reversed(words):
-        if word in _LOWER:
-            return True
-        if word in _HIGHER:
-            return False
-    if any(word.endswith(("loss", "error")) for word in words):
-        return True
-    quarter = max(1, len(values) // 4)
-    return not values or statistics.fmean(values[-quarter:]) <= statistics.fmean(values[:quarter])
-
-
-def pair_names(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Training and validation metrics that belong together: train_x and val_x, x and val_x, training/x and eval/x, ...
-
-    A training metric is named so, or is the bare name where there is none; `test` is taken where nothing else validates.
-    """
-    training: dict[tuple[str, ...], str] = {}
-    bare: dict[tuple[str, ...], str] = {}
-    validation: dict[tuple[str, ...], tuple[int, str]] = {}
-    for name in names:
-        base, role = _role(_words(name))
-        if role in _TRAINING:
-            training.setdefault(base, name)
-        elif role:
-            rank = _VALIDATION[role]
-            if base not in validation or rank < validation[base][0]:
-                validation[base] = (rank, name)
-        else:
-            bare.setdefault(base, name)
-    return [
-        (found, name)
-        for base, (_, name) in validation.items()
-        if (found := training.get(base) or (bare.get(base) if base else None))
-    ]
-
-
-def _role(words: list[str]) -> tuple[tuple[str, ...], str]:
-    """What is measured, and on which data: the word for it stands first or last."""
-    for place in (0, -1):
-        if words and (words[place] in _TRAINING or words[place] in _VALIDATION):
-            rest = words[1:] if place == 0 else words[:-1]
-            if place == 0 and len(rest) > 1 and rest[0].isdigit():  # validation_0-rmse: the number of a set
-                rest = rest[1:]
-            return tuple(rest), words[place]
-    return tuple(words), ""
-
-
-def _words(name: str) -> list[str]:
-    return [word for word in re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) if word]
 
 
 # -- silence -----------------------------------------------------------------------------------------------------------
@@ -156,7 +95,7 @@ def _diverged(name: str, points: Sequence[Point]) -> Mark | None:
 def _stalled(name: str, points: Sequence[Point], running: bool) -> Mark | None:
     """A loss or score that is where it began; of a running run also one that gained nothing in the newer half."""
     steps, values = _blocks(points)
-    known = set(_words(name)) & (_LOWER | _HIGHER)
+    known = says_which_way(name)
     if len(points) < 20 or len(values) < MIN_POINTS or not known:
         return None
     turned = [value if lower_is_better(name) else -value for value in values]
@@ -191,7 +130,7 @@ def _stalled(name: str, points: Sequence[Point], running: bool) -> Mark | None:
 def _pair(train: str, train_points: Sequence[Point], valid: str, valid_points: Sequence[Point]) -> Pair:
     steps, values = _blocks(valid_points)
     trained = _at(_blocks(train_points), steps)
-    lower = lower_is_better(valid, values) if _words(valid) else True
+    lower = lower_is_better(valid, values) if words(valid) else True
     sign = 1.0 if lower else -1.0
     if len(values) < 2:
         return Pair(train, valid, lower)

@@ -67,9 +67,9 @@ class Insight(Reading):
 
         Raises NotFound (no such experiment, no run with a value), InvalidInput (no such metric).
         """
-        from mlops_tui.domains.experiments import health
+        from mlops_tui.domains.experiments import metric_names
 
-        down = health.lower_is_better(metric) if lower is None else lower
+        down = metric_names.lower_is_better(metric) if lower is None else lower
         order = f"{'' if down else '-'}metric:{metric}"
         found = self.runs(experiment, state=RunState.FINISHED, order=order, limit=1, query=query)
         if not found or metric not in self.metrics(found[0].id):
@@ -83,7 +83,7 @@ class Insight(Reading):
         """
         import statistics
 
-        from mlops_tui.domains.experiments import health
+        from mlops_tui.domains.experiments import metric_names
 
         values: dict[tuple[str | None, ...], list[float]] = {}
         for params, value in self._rows(experiment, by, metric, query):
@@ -95,7 +95,7 @@ class Insight(Reading):
                 std = statistics.stdev(kept) if len(kept) > 1 else None
                 out = len(given) - len(kept)
                 found.append(Group(key, len(kept), statistics.fmean(kept), std, min(kept), max(kept), out))
-        return sorted(found, key=lambda one: one.mean, reverse=not health.lower_is_better(metric))
+        return sorted(found, key=lambda one: one.mean, reverse=not metric_names.lower_is_better(metric))
 
     def importance(self, experiment: str, metric: str, *, query: str = "") -> Importance:
         """How much each parameter mattered for a metric over the newest runs of an experiment; loads scikit-learn.
@@ -139,10 +139,10 @@ class Insight(Reading):
 
 def _best(key: str, row: Sequence[float | None]) -> int | None:
     """The place of the best value, or None when there is nothing to choose between."""
-    from mlops_tui.domains.experiments import health
+    from mlops_tui.domains.experiments import metric_names
 
     finite = {place: value for place, value in enumerate(row) if value is not None and math.isfinite(value)}
-    if len(set(finite.values())) < 2 or key.startswith(health.MACHINE):
+    if len(set(finite.values())) < 2 or key.startswith(metric_names.MACHINE):
         return None
-    choose = min if health.lower_is_better(key) else max
+    choose = min if metric_names.lower_is_better(key) else max
     return choose(finite, key=lambda place: finite[place])

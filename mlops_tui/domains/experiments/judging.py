@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_tui.core.context import Context
-from mlops_tui.domains.experiments import health
+from mlops_tui.domains.experiments import health, metric_names
 from mlops_tui.domains.experiments.records import Health, Mark, MarkKind, Point, Run, RunState, silent
 from mlops_tui.domains.experiments.store import ExperimentsStore
 
@@ -39,7 +39,9 @@ def remember(context: Context, store: ExperimentsStore, run_ids: list[str]) -> N
 
 def _judged(store: ExperimentsStore, number: int, run: Run) -> tuple[Health, int, int | None]:
     """Health without silence, the time of the newest point, and the usual interval between points in ms."""
-    latest = {name: one for name, one in store.numbers.metrics(number).items() if not name.startswith(health.MACHINE)}
+    latest = {
+        name: one for name, one in store.numbers.metrics(number).items() if not name.startswith(metric_names.MACHINE)
+    }
     names = _chosen({name: one.count for name, one in latest.items()})
     curves: dict[str, list[Point]] = {}
     for name in names:
@@ -63,8 +65,8 @@ def _judged(store: ExperimentsStore, number: int, run: Run) -> tuple[Health, int
 def _chosen(counts: dict[str, int]) -> list[str]:
     """Which metrics are looked at: pairs first, then losses, then the others, until a million points are behind them."""
     names = list(counts)
-    paired = [name for pair in health.pair_names(names) for name in pair]
-    losses = [name for name in names if health.lower_is_better(name, [0.0, 1.0])]
+    paired = [name for pair in metric_names.pair_names(names) for name in pair]
+    losses = [name for name in names if metric_names.lower_is_better(name, [0.0, 1.0])]
     ordered = list(dict.fromkeys([*paired, *losses, *names]))
     chosen: list[str] = []
     read = 0

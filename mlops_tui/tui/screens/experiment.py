@@ -124,11 +124,11 @@ def _groups(bench: Workbench, row: Param) -> Sequence[Block]:
 
 def best(of: str, bench: Workbench, metric: str = "") -> list[runs.Row]:
     """The best runs by the metric, with the parameters."""
-    from mlops_tui.domains.experiments import health
+    from mlops_tui.domains.experiments import metric_names
 
     metrics = metrics_of(bench, of)
     metric = metric if metric in metrics else next(iter(metrics), "")
-    order = f"{'' if health.lower_is_better(metric) else '-'}metric:{metric}" if metric else "-started_at"
+    order = f"{'' if metric_names.lower_is_better(metric) else '-'}metric:{metric}" if metric else "-started_at"
     found = bench.experiments.runs(of, order=order, limit=BEST)
     values = bench.experiments.latest(metric, [run.id for run in found]) if metric else {}
     return [

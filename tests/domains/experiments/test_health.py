@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from mlops_tui.domains.experiments.health import judge, lower_is_better, pair_names, usual_interval
+from mlops_tui.domains.experiments.health import judge, usual_interval
+from mlops_tui.domains.experiments.metric_names import lower_is_better, pair_names
 from mlops_tui.domains.experiments.records import MarkKind, Point, silent
 
 SEEDS = 30
