@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,9 +80,16 @@ def test_a_mistake_beyond_the_file_stands_at_its_end() -> None:
 
 
 def test_steps_lie_along_the_time_of_the_run() -> None:
-    rows = pipeline_facts.rows_of(run(), NOW)
+    rows = pipeline_facts.rows_of(run(), NOW, {})
     assert [pipeline_facts.bar(one, 10)[0] for one in rows] == ["━━        ", "  ━━━━━━━━", "··········"]
     assert [one.branch for one in rows] == ["┌ ", "├ ", "└ "]
+
+
+def test_own_steps_are_a_branch_of_the_graph() -> None:
+    own = [StepRun(name, StepState.PENDING) for name in ("load", "clean", "join", "collect", "train")]
+    rows = pipeline_facts.rows_of(dataclasses.replace(run(), steps=own), NOW, {"join": ("load", "clean")})
+    assert [one.branch for one in rows] == ["┌ ", "│ ├ ", "│ └ ", "├ ", "└ "]
+    assert rows[2].needs == ("load", "clean")
 
 
 def test_the_verdict_names_every_number() -> None:

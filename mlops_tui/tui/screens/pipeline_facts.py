@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock
 from mlops_tui.core.errors import WorkbenchError
+from mlops_tui.domains.pipelines import definition, graph
+from mlops_tui.domains.pipelines.records import STEPS
 from mlops_tui.tui.blocks import Block, Fields, Grid, Text, draw_all
 from mlops_tui.tui.charts.line import View
 from mlops_tui.tui.lines import Line, Span, clean, line, number, state, wrap
@@ -112,6 +114,7 @@ def _comment(text: str) -> int:
 
 # -- the graph ---------------------------------------------------------------------------------------------------------
 
+BUILT_IN = frozenset({*STEPS, graph.COLLECT})
 BAR = 24
 """Cells of the time bar beside the steps."""
 
@@ -125,6 +128,7 @@ class Row:
     begin: float
     share: float
     run: str
+    needs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -134,31 +138,40 @@ class Row:
 def steps(of: str, bench: Workbench) -> list[Row]:
     """The steps of a run in their order."""
     run = bench.pipelines.get_run(of)
-    return rows_of(run, bench.context.now())
+    return rows_of(run, bench.context.now(), _needs(bench, run))
 
 
-def rows_of(run: PipelineRun, now: int) -> list[Row]:
-    """Each step with where it lies between begin and end of the run (until now, while it runs)."""
+def _needs(bench: Workbench, run: PipelineRun) -> Mapping[str, tuple[str, ...]]:
+    """What each step waits for, by the definition the run was made with."""
+    try:
+        recipe = definition.parse(bench.pipelines.definition_of(run.id), f"{run.pipeline}.toml")
+    except WorkbenchError:  # a newer version of this program wants it otherwise
+        return {}
+    return graph.whole([step.name for step in run.steps], graph.own_needs(recipe.steps))
+
+
+def rows_of(run: PipelineRun, now: int, needs: Mapping[str, tuple[str, ...]]) -> list[Row]:
+    """Each step with where it lies between begin and end of the run (until now, while it runs); own steps are a branch."""
     begins = [step.started_at for step in run.steps if step.started_at is not None]
     start = min(begins, default=run.started_at or run.created_at)
     end = max([step.ended_at or now for step in run.steps if step.started_at is not None], default=now)
     span = max(1, end - start)
+    names = [step.name for step in run.steps]
     out = []
     for at, step in enumerate(run.steps):
-        branch = "┌ " if at == 0 else "└ " if at == len(run.steps) - 1 else "├ "
-        if step.started_at is None:
-            out.append(Row(branch, step, 0.0, 0.0, run.id))
-        else:
-            out.append(
-                Row(
-                    branch,
-                    step,
-                    (step.started_at - start) / span,
-                    ((step.ended_at or now) - step.started_at) / span,
-                    run.id,
-                )
-            )
+        begin, share = 0.0, 0.0
+        if step.started_at is not None:
+            begin, share = (step.started_at - start) / span, ((step.ended_at or now) - step.started_at) / span
+        out.append(Row(_branch(names, at), step, begin, share, run.id, needs.get(step.name, ())))
     return out
+
+
+def _branch(names: Sequence[str], at: int) -> str:
+    """The line to a step: built-in ones along the trunk, the project's own beside it."""
+    if names[at] not in BUILT_IN:
+        last = at + 1 == len(names) or names[at + 1] in BUILT_IN
+        return "│ └ " if last else "│ ├ "
+    return "┌ " if at == 0 else "└ " if at == len(names) - 1 else "├ "
 
 
 def bar(one: Row, width: int = BAR) -> Span:
@@ -184,6 +197,7 @@ def step_detail(bench: Workbench, one: Row) -> Sequence[Block]:
         (
             ("State", state(step.state)),
             ("Took", took(step.started_at, step.ended_at, now)),
+            ("Waits for", ", ".join(one.needs)),
             ("Said", (step.detail, "bad" if str(step.state) == "failed" else "text")),
         ),
         title=step.name,
