@@ -15,17 +15,14 @@ from mlops_tui.domains.pipelines.records import (
     RunState,
     StepState,
 )
+from mlops_tui.domains.pipelines.runs import Runs
 from mlops_tui.domains.pipelines.variants import recipe_of
 from mlops_tui.domains.pipelines.work import Skip
 
 if TYPE_CHECKING:
-    from mlops_tui.core.context import Context
-    from mlops_tui.domains.audit.service import Audit
     from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.jobs.records import Job
-    from mlops_tui.domains.jobs.service import Jobs
     from mlops_tui.domains.pipelines.recipe import Recipe
-    from mlops_tui.domains.pipelines.store import PipelinesStore
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.service import Serving
 
@@ -34,19 +31,12 @@ if TYPE_CHECKING:
 _SAME = ("package", "bundle", "commit", "environment", "test", "until")
 
 
-class Again:
+class Again(Runs):
     """The part of the room that starts from a run instead of a definition."""
 
-    _context: Context
-    _audit: Audit
     _features: Features
-    _jobs: Jobs
     _registry: Registry
     _serving: Serving
-    _store: PipelinesStore
-
-    def get_run(self, run_id: str) -> PipelineRun:
-        raise NotImplementedError
 
     def _submit(
         self,
