@@ -26,9 +26,14 @@ def watch(report: Path) -> None:
         run(handle)
         took = time.monotonic() - began
         if took >= MENTION_S:
-            file.write(json.dumps([began, took, time.thread_time() - cpu, repr(handle)[:300]]) + "\n")
+            file.write(json.dumps([began, took, time.thread_time() - cpu, _what(handle)]) + "\n")
 
     asyncio.Handle._run = timed  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _what(handle: Any) -> str:
+    task = getattr(handle._callback, "__self__", None)  # noqa: SLF001
+    return task.get_name() if isinstance(task, asyncio.Task) else repr(handle)[:200]
 
 
 if __name__ == "__main__":

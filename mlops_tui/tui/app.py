@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import SystemCommand
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 SWITCH_S = 0.001
 """How long a worker that computes may keep the event loop waiting; Python's own 5 ms would add up within one picture."""
+WARM_S = 1.0
+"""So long after the first picture nothing is prepared yet for the next."""
 TWICE_S = 2.0
 """Within this a second ctrl+c quits."""
 
@@ -43,8 +47,6 @@ def _desk(name: str) -> Callable[[], Screen[Any]]:
     """A factory that imports the desk's module when it is first opened."""
 
     def build() -> Screen[Any]:
-        from importlib import import_module
-
         module = import_module(f"mlops_tui.tui.screens.{name}")
         desk: Screen[Any] = getattr(module, f"{name.capitalize()}Desk")()
         return desk
@@ -146,6 +148,17 @@ class MlopsApp(TerminalApp):
         """After the first paint: nothing before it waits for the workspace."""
         for one in self._background:
             self.run_worker(one.run, thread=True, group="background", exit_on_error=False)
+        if self._background:
+            self.set_timer(WARM_S, lambda: self.run_worker(self._warm, thread=True, group="warm", exit_on_error=False))
+
+    def _warm(self) -> None:
+        """Import what is opened later, so that the first visit of a desk or a dialog does not hold the loop up."""
+        for folder in ("screens", "widgets"):
+            package = import_module(f"mlops_tui.tui.{folder}")
+            for found in iter_modules(package.__path__, f"{package.__name__}."):
+                if not self.is_running:
+                    return
+                import_module(found.name)
 
     def on_unmount(self) -> None:
         self.preferences.remember(visit=(self.home, self.source.now()))

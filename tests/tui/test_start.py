@@ -38,10 +38,13 @@ HEAVY = (
 HYGIENE = """
 import json, sys
 from importlib import import_module
+from pkgutil import iter_modules
 import mlops_tui.tui.app
 first = sorted(sys.modules)
-for desk, _, _ in import_module("mlops_tui.tui.actions").DESKS:
-    import_module(f"mlops_tui.tui.screens.{desk}")
+for folder in ("screens", "widgets"):  # as the application does once its first picture stands
+    package = import_module(f"mlops_tui.tui.{folder}")
+    for found in iter_modules(package.__path__, f"{package.__name__}."):
+        import_module(found.name)
 print(json.dumps([first, sorted(sys.modules)]))
 """
 
