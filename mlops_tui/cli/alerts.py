@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,29 @@ def show_alert(workbench: Workbench, alert_id: int, as_json: bool) -> None:
     Example: mlops alerts show 3
     """
     emit_one(workbench.alerts.get(alert_id), as_json)
+
+
+@alerts.command("story")
+@click.argument("alert_id", type=int)
+@click.option("--markdown", "as_markdown", is_flag=True, help="As a page to keep or send.")
+@json_option
+@pass_workbench
+def story(workbench: Workbench, alert_id: int, as_markdown: bool, as_json: bool) -> None:
+    """Tell what happened around an alert in order: seen, told, retrained, gated, rolled out, ended.
+
+    \b
+    Example: mlops alerts story 3
+    """
+    from mlops_tui import incident
+
+    if as_markdown and as_json:
+        raise click.UsageError("--markdown is for people and --json for programs: choose one.")
+    if as_markdown:
+        click.echo(incident.markdown(workbench, alert_id), nl=False)
+        return
+    columns = [("at", "When"), ("what", "What"), ("words", "Said"), ("command", "See")]
+    rows = [{**dataclasses.asdict(one), "what": f"{one.kind} {one.name}"} for one in incident.tell(workbench, alert_id)]
+    emit(rows, columns, as_json=as_json)
 
 
 @alerts.command("ack")

@@ -49,6 +49,19 @@ def test_the_demo_closes_the_loop_and_a_second_run_goes_on_from_there(tmp_path: 
         "snapshot",
     ]  # and no commit outside git
 
+    [alert] = [
+        one
+        for one in json.loads(mlops(tmp_path, "alerts", "list", "--all", "--json").stdout)
+        if one["title"].startswith("bike-demand: version 1 predicts worse")
+    ]
+    events = json.loads(mlops(tmp_path, "alerts", "story", str(alert["id"]), "--json").stdout)
+    assert [event["at"] for event in events] == sorted(event["at"] for event in events)
+    told = [event["kind"] for event in events]
+    order = [told.index(kind) for kind in ("report", "alert", "job", "gate", "rollout")]
+    assert order == sorted(order), told
+    [promoted] = [event for event in events if event["words"].startswith("promoted")]
+    assert promoted["command"] == "mlops deployments rollout bike-demand"
+
     status = json.loads(mlops(tmp_path, "status", "--json").stdout)
     assert (status["daemon"], status["counts"]["tables"], status["counts"]["models"]) == (False, 2, 1)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
+from mlops_tui.incident import tell
 from mlops_tui.tui.blocks import Block, Chart, Fields, Grid, Pair, Text
 from mlops_tui.tui.charts.drift import psi_history
 from mlops_tui.tui.lines import Span, number, percent, state
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 REPORTS = 50
 PAIRS = 6  # columns drawn with both distributions
 MOVED = 4
-TOLD = 5  # messages shown of an alert
 
 
 def alert_detail(bench: Workbench, one: Alert) -> Sequence[Block]:
@@ -50,12 +50,11 @@ def alert_detail(bench: Workbench, one: Alert) -> Sequence[Block]:
     facts = tuple(
         (name, number(value) if isinstance(value, float) else cells.compact(value)) for name, value in one.facts.items()
     )
-    told = tuple(
-        (clock.ago(said.created_at, now), said.channel, said.kind, said.error or said.state)
-        for said in bench.alerts.telling.deliveries(alert=one.id, limit=TOLD)
+    story = tuple(
+        (clock.ago(event.at, now), f"{event.kind} {event.name}", event.words) for event in tell(bench, one.id)
     )
-    blocks: tuple[Block, ...] = (head, Text(one.detail), Grid(("Fact", "Value"), facts, title="Numbers"))
-    return (*blocks, Grid(("When", "Channel", "Why", "State"), told, title="Who was told")) if told else blocks
+    numbers = Grid(("Fact", "Value"), facts, title="Numbers")
+    return (head, Text(one.detail), numbers, Grid(("When", "What", "Said"), story, title="What happened"))
 
 
 def monitor_detail(bench: Workbench, one: Monitor) -> Sequence[Block]:

@@ -1,0 +1,49 @@
+"""The story of an alert: everything that was done about it, in the order it was done. The whole of one is in the demo's test."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_tui import incident
+from mlops_tui.core import clock as time
+from mlops_tui.core.errors import NotFound
+
+
+def test_what_people_did_and_were_told_stands_in_order(workbench, clock):
+    alerts = workbench.alerts
+    other = alerts.raise_alert("latency", "churn", title="Slow")
+    alert = alerts.raise_alert("drift", "churn", title="Inputs | moved", detail="psi 0.3", facts={"psi": 0.3})
+    alerts.telling.add("chat", "slack", "{NOWHERE}")
+    clock.advance(time.MINUTE)
+    alerts.telling.deliver()
+    alerts.acknowledge(alert.id, "mine")
+    clock.advance(time.MINUTE)
+    alerts.resolve(other.id)
+    alerts.resolve(alert.id, "retrained")
+    events = incident.tell(workbench, alert.id)
+    assert [(event.kind, event.words) for event in events] == [
+        ("alert", "warning: Inputs | moved. psi 0.3"),
+        ("told", "raised, waiting: There is no secret NOWHERE."),
+        ("alert", "acknowledged by tester: mine"),
+        ("alert", "resolved by tester: retrained"),
+    ]
+    page = incident.markdown(workbench, alert.id)
+    assert page.startswith(
+        "# Alert 2: Inputs | moved\n\ndrift of churn, warning, resolved after 2 min 0 s.\n\n- psi: 0.3\n"
+    )
+    assert "| warning: Inputs \\| moved. psi 0.3 | `mlops alerts show 2` |" in page
+
+
+def test_a_retraining_it_asked_for_belongs_to_it_and_others_do_not(workbench):
+    alert = workbench.alerts.raise_alert("performance", "churn", title="Worse")
+    cause = {"kind": "performance", "alert": alert.id, "reason": "Alert 1: Worse"}
+    mine = workbench.jobs.submit("pipeline", "Train churn", {"run_id": "gone"}, cause=cause, name="churn")
+    workbench.jobs.submit("pipeline", "Train churn", {"run_id": "x"}, cause={"kind": "manual"}, name="churn")
+    [_, training] = incident.tell(workbench, alert.id)
+    assert (training.kind, training.name) == ("job", str(mine.id))
+    assert training.words == "retraining of churn: Alert 1: Worse"
+
+
+def test_an_alert_that_is_not_there_has_no_story(workbench):
+    with pytest.raises(NotFound):
+        incident.tell(workbench, 7)
