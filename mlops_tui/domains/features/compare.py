@@ -43,6 +43,7 @@ class Baseline:
     column: str
     edges: tuple[float, ...] = ()
     levels: tuple[str, ...] = ()
+    whole: bool = False
 
     def aggregate(self, kind: str) -> str:
         """SQL that counts the rows per cut of a column of that type."""
@@ -55,8 +56,10 @@ class Baseline:
     @property
     def bins(self) -> tuple[float, ...]:
         """Upper ends of bins to draw, equally wide from the first percentile to the last and a little beyond both."""
-        if len(self.edges) <= _BINS:
-            return self.edges
+        # Estimated percentiles of whole numbers lie between them, where no row is.
+        edges = tuple(sorted({float(math.floor(edge)) for edge in self.edges})) if self.whole else self.edges
+        if len(edges) <= _BINS:
+            return edges
         low, high = self.edges[0], self.edges[-1]
         step = (high - low) / (_BINS - 4)
         return tuple(low + step * place for place in range(-1, _BINS - 2))
@@ -94,7 +97,7 @@ def baselines(connection: duckdb.DuckDBPyConnection, source: str, columns: Mappi
     for place, (name, kind) in enumerate(columns.items()):
         values = row.get(f"c{place}") or ()
         if kind in (BIGINT, DOUBLE) and values:
-            found.append(Baseline(name, edges=tuple(sorted({float(value) for value in values}))))
+            found.append(Baseline(name, tuple(sorted({float(value) for value in values})), whole=kind == BIGINT))
         elif kind in (VARCHAR, BOOLEAN) and values:
             found.append(Baseline(name, levels=tuple(sorted(value for value in values if value is not None))))
     return [one for one in found if one.edges or one.levels]

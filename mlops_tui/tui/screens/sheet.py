@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
 
-from mlops_tui.tui.lines import Line, clean, line
+from mlops_tui.tui.lines import Line, clean, line, wrap
 from mlops_tui.tui.state import Failure, Source
 from mlops_tui.tui.widgets import states
 from mlops_tui.tui.widgets.bar import Bar
@@ -123,7 +123,7 @@ class Sheet(ModalScreen[Any]):
         self._content = found
         self._head(found.said)
         if not found.records:
-            self._say(lambda width, height: [(), line((f" {found.empty}", "muted"))])
+            self._say(lambda width, height: [(), *(line((f" {one}", "muted")) for one in wrap(found.empty, width - 2))])
             return
         self.query_one("#sheet-note").display, self.table.display = False, True
         self.query_one("#sheet-picture").display = found.picture is not None

@@ -196,3 +196,25 @@ def test_deviation_and_skewness_keep_their_digits_far_from_nought(workbench):
     assert column.std == pytest.approx(series.std(), rel=1e-6)
     assert column.skew == pytest.approx(series.skew(), rel=1e-5)
     assert (found.column("same").std, found.column("same").skew) == (0.0, None)
+
+
+def test_a_difference_has_the_shape_of_both_sides(workbench):
+    features = workbench.features
+    features.create("shape", ["k"])
+    for shift in (0, 1):
+        rows = [
+            {"k": k, "whole": k % 3 + shift, "wide": k * 1.0 + 1000 * shift, "word": "ab"[k % 2 * (1 - shift)]}
+            for k in range(300)
+        ]
+        features.ingest("shape", rows, mode="replace")
+    found = {one.column: one for one in features.diff("shape@1", "shape@2").columns}
+    assert (found["whole"].bins, found["whole"].left, found["whole"].right) == (
+        (0.0, 1.0, 2.0),
+        (100, 100, 100, 0),
+        (0, 100, 100, 100),
+    )
+    assert (found["word"].bins, found["word"].left, found["word"].right) == (("a", "b"), (150, 150, 0), (300, 0, 0))
+    wide = found["wide"]
+    assert len(wide.left) == len(wide.bins) + 1 == 24
+    assert max(wide.left) < 20  # evenly spread
+    assert (sum(wide.left), wide.right[-1]) == (300, 300)
