@@ -21,7 +21,7 @@ from mlops_tui.domains.pipelines.records import (
 )
 from mlops_tui.domains.schedules.records import Coming, Prospect
 from mlops_tui.tui.lines import plain
-from mlops_tui.tui.screens import pipeline_facts, timeline
+from mlops_tui.tui.screens import pipeline_facts, pipeline_file, pipeline_steps, timeline
 from mlops_tui.tui.screens.execution import ExecutionDesk
 from mlops_tui.tui.screens.explained import Explained
 from mlops_tui.tui.screens.pipeline import PipelineDesk
@@ -60,8 +60,8 @@ def test_a_mistake_stands_at_its_line() -> None:
     text = '[pipeline]\nname = "x" # why\n'
     found = list(
         lines(
-            pipeline_facts.draw_written(
-                pipeline_facts.Written("p.toml", text, ((2, "pipeline.owners: unknown"),)), 60, 20
+            pipeline_file.draw_written(
+                pipeline_file.Written("p.toml", text, ((2, "pipeline.owners: unknown"),)), 60, 20
             )
         )
     )
@@ -75,19 +75,19 @@ def test_a_mistake_stands_at_its_line() -> None:
 
 
 def test_a_mistake_beyond_the_file_stands_at_its_end() -> None:
-    found = list(lines(pipeline_facts.draw_written(pipeline_facts.Written("p.toml", "", ((9, "no [data]"),)), 60, 20)))
+    found = list(lines(pipeline_file.draw_written(pipeline_file.Written("p.toml", "", ((9, "no [data]"),)), 60, 20)))
     assert found[-1].endswith("└ no [data]")
 
 
 def test_steps_lie_along_the_time_of_the_run() -> None:
-    rows = pipeline_facts.rows_of(run(), NOW, {})
-    assert [pipeline_facts.bar(one, 10)[0] for one in rows] == ["━━        ", "  ━━━━━━━━", "··········"]
+    rows = pipeline_steps.rows_of(run(), NOW, {})
+    assert [pipeline_steps.bar(one, 10)[0] for one in rows] == ["━━        ", "  ━━━━━━━━", "··········"]
     assert [one.branch for one in rows] == ["┌ ", "├ ", "└ "]
 
 
 def test_own_steps_are_a_branch_of_the_graph() -> None:
     own = [StepRun(name, StepState.PENDING) for name in ("load", "clean", "join", "collect", "train")]
-    rows = pipeline_facts.rows_of(dataclasses.replace(run(), steps=own), NOW, {"join": ("load", "clean")})
+    rows = pipeline_steps.rows_of(dataclasses.replace(run(), steps=own), NOW, {"join": ("load", "clean")})
     assert [one.branch for one in rows] == ["┌ ", "│ ├ ", "│ └ ", "├ ", "└ "]
     assert rows[2].needs == ("load", "clean")
 
@@ -111,6 +111,14 @@ def test_the_verdict_names_every_number() -> None:
 def test_why_stands_beside_a_row_or_below_it(width: int, said: list[str]) -> None:
     rows = (("03:00", "skipped", "the machine is backed up then"),)
     assert list(lines(Explained(("Slot", "Will be", ""), rows).draw(width))) == said
+
+
+def test_the_origin_says_what_a_run_was_made_of() -> None:
+    made = dataclasses.replace(run(), facts={"seeds": {"split": 7}, "snapshots": ["hours@1", "stations@1"]})
+    said = "\n".join(lines(pipeline_facts.draw_origin(pipeline_facts.Ran(made, NOW), 100, 20)))
+    assert "kind manual" in said
+    assert "seeds      split 7" in said
+    assert "hours@1, stations@1" in said
 
 
 def test_a_run_without_a_verdict_says_so() -> None:

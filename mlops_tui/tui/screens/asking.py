@@ -1,15 +1,22 @@
-"""Reading something in a worker before a question can be asked."""
+"""What questions share: reading something before one can be asked, and the reason as an option."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import TypeVar
 
 from mlops_tui.tui.screens.acting import Acting
 from mlops_tui.tui.state import Failure
+from mlops_tui.tui.widgets.dialogs import Answers
 from mlops_tui.workbench import Workbench
 
 T = TypeVar("T")
+
+
+def because(answers: Answers) -> str:
+    """The reason of a form as an option of its command line."""
+    return f" --why {shlex.quote(answers['why'])}" if answers.get("why") else ""
 
 
 def after(desk: Acting, read: Callable[[Workbench], T], then: Callable[[T], None]) -> None:

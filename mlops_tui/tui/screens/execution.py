@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from mlops_tui.core import clock
 from mlops_tui.tui.lines import Line, clean, line, number, state
-from mlops_tui.tui.screens import cells, pipeline_acts, pipeline_facts, run_facts
+from mlops_tui.tui.screens import cells, pipeline_acts, pipeline_facts, pipeline_steps, run_facts
 from mlops_tui.tui.screens.base import bindings
 from mlops_tui.tui.screens.joblog import open_log
 from mlops_tui.tui.screens.page import Page
@@ -30,7 +30,7 @@ class ExecutionDesk(Page):
     CSS_PATH = "run.tcss"
     BINDINGS = bindings("execution")
     LOADS: ClassVar[dict[str, Any]] = {
-        "steps": pipeline_facts.steps,
+        "steps": pipeline_steps.steps,
         "gate": pipeline_facts.ran,
         "trials": pipeline_facts.trials,
         "origin": pipeline_facts.ran,
@@ -42,10 +42,10 @@ class ExecutionDesk(Page):
             columns=(
                 cells.text("Step", lambda one: f"{one.branch}{one.name}", width=18),
                 Column("State", lambda one, now: state(one.step.state), width=14),
-                Column("Along the run", lambda one, now: pipeline_facts.bar(one), width=pipeline_facts.BAR, rank=2),
+                Column("Along the run", lambda one, now: pipeline_steps.bar(one), width=pipeline_steps.BAR, rank=2),
                 Column(
                     "Took",
-                    lambda one, now: pipeline_facts.took(one.step.started_at, one.step.ended_at, now),
+                    lambda one, now: pipeline_steps.took(one.step.started_at, one.step.ended_at, now),
                     right=True,
                     width=9,
                 ),
@@ -53,7 +53,7 @@ class ExecutionDesk(Page):
             ),
             key=lambda one: str(one.name),
             empty=Empty("It has no steps.", "mlops pipelines show RUN"),
-            detail=pipeline_facts.step_detail,
+            detail=pipeline_steps.step_detail,
             names=lambda one: {"name": one.name},
         ),
         Section("gate", "Gate", draw=pipeline_facts.draw_gate),

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from mlops_tui.tui.lines import Line, clean, line
-from mlops_tui.tui.screens import pipeline_acts, pipeline_facts, run_facts
+from mlops_tui.tui.screens import package_acts, pipeline_acts, pipeline_facts, pipeline_file, run_facts
 from mlops_tui.tui.screens.base import bindings
 from mlops_tui.tui.screens.page import Page
 from mlops_tui.tui.screens.pipelines import PACKAGES, PLACEMENTS
@@ -15,7 +15,7 @@ from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets.states import Empty
 from mlops_tui.workbench import Workbench
 
-DRAWS: dict[str, Callable[..., Sequence[Line]]] = {"definition": pipeline_facts.draw_written}
+DRAWS: dict[str, Callable[..., Sequence[Line]]] = {"definition": pipeline_file.draw_written}
 
 
 class PipelineDesk(Page):
@@ -26,12 +26,12 @@ class PipelineDesk(Page):
     CSS_PATH = "run.tcss"
     BINDINGS = bindings("pipeline")
     LOADS: ClassVar[dict[str, Any]] = {
-        "definition": pipeline_facts.written,
+        "definition": pipeline_file.written,
         "packages": lambda of, bench: bench.pipelines.packages(of),
         "environments": lambda of, bench: bench.pipelines.placements(of),
     }
     SECTIONS: ClassVar[tuple[Section, ...]] = (
-        Section("definition", "Definition", draw=pipeline_facts.draw_written),
+        Section("definition", "Definition", draw=pipeline_file.draw_written),
         Section(
             "packages",
             "Packages",
@@ -100,18 +100,18 @@ class PipelineDesk(Page):
 
     async def act_test(self) -> None:
         """Test it on a sample."""
-        pipeline_acts.test(self, self.of)
+        package_acts.test(self, self.of)
 
     async def act_package(self) -> None:
         """Make a package of it."""
-        pipeline_acts.package(self, self.of, partial(self.go, "packages"))
+        package_acts.package(self, self.of, partial(self.go, "packages"))
 
     async def act_deploy(self) -> None:
         """Put the selected package somewhere."""
         if self.record is not None:
-            pipeline_acts.deploy(self, self.record.ref)
+            package_acts.deploy(self, self.record.ref)
 
     async def act_rollback(self) -> None:
         """Go back to the package before, where the selected one was put."""
         if self.record is not None:
-            pipeline_acts.rollback(self, self.of, str(self.record.environment))
+            package_acts.rollback(self, self.of, str(self.record.environment))

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual import on
 
 from mlops_tui.domains.pipelines.records import PipelineRun
-from mlops_tui.tui.screens import cells, pipeline_acts, pipeline_facts, timeline
+from mlops_tui.tui.screens import cells, package_acts, pipeline_acts, pipeline_facts, schedule_acts, timeline
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.joblog import open_log
 from mlops_tui.tui.screens.section import Inside, Section
@@ -186,27 +186,27 @@ class PipelinesDesk(Desk):
 
     async def act_schedule(self) -> None:
         """A schedule by form."""
-        pipeline_acts.schedule(self, lambda name: self.go("schedules", name))
+        schedule_acts.schedule(self, lambda name: self.go("schedules", name))
 
     async def act_fire(self) -> None:
         """Fire the schedule now."""
-        pipeline_acts.fire(self, str(self.record.name))
+        schedule_acts.fire(self, str(self.record.name))
 
     async def act_backfill(self) -> None:
         """Make up for slots of the past."""
-        pipeline_acts.backfill(self, str(self.record.name))
+        schedule_acts.backfill(self, str(self.record.name))
 
     async def act_remove(self) -> None:
         """Forget a schedule made by hand."""
-        pipeline_acts.remove(self, str(self.record.name))
+        schedule_acts.remove(self, str(self.record.name))
 
     async def act_deploy(self) -> None:
         """Put the package somewhere."""
-        pipeline_acts.deploy(self, self.record.ref)
+        package_acts.deploy(self, self.record.ref)
 
     async def act_rollback(self) -> None:
         """Go back to the package before."""
-        pipeline_acts.rollback(self, self.record.pipeline, str(self.record.environment))
+        package_acts.rollback(self, self.record.pipeline, str(self.record.environment))
 
 
 def _step(run: PipelineRun) -> str:

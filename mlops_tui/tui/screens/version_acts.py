@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mlops_tui.core.errors import WorkbenchError
 from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.screens.acting import Acting
-from mlops_tui.tui.screens.asking import after
+from mlops_tui.tui.screens.asking import after, because
 from mlops_tui.tui.screens.version_facts import gate_of
 from mlops_tui.tui.widgets.dialogs import Answers, Confirm, Field, Form, Question
 from mlops_tui.tui.widgets.writing import Writing
@@ -43,10 +43,6 @@ def subject(bench: Workbench, ref: str) -> Subject:
     )
 
 
-def _why(answers: Answers) -> str:
-    return f" --why {shlex.quote(answers['why'])}" if answers["why"] else ""
-
-
 # -- promotion ---------------------------------------------------------------------------------------------------------
 
 
@@ -56,7 +52,7 @@ def promote(desk: Acting, one: Version, aliases: Mapping[str, int]) -> None:
     fields = (Field("to", "Promote to", "production", choices=choices), Field("why", "Why", optional=True))
 
     def command(answers: Answers) -> str:
-        return f"mlops models promote {one.ref} --to {answers['to']}{_why(answers)}"
+        return f"mlops models promote {one.ref} --to {answers['to']}{because(answers)}"
 
     def chosen(answers: Answers | None) -> None:
         if answers is not None:
@@ -138,7 +134,7 @@ def ask(desk: Acting, one: Version) -> None:
     """Ask others to approve a version for production."""
 
     def command(answers: Answers) -> str:
-        return f"mlops models ask {one.ref}{_why(answers)}"
+        return f"mlops models ask {one.ref}{because(answers)}"
 
     def work(bench: Workbench, why: str) -> str:
         found = bench.registry.approvals.ask(bench.registry.version(one.ref), why)
@@ -166,7 +162,7 @@ def decide(desk: Acting, one: Version | Request) -> None:
 
     def command(answers: Answers) -> str:
         verb, _, also = answers["say"].partition(" and ")
-        return f"mlops models {verb} {one.ref}{' --promote' if also else ''}{_why(answers)}"
+        return f"mlops models {verb} {one.ref}{' --promote' if also else ''}{because(answers)}"
 
     def chosen(answers: Answers | None) -> None:
         if answers is None:
@@ -209,7 +205,7 @@ def require(desk: Acting, model: str) -> None:
     fields = (Field("count", "Approvals", "1", choices=("0", "1", "2", "3")), Field("why", "Why", optional=True))
 
     def command(answers: Answers) -> str:
-        return f"mlops models require {model} --approvals {answers['count']}{_why(answers)}"
+        return f"mlops models require {model} --approvals {answers['count']}{because(answers)}"
 
     def set_to(bench: Workbench, count: int, why: str) -> str:
         return f"{bench.registry.approvals.require(model, count, why)} needed before {model} goes to production."
@@ -276,7 +272,7 @@ def retire(desk: Acting, one: Version, aliases: Mapping[str, int]) -> None:
     fields = (Field("other", "Replaced by", other, "NAME/VERSION or NAME@champion"), Field("why", "Why", optional=True))
 
     def command(answers: Answers) -> str:
-        return f"mlops models retire {one.ref} --replacement {answers['other'] or 'REF'} --yes{_why(answers)}"
+        return f"mlops models retire {one.ref} --replacement {answers['other'] or 'REF'} --yes{because(answers)}"
 
     def chosen(answers: Answers | None) -> None:
         if answers is not None:
