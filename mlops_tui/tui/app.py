@@ -24,7 +24,7 @@ from mlops_tui.tui.history import History, Place
 from mlops_tui.tui.palette import Objects
 from mlops_tui.tui.preferences import FILE, Preferences, config_folder, state_folder
 from mlops_tui.tui.screens.base import Desk
-from mlops_tui.tui.state import Sampler, Source, Versions, Watch, release_collector
+from mlops_tui.tui.state import Sampler, Source, Versions, Watch, release_collector, spare_collector
 from mlops_tui.tui.stylesheet import SteadySheet
 from mlops_tui.tui.terminal import TerminalApp
 from mlops_tui.tui.views import FILE as VIEWS_FILE
@@ -159,6 +159,8 @@ class MlopsApp(TerminalApp):
                 if not self.is_running:
                     return
                 import_module(found.name)
+        if self.spares_collector:
+            spare_collector()
 
     def on_unmount(self) -> None:
         self.preferences.remember(visit=(self.home, self.source.now()))
@@ -330,6 +332,7 @@ def run(
         preferences=Preferences.read(state_folder() / FILE),
     )
     app.spares_collector = True
+    spare_collector()
     sys.setswitchinterval(SWITCH_S)
     app.daemon = daemon  # known before the first picture: the banner would move everything below it
     try:
