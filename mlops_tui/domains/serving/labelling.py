@@ -11,7 +11,7 @@ from mlops_tui.core.errors import NotFound
 from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.features.service import Features
 from mlops_tui.domains.registry.service import Registry
-from mlops_tui.domains.serving import feedback, publishing
+from mlops_tui.domains.serving import feedback, log, publishing
 from mlops_tui.domains.serving.predictions import Predictions
 from mlops_tui.domains.serving.records import Deployment, Signature
 from mlops_tui.domains.serving.reporting import Reporting
@@ -58,7 +58,14 @@ class Labelling(Reporting):
 
     def labels_waiting(self, name: str) -> int:
         """How many labels that came by key have found no prediction yet. Raises NotFound."""
-        return WaitingStore(self._context).count(self._one(name).name)
+        known = self._one(name).name
+        fresh = [
+            row
+            for record in log.pending(self._context.workspace.segments, log.FEEDBACK, self._store.offsets())
+            for row in record["rows"]
+            if row.get("deployment") == known
+        ]
+        return len(fresh) + WaitingStore(self._context).count(known)
 
     def publish_labels(self, name: str, into: str) -> Snapshot | None:
         """Append what is known to be true to a feature table, made when it is not there; None when it knows all of it.

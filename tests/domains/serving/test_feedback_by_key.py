@@ -70,6 +70,7 @@ def test_a_label_may_come_before_its_prediction_and_is_corrected_later(
     churn: Workbench, answer: Answer, clock: Any
 ) -> None:
     churn.serving.feedback([by_key(0, clock.now + 5000, request_id="order-17"), by_key(1, request_id="never")])
+    assert churn.serving.labels_waiting("churn") == 2
     churn.serving.compact()
     assert churn.serving.labels_waiting("churn") == 2
     clock.advance(4000)
