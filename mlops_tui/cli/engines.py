@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import click
 
@@ -10,6 +11,7 @@ from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, wh
 from mlops_tui.domains.registry.records import ENGINES, EngineChoice
 from mlops_tui.workbench import Workbench
 
+TASKS = ("classification", "regression", "clustering", "anomaly")
 _COLUMNS = [
     ("engine", "Engine"),
     ("agrees", "Agrees"),
@@ -42,6 +44,38 @@ def engine(workbench: Workbench, ref: str, force: str | None, auto: bool, why: s
         emit_one(dataclasses.asdict(choice) if choice else {"engine": None, "forced": False, "trials": []}, as_json)
     else:
         tell(choice)
+
+
+@click.command("import")
+@click.argument("model")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--sample", required=True, type=click.Path(path_type=Path), help="A .csv or .parquet with rows of its inputs."
+)
+@click.option("--task", type=click.Choice(TASKS), default="classification", show_default=True, help="What it does.")
+@click.option(
+    "--trust-pickle", is_flag=True, help="Load a pickle, which may run any code; its imports are shown without."
+)
+@click.option("--description", default="", help="What is special about this version.")
+@json_option
+@pass_workbench
+def import_(
+    workbench: Workbench,
+    model: str,
+    path: Path,
+    sample: Path,
+    task: str,
+    trust_pickle: bool,
+    description: str,
+    as_json: bool,
+) -> None:
+    """Register a model file made elsewhere (.onnx, .skops, .joblib, .pkl) as the next version of MODEL.
+
+    \b
+    Example: mlops models import churn churn.onnx --sample rows.csv
+    """
+    found = workbench.registry.import_file(model, path, sample, task=task, trust=trust_pickle, description=description)
+    emit_one(found, as_json) if as_json else click.echo(f"Registered {found.ref}.")
 
 
 def tell(choice: EngineChoice | None) -> None:

@@ -36,6 +36,7 @@ def models() -> None:
 
 
 models.add_command(engines.engine)
+models.add_command(engines.import_)
 models.add_command(governance.require)
 models.add_command(governance.ask)
 models.add_command(governance.approve)

@@ -149,11 +149,15 @@ def profile(folder: Path) -> dict[str, Any] | None:
 
 def sample(folder: Path) -> pd.DataFrame:
     """Return the golden requests: at most 200 input rows. Raises InvalidInput when the file is damaged."""
-    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     path = _member(folder, SAMPLE)
     try:
-        return pd.read_parquet(path)
+        # No thread: workers are forked from a process that has done this once, and threads do not come along.
+        table = pq.ParquetFile(pa.BufferReader(path.read_bytes())).read(use_threads=False)
+        frame: pd.DataFrame = table.to_pandas(use_threads=False)
+        return frame
     except (ValueError, OSError) as error:  # Arrow raises its own kinds of both
         raise InvalidInput(
             f"The stored rows of {folder.name} cannot be read.", hint="Register the model again."

@@ -255,6 +255,15 @@ class Registry(Describing):
             self._audit.note(tx, "export", "model", found.ref, after=after)
         return found
 
+    def import_file(
+        self, model: str, path: Path, sample: Path, *, task: str, trust: bool = False, description: str = ""
+    ) -> Version:
+        """Register a model file of others (ONNX, skops; a pickle only with `trust`) as the next version; see `importing`."""
+        from mlops_tui.domains.registry.importing import import_file
+
+        tmp = self._context.workspace.tmp
+        return import_file(self, tmp, model, path, sample, task=task, trust=trust, description=description)
+
     def health(self, ref: str) -> list[Health]:
         """Check that a version would still serve: its files, its libraries, its answers in a fresh process (seconds)."""
         from mlops_tui.domains.registry.health import examine

@@ -17,6 +17,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,28 @@ def _preload() -> None:
 
     for name in PRELOADED:
         importlib.import_module(name)
+    _rehearse()
     gc.collect()
     gc.freeze()  # keeps the collector from touching (and so copying) the pages that workers share
+
+
+def _rehearse() -> None:
+    """Save, load and ask a small model: what libraries load and build at first use is then shared by all workers."""
+    import numpy as np
+    import pandas as pd
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from mlops_tui.domains.registry import package
+    from mlops_tui.domains.serving.wire import Ask
+
+    rows = pd.DataFrame({"a": np.arange(8.0), "b": np.arange(8.0) % 3})
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, [0, 1] * 4)
+    with tempfile.TemporaryDirectory() as name:
+        package.save(Path(name) / "package", model, sample=rows, task="classification", target="y")
+        predictor = worker.predictor_of(Path(name) / "package")
+    predictor[0].answer([Ask(1, 1, {"a": [1.0], "b": [1.0]}, guard=True)])
 
 
 def _obey(root: Path, socket_path: Path, gateway: int) -> None:

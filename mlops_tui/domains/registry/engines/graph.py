@@ -50,10 +50,43 @@ class GraphEngine:
         return predicted.tolist(), np.asarray(found[1]).tolist() if self._probabilities else None
 
 
-def open_session(path: Path) -> Any:
-    """Open a graph with one thread; Unavailable without onnxruntime."""
+def open_session(graph: Path | bytes) -> Any:
+    """Open a graph, a file or its bytes, with one thread; Unavailable without onnxruntime."""
     runtime = need("onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return runtime.InferenceSession(
+        graph if isinstance(graph, bytes) else str(graph), options, providers=["CPUExecutionProvider"]
+    )
+
+
+class GraphModel:
+    """An ONNX file as an estimator: what is pickled are its bytes, and the session is opened where it is first asked."""
+
+    def __init__(self, content: bytes, names: list[str], task: str) -> None:
+        self.content = content
+        self.feature_names_in_ = np.array(names, dtype=object)
+        self.task = task
+        self._session: Any = None
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        """Return the graph's first output, one value per row."""
+        found = np.asarray(self._run(rows)[0])
+        return found.reshape(len(rows), -1)[:, 0] if found.size == len(rows) else found
+
+    def _run(self, rows: pd.DataFrame) -> list[Any]:
+        if self._session is None:
+            self._session = open_session(self.content)
+        inputs = self._session.get_inputs()
+        names = [str(name) for name in self.feature_names_in_]
+        if len(inputs) == 1 and (len(names) > 1 or inputs[0].name not in names):
+            kind = _TYPES.get(inputs[0].type, "float32")
+            return list(self._session.run(None, {inputs[0].name: rows[names].to_numpy(dtype=kind)}))
+        feed = {
+            one.name: rows[one.name].to_numpy(dtype=_TYPES.get(one.type, "float32")).reshape(-1, 1) for one in inputs
+        }
+        return list(self._session.run(None, feed))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_session": None}
