@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -193,3 +195,39 @@ def test_a_commit_is_laid_out_beside_the_project_and_cleared_away(project: Path,
     assert git(project, "worktree", "list").count("\n") == 0
     with pytest.raises(Unavailable, match="cannot be checked out"), commits.tree(project, "0" * 40, workspace.tmp):
         pass
+
+
+@pytest.mark.parametrize(("passed", "state"), [(True, "active"), (True, "failed"), (False, "")])
+def test_a_release_tests_packages_and_deploys_the_commit_and_stops_at_what_fails(
+    schedules: Schedules, pipelines: FakePipelines, project: Path, workspace: Workspace, passed: bool, state: str
+) -> None:
+    first = git(project, "rev-parse", "HEAD")
+    commit(project, "README", "second")
+    did: list[str] = []
+
+    def step(name: str, answer: SimpleNamespace) -> Callable[..., SimpleNamespace]:
+        def call(*given: str, source: Path | None = None, wait: bool = True) -> SimpleNamespace:
+            did.append(f"{name} {' '.join(given)} {(source / 'README').read_text() if source else ''}".strip())
+            return answer
+
+        return call
+
+    check = SimpleNamespace(passed=False, subject="split", detail="one row")
+    pipelines.test = step("test", SimpleNamespace(passed=passed, checks=[check], run="abc"))  # type: ignore[attr-defined]
+    pipelines.package = step("package", SimpleNamespace(ref="churn@3"))  # type: ignore[attr-defined]
+    pipelines.deploy = step("deploy", SimpleNamespace(state=state, run_id="def"))  # type: ignore[attr-defined]
+
+    def release() -> dict[str, object]:
+        return schedules.release("churn", first, "staging", lambda done, total, note: None)
+
+    if not passed:
+        with pytest.raises(InvalidInput, match="did not pass its test: split: one row"):
+            release()
+        assert did == ["test churn first"]
+    elif state == "failed":
+        with pytest.raises(InvalidInput, match="churn@3 failed in staging"):
+            release()
+    else:
+        assert release()["package"] == "churn@3"
+        assert did == ["test churn first", "package churn first", "deploy churn@3 staging"]
+    assert list(workspace.tmp.iterdir()) == []
