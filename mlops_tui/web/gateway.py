@@ -6,6 +6,7 @@ closes one.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -60,6 +61,7 @@ class Gateway:
         lookups: Lookups | None = None,
         repository: Callable[[Doorman], Repository] | None = None,
     ) -> None:
+        self.closing = False  # whether answers tell clients to let go of their connection
         self.doorman = Doorman(settings)
         self._lookups = lookups
         self._fleet = fleet
@@ -94,6 +96,10 @@ class Gateway:
         self.doorman.configure(settings)
         self._answering.configure(settings)
 
+    def close(self) -> None:
+        """From now on every answer is the last of its connection."""
+        self.closing = True
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
@@ -112,6 +118,8 @@ class Gateway:
             self._meter.refuse(500)
         if request.method == "HEAD":
             response = Response(response.status, b"", response.content_type, response.headers)
+        if self.closing:
+            response = dataclasses.replace(response, headers={**response.headers, "connection": "close"})
         await response.send(send)
 
     # -- routing

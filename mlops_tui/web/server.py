@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 UNAVAILABLE, NOT_ALLOWED, OTHER = 7, 6, 5
 DRAIN_SECONDS = 10
+NOTICE_SECONDS = 0.3
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _BACKLOG = 2048
 
@@ -72,8 +73,12 @@ def url_of(host: str, port: int, scheme: str = "http") -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def uvicorn_of(application: Any, **options: Any) -> uvicorn.Server:
-    """A uvicorn server of an ASGI application that ends, drained, on SIGTERM and Ctrl-C."""
+def uvicorn_of(application: Any, *, closing: Callable[[], None] | None = None, **options: Any) -> uvicorn.Server:
+    """A uvicorn server of an ASGI application that ends, drained, on SIGTERM and Ctrl-C.
+
+    `closing` is called a moment before connections end, so that answers until then can say so: a client that keeps its
+    connection then opens another one instead of writing to a closed one.
+    """
     import uvicorn
 
     from mlops_tui.web.connection import Connection
@@ -88,7 +93,15 @@ def uvicorn_of(application: Any, **options: Any) -> uvicorn.Server:
     config = uvicorn.Config(
         application, lifespan="off", access_log=False, log_config=None, server_header=False, **settled
     )
-    server = uvicorn.Server(config)
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            if closing is not None and self.server_state.connections:
+                closing()
+                await asyncio.sleep(NOTICE_SECONDS)
+            await super().shutdown(sockets)
+
+    server = Server(config)
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # a warning per broken request would let anyone fill the log
     for number in (signal.SIGTERM, signal.SIGINT):  # before uvicorn listens for them, and when it raises them again
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))

@@ -110,3 +110,10 @@ def test_a_header_that_is_there_twice_is_refused(name: bytes) -> None:
 def test_a_path_is_decoded_once() -> None:
     scope = {"method": "GET", "path": "/v2/models/../x", "raw_path": b"/v2/models/..%2Fx%2561", "headers": []}
     assert Request.of(scope, None).parts == ["v2", "models", "../x%61"]  # type: ignore[arg-type]
+
+
+async def test_a_gateway_that_ends_tells_its_clients_to_let_go(door: Any) -> None:
+    assert "connection" not in (await door.ask("GET", "/ping")).headers
+    door.gateway.close()
+    for path in ("/ping", "/nothing"):
+        assert (await door.ask("GET", path)).headers["connection"] == "close"
