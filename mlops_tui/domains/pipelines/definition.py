@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -120,7 +121,7 @@ def _section(kind: type[Struct], raw: Any, where: tuple[str | int, ...]) -> Gene
     if not isinstance(raw, dict):
         yield where, "a table of settings was expected"
         return None
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     found: dict[str, Any] = {}
     clean = True
     for key, value in raw.items():
@@ -142,6 +143,12 @@ def _section(kind: type[Struct], raw: Any, where: tuple[str | int, ...]) -> Gene
             clean = False
             yield where, f"'{field.name}' is missing"
     return kind(**found) if clean else None
+
+
+@lru_cache(maxsize=64)
+def _fields(kind: type[Struct]) -> dict[str, Any]:
+    """The fields of a section by name; msgspec resolves their types anew each time, most of what reading a file costs."""
+    return {field.name: field for field in msgspec.structs.fields(kind)}
 
 
 def _struct_in(kind: Any) -> type[Struct] | None:

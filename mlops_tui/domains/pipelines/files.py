@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,11 +18,29 @@ if TYPE_CHECKING:
 
     from mlops_tui.domains.pipelines.recipe import Recipe
 
+_RACY_NS = 100_000_000  # the clock of file times is coarse
+
 
 def listed(folder: Path) -> list[Definition]:
     """All definitions of a folder by name; one with mistakes is listed with them."""
     paths = sorted(folder.glob("*.toml")) if folder.is_dir() else []
-    return sorted((describe(path) for path in paths), key=lambda found: found.name)
+    return sorted((_known(path) for path in paths), key=lambda found: found.name)
+
+
+def _known(path: Path) -> Definition:
+    """A file as it was read before, unless it changed since, or so lately that its time may not tell."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return describe(path)
+    if time.time_ns() - stat.st_mtime_ns < _RACY_NS:
+        return describe(path)
+    return _read(path, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+
+
+@lru_cache(maxsize=1024)
+def _read(path: Path, *_: int) -> Definition:
+    return describe(path)
 
 
 def rewrite(path: Path, text: str, before: str) -> None:
