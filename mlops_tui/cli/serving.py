@@ -45,6 +45,7 @@ _PREDICTIONS = [
     ("label", "Label"),
     ("status", "Status"),
     ("latency_ms", "ms"),
+    ("marks", "Odd"),
 ]
 
 
