@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from mlops_tui.tui import rules
-from mlops_tui.tui.rules import READ_ONLY, START_DAEMON, Rule, Situation
+from mlops_tui.tui.action import Action
+from mlops_tui.tui.actions_models import MODELS
+from mlops_tui.tui.actions_pipelines import PIPELINES
+from mlops_tui.tui.rules import START_DAEMON, Situation
 
 __all__ = ["ACTIONS", "ALL", "CHARTS", "DESKS", "GLOBAL", "PAGES", "START_DAEMON", "Action", "Situation"]
 
@@ -31,51 +33,6 @@ PAGES = {
     "execution": "Pipeline run",
 }
 """Pages of one object in front of a desk: (id, title)."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Action:
-    """One thing a user can do.
-
-    `help` says in one sentence what happens, `section` is the part of the desk it belongs to ("" = all), `on` what it
-    works on ("" = nothing selected needed), `cli` the same as a command line, `undo` the command line that takes it
-    back ("" = it cannot be), `rules` say why not ("" = allowed), `footer` the word of the key line ("" = not there).
-    A `view` action changes only what is on screen. The keys of a `fixed` one cannot be given to something else. Those of a
-    `pane` are the pane's while it has the focus; elsewhere they mean what they mean there.
-    """
-
-    id: str
-    title: str
-    keys: tuple[str, ...]
-    desk: str = ""
-    section: str = ""
-    on: str = ""
-    cli: str = ""
-    danger: bool = False
-    rules: tuple[Rule, ...] = ()
-    footer: str = ""
-    help: str = ""
-    undo: str = ""
-    view: bool = False
-    fixed: bool = False
-    pane: str = ""
-
-    @property
-    def verb(self) -> str:
-        """The part of the id after the desk: the desk's method is `act_<verb>`."""
-        return self.id.partition(".")[2]
-
-    def why_not(self, situation: Situation) -> str:
-        """The first reason that forbids it now, "" when allowed."""
-        if situation.read_only and not self.view:
-            return READ_ONLY
-        if self.on and situation.record is None:
-            return f"Select {self.on} first."
-        return next((reason for rule in self.rules if (reason := rule(situation))), "")
-
-    def keys_for(self, situation: Situation) -> tuple[str, ...]:
-        """Its keys in the keymap of the user."""
-        return situation.keys.get(self.id, self.keys)
 
 
 def _view(
@@ -158,43 +115,6 @@ def _of_runs(desk: str, section: str, on: str) -> tuple[Action, ...]:
     )  # fmt: skip
 
 
-def _of_packages(desk: str) -> tuple[Action, ...]:
-    """What can be done to packages, from all of them and from those of one pipeline alike."""
-    return (
-        Action(f"{desk}.deploy", "Deploy the package", ("D",), desk, "packages", "a package", "mlops pipelines deploy {ref} --to staging",
-               danger=True, footer="deploy", undo="mlops pipelines rollback {name} --to staging",
-               help="Hash and libraries are checked, it runs there, and its triggers are live once that worked."),
-        Action(f"{desk}.rollback", "Back to the package before", ("b",), desk, "environments", "a placement",
-               "mlops pipelines rollback {name} --to {environment}", danger=True, footer="roll back",
-               help="The package that was active there before is active again, with its triggers."),
-    )  # fmt: skip
-
-
-def _of_versions(desk: str, section: str) -> tuple[Action, ...]:
-    """What can be done to a model version, from the list and on its own page alike."""
-    on = "a model version"
-    return (
-        Action(f"{desk}.promote", "Promote: stage or alias", ("p",), desk, section, on, "mlops models promote {ref} --to STAGE",
-               danger=True, footer="promote", undo="mlops models rollback {name}",
-               help="Move a version to production, staging, archived or an alias; its charter is shown beside the question."),
-        Action(f"{desk}.ask", "Ask for approval", ("a",), desk, section, on, "mlops models ask {ref} --why WHY",
-               footer="" if section else "ask", help="Ask others to agree that it goes to production.",
-               undo="mlops models withdraw {ref}"),
-        Action(f"{desk}.decide", "Decide about its request", ("d",), desk, section, on, "mlops models approve {ref}", danger=True,
-               footer="" if section else "decide",
-               help="Approve, also with promotion, refuse with a reason, or withdraw your own request."),
-        Action(f"{desk}.note", "Write a note", ("n",), desk, section, on, "mlops models note {ref} TEXT",
-               footer="" if section else "note", help="A comment that everybody sees, kept with who and when; Markdown."),
-        Action(f"{desk}.describe", "Say what it is for", ("D",), desk, section, on, "mlops models describe {ref} TEXT",
-               help="One sentence that heads the model card.", undo="mlops models describe {ref} TEXT"),
-        Action(f"{desk}.retire", "Retire", ("t",), desk, section, on, "mlops models retire {ref} --replacement REF --yes", danger=True,
-               help="Archive a version without traffic; who replaces it and what callers change is noted with both.",
-               undo="mlops models promote {ref} --to staging"),
-        Action(f"{desk}.export", "Export", ("E",), desk, section, on, "mlops models export {ref} --format FORMAT --to FOLDER",
-               help="Write it as ONNX, as container files or as an MLflow model into a new folder."),
-    )  # fmt: skip
-
-
 ACTIONS: tuple[Action, ...] = (
     Action("overview.daemon", "Start the daemon", ("D",), "overview", cli=START_DAEMON, footer="daemon",
            help="It runs schedules, jobs and serving, and goes on when you leave.", undo="mlops daemon stop",
@@ -264,92 +184,8 @@ ACTIONS: tuple[Action, ...] = (
            view=True, footer="differences", help="Leave out what is the same in all runs; again everything."),
     Action("run.epochs", "Epochs along x", ("E",), "run", "curves", "a run", "mlops runs metrics {id} --key epoch", view=True,
            help="Curves over the metric 'epoch' of the run instead of its steps; again back."),
-    *_of_versions("registry", "versions"),
-    *_of_versions("version", ""),
-    Action("registry.compare", "Compare two versions", ("c",), "registry", "versions", "a model version", "mlops models diff {ref} OTHER",
-           view=True, footer="compare", help="What differs between the two marked versions, or the marked and the selected one."),
-    Action("version.compare", "Compare with the champion", ("c",), "version", "", "a model version",
-           "mlops models diff {name}@champion {ref}", view=True, footer="compare",
-           help="What differs from the champion; of the champion itself, from the version before it."),
-    Action("version.health", "Check that it would serve", ("h",), "version", "", "a model version", "mlops models health {ref}",
-           view=True, footer="health", help="Every hash, the libraries, and the stored requests answered by a fresh process."),
-    Action("diff.turn", "The other way round", ("r",), "diff", "", "two versions", "mlops models diff {right} {left}", view=True,
-           footer="turn round", help="Left becomes right, so that changes are counted the other way."),
-    Action("registry.require", "Require approvals", ("A",), "registry", "models", "a model", "mlops models require {name} --approvals N",
-           footer="approvals", help="How many other people have to agree before a version goes to production.",
-           undo="mlops models require {name} --approvals N"),
-    Action("registry.remark", "Write a note about the model", ("n",), "registry", "models", "a model", "mlops models note {name} TEXT",
-           footer="note", help="A comment that everybody sees; Markdown."),
-    Action("registry.answer", "Decide about the request", ("d",), "registry", "requests", "a request", "mlops models approve {ref}",
-           danger=True, footer="decide", help="Approve, also with promotion, refuse with a reason, or withdraw your own.",
-           rules=(rules.state_in("open"),)),
-    Action("registry.rollback", "Roll the champion back to the version before it", ("b",), "registry",
-           "models", "a model", "mlops models rollback {name}", danger=True, footer="roll back",
-           help="The version that was champion before is champion again.",
-           undo="mlops models promote {name}/{champion} --to production"),
-    Action("pipelines.run", "Run the pipeline", ("r",), "pipelines", "pipelines", "a pipeline",
-           "mlops pipelines run {name}", footer="run", help="Queue a run; the daemon starts it, else this program does.",
-           undo="mlops jobs cancel JOB",
-           rules=(rules.has_no("problems", "Its file has mistakes; they are shown beside it."),)),
-    Action("pipelines.new", "New pipeline from a template", ("n",), "pipelines", "pipelines",
-           cli="mlops pipelines new NAME --template TEMPLATE --spine TABLE --target COLUMN", footer="new",
-           help="Name, template, table and target; the file is complete and right from the first run on."),
-    Action("pipelines.edit", "Edit the definition", ("E",), "pipelines", "pipelines", "a pipeline", "mlops pipelines show {name}",
-           footer="edit", help="In $VISUAL or $EDITOR, else a dialog; afterwards every mistake is named by line."),
-    Action("pipeline.edit", "Edit the definition", ("E",), "pipeline", "", "a pipeline", "mlops pipelines show {name}", footer="edit",
-           help="In $VISUAL or $EDITOR, else a dialog; afterwards every mistake is marked at its line."),
-    Action("pipeline.run", "Run the pipeline", ("r",), "pipeline", "", "a pipeline", "mlops pipelines run {name}", footer="run",
-           help="Queue a run and open its page; the daemon starts it, else this program does.", undo="mlops jobs cancel JOB",
-           rules=(rules.has_no("problems", "Its file has mistakes; they are marked in it."),)),
-    Action("pipeline.test", "Test it on a sample", ("t",), "pipeline", "", "a pipeline", "mlops pipelines test {name}", footer="test",
-           help="Every step alone and all together, contracts, the same answer twice, the project's own tests.",
-           rules=(rules.has_no("problems", "Its file has mistakes; they are marked in it."),)),
-    Action("pipeline.package", "Package it", ("P",), "pipeline", "", "a pipeline", "mlops pipelines package {name}", footer="package",
-           help="Test it, then keep definition, code, tests and lock as an immutable archive under its hash.",
-           rules=(rules.has_no("problems", "Its file has mistakes; they are marked in it."),)),
-    *_of_packages("pipelines"),
-    *_of_packages("pipeline"),
-    Action("execution.log", "Follow the log", ("l",), "execution", "", "a run", "mlops jobs logs {job}", view=True, footer="log",
-           help="The log of the run as it is written.", rules=(rules.has("job_id", "It ran outside a job, so there is no job log."),)),
-    Action("execution.cancel", "Cancel the run", ("c",), "execution", "", "a run", "mlops jobs cancel {job}", danger=True,
-           help="End its processes; what it has not registered yet is lost.", footer="cancel",
-           rules=(rules.state_in("queued", "claimed", "running"),)),
-    Action("execution.resume", "Go on with the run", ("t",), "execution", "", "a run", "mlops pipelines run --resume {id}",
-           footer="go on", help="From the step that did not work; what was done is kept.", undo="mlops jobs cancel JOB",
-           rules=(rules.state_in("failed", "lost", "cancelled"),)),
-    Action("execution.again", "Make it again", ("a",), "execution", "", "a run", "mlops pipelines run --like {id}", footer="again",
-           help="The same data, code and seeds; the new run says whether it is equal to the last digit, or what differs.",
-           undo="mlops jobs cancel JOB", rules=(rules.state_in("succeeded", "blocked", "waiting"),)),
-    Action("execution.override", "Let it through the gate", ("O",), "execution", "", "a run", "mlops pipelines gate {id} --override WHY",
-           danger=True, footer="let through", help="Have the last word over the gate; the reason is kept with the run.",
-           rules=(rules.state_in("blocked", "waiting"),)),
-    Action("execution.version", "Open its version", ("M",), "execution", "", "a run", "mlops models show {name}", view=True,
-           footer="version", help="The page of the model version that came of it.",
-           rules=(rules.has("version", "No version came of it."),)),
-    Action("pipelines.log", "Follow the log", ("l",), "pipelines", "runs", "a run", "mlops jobs logs {job}", view=True,
-           help="The log of the run as it is written.",
-           footer="log", rules=(rules.has("job_id", "It ran outside a job, so there is no job log."),)),
-    Action("pipelines.cancel", "Cancel the run", ("c",), "pipelines", "runs", "a run", "mlops jobs cancel {job}",
-           help="End its processes; what it has not registered yet is lost.",
-           danger=True, rules=(rules.state_in("queued", "claimed", "running"),), footer="cancel"),
-    Action("pipelines.pause", "Pause the schedule", ("p",), "pipelines", "schedules", "a schedule",
-           "mlops schedules pause {name}", help="It fires no more until it is resumed.", undo="mlops schedules resume {name}",
-           rules=(rules.equals("paused", False, "It is paused already."),), footer="pause"),
-    Action("pipelines.resume", "Resume the schedule", ("r",), "pipelines", "schedules", "a schedule",
-           "mlops schedules resume {name}", help="It fires again, from now on.", undo="mlops schedules pause {name}",
-           rules=(rules.equals("paused", True, "It is not paused."),), footer="resume"),
-    Action("pipelines.schedule", "New schedule", ("n",), "pipelines", "schedules",
-           cli="mlops schedules add NAME PIPELINE --cron LINE", footer="new", undo="mlops schedules remove NAME --yes",
-           help="Which pipeline, when, in which time zone, and what happens to slots that were missed or overlap."),
-    Action("pipelines.fire", "Fire now", ("f",), "pipelines", "schedules", "a schedule", "mlops schedules fire {name}", footer="fire",
-           help="Run it now, whatever pause, blackout, cool-down and conditions say."),
-    Action("pipelines.backfill", "Make up for past slots", ("b",), "pipelines", "schedules", "a schedule",
-           "mlops schedules backfill {name} --from 7d", footer="backfill",
-           help="Slots never recorded, missed or skipped; what would come of each is shown first.",
-           rules=(rules.equals("kind", "schedule", "Only rules by the clock have slots."),)),
-    Action("pipelines.remove", "Remove the schedule", ("d",), "pipelines", "schedules", "a schedule",
-           "mlops schedules remove {name} --yes", danger=True, help="A rule made by hand; its jobs stay.",
-           rules=(rules.equals("origin", "hand", "It is written in the file of its pipeline; p pauses it."),)),
+    *MODELS,
+    *PIPELINES,
     Action("serving.start", "Start the deployment", ("t",), "serving", "deployments", "a deployment",
            "mlops deployments start {name}", footer="start", help="The daemon starts its workers and answers requests again.",
            undo="mlops deployments stop {name}",

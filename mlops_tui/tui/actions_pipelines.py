@@ -1,0 +1,85 @@
+"""What can be done on the desk of pipelines and on the pages in front of it."""
+
+from __future__ import annotations
+
+from mlops_tui.tui import rules
+from mlops_tui.tui.action import Action
+
+
+def _of_packages(desk: str) -> tuple[Action, ...]:
+    """What can be done to packages, from all of them and from those of one pipeline alike."""
+    return (
+        Action(f"{desk}.deploy", "Deploy the package", ("D",), desk, "packages", "a package", "mlops pipelines deploy {ref} --to staging",
+               danger=True, footer="deploy", undo="mlops pipelines rollback {name} --to staging",
+               help="Hash and libraries are checked, it runs there, and its triggers are live once that worked."),
+        Action(f"{desk}.rollback", "Back to the package before", ("b",), desk, "environments", "a placement",
+               "mlops pipelines rollback {name} --to {environment}", danger=True, footer="roll back",
+               help="The package that was active there before is active again, with its triggers."),
+    )  # fmt: skip
+
+
+PIPELINES: tuple[Action, ...] = (
+    Action("pipelines.run", "Run the pipeline", ("r",), "pipelines", "pipelines", "a pipeline",
+           "mlops pipelines run {name}", footer="run", help="Queue a run; the daemon starts it, else this program does.",
+           undo="mlops jobs cancel JOB",
+           rules=(rules.has_no("problems", "Its file has mistakes; they are shown beside it."),)),
+    Action("pipelines.new", "New pipeline from a template", ("n",), "pipelines", "pipelines",
+           cli="mlops pipelines new NAME --template TEMPLATE --spine TABLE --target COLUMN", footer="new",
+           help="Name, template, table and target; the file is complete and right from the first run on."),
+    Action("pipelines.edit", "Edit the definition", ("E",), "pipelines", "pipelines", "a pipeline", "mlops pipelines show {name}",
+           footer="edit", help="In $VISUAL or $EDITOR, else a dialog; afterwards every mistake is named by line."),
+    Action("pipeline.edit", "Edit the definition", ("E",), "pipeline", "", "a pipeline", "mlops pipelines show {name}", footer="edit",
+           help="In $VISUAL or $EDITOR, else a dialog; afterwards every mistake is marked at its line."),
+    Action("pipeline.run", "Run the pipeline", ("r",), "pipeline", "", "a pipeline", "mlops pipelines run {name}", footer="run",
+           help="Queue a run and open its page; the daemon starts it, else this program does.", undo="mlops jobs cancel JOB",
+           rules=(rules.has_no("problems", "Its file has mistakes; they are marked in it."),)),
+    Action("pipeline.test", "Test it on a sample", ("t",), "pipeline", "", "a pipeline", "mlops pipelines test {name}", footer="test",
+           help="Every step alone and all together, contracts, the same answer twice, the project's own tests.",
+           rules=(rules.has_no("problems", "Its file has mistakes; they are marked in it."),)),
+    Action("pipeline.package", "Package it", ("P",), "pipeline", "", "a pipeline", "mlops pipelines package {name}", footer="package",
+           help="Test it, then keep definition, code, tests and lock as an immutable archive under its hash.",
+           rules=(rules.has_no("problems", "Its file has mistakes; they are marked in it."),)),
+    *_of_packages("pipelines"),
+    *_of_packages("pipeline"),
+    Action("execution.log", "Follow the log", ("l",), "execution", "", "a run", "mlops jobs logs {job}", view=True, footer="log",
+           help="The log of the run as it is written.", rules=(rules.has("job_id", "It ran outside a job, so there is no job log."),)),
+    Action("execution.cancel", "Cancel the run", ("c",), "execution", "", "a run", "mlops jobs cancel {job}", danger=True,
+           help="End its processes; what it has not registered yet is lost.", footer="cancel",
+           rules=(rules.state_in("queued", "claimed", "running"),)),
+    Action("execution.resume", "Go on with the run", ("t",), "execution", "", "a run", "mlops pipelines run --resume {id}",
+           footer="go on", help="From the step that did not work; what was done is kept.", undo="mlops jobs cancel JOB",
+           rules=(rules.state_in("failed", "lost", "cancelled"),)),
+    Action("execution.again", "Make it again", ("a",), "execution", "", "a run", "mlops pipelines run --like {id}", footer="again",
+           help="The same data, code and seeds; the new run says whether it is equal to the last digit, or what differs.",
+           undo="mlops jobs cancel JOB", rules=(rules.state_in("succeeded", "blocked", "waiting"),)),
+    Action("execution.override", "Let it through the gate", ("O",), "execution", "", "a run", "mlops pipelines gate {id} --override WHY",
+           danger=True, footer="let through", help="Have the last word over the gate; the reason is kept with the run.",
+           rules=(rules.state_in("blocked", "waiting"),)),
+    Action("execution.version", "Open its version", ("M",), "execution", "", "a run", "mlops models show {name}", view=True,
+           footer="version", help="The page of the model version that came of it.",
+           rules=(rules.has("version", "No version came of it."),)),
+    Action("pipelines.log", "Follow the log", ("l",), "pipelines", "runs", "a run", "mlops jobs logs {job}", view=True,
+           help="The log of the run as it is written.",
+           footer="log", rules=(rules.has("job_id", "It ran outside a job, so there is no job log."),)),
+    Action("pipelines.cancel", "Cancel the run", ("c",), "pipelines", "runs", "a run", "mlops jobs cancel {job}",
+           help="End its processes; what it has not registered yet is lost.",
+           danger=True, rules=(rules.state_in("queued", "claimed", "running"),), footer="cancel"),
+    Action("pipelines.pause", "Pause the schedule", ("p",), "pipelines", "schedules", "a schedule",
+           "mlops schedules pause {name}", help="It fires no more until it is resumed.", undo="mlops schedules resume {name}",
+           rules=(rules.equals("paused", False, "It is paused already."),), footer="pause"),
+    Action("pipelines.resume", "Resume the schedule", ("r",), "pipelines", "schedules", "a schedule",
+           "mlops schedules resume {name}", help="It fires again, from now on.", undo="mlops schedules pause {name}",
+           rules=(rules.equals("paused", True, "It is not paused."),), footer="resume"),
+    Action("pipelines.schedule", "New schedule", ("n",), "pipelines", "schedules",
+           cli="mlops schedules add NAME PIPELINE --cron LINE", footer="new", undo="mlops schedules remove NAME --yes",
+           help="Which pipeline, when, in which time zone, and what happens to slots that were missed or overlap."),
+    Action("pipelines.fire", "Fire now", ("f",), "pipelines", "schedules", "a schedule", "mlops schedules fire {name}", footer="fire",
+           help="Run it now, whatever pause, blackout, cool-down and conditions say."),
+    Action("pipelines.backfill", "Make up for past slots", ("b",), "pipelines", "schedules", "a schedule",
+           "mlops schedules backfill {name} --from 7d", footer="backfill",
+           help="Slots never recorded, missed or skipped; what would come of each is shown first.",
+           rules=(rules.equals("kind", "schedule", "Only rules by the clock have slots."),)),
+    Action("pipelines.remove", "Remove the schedule", ("d",), "pipelines", "schedules", "a schedule",
+           "mlops schedules remove {name} --yes", danger=True, help="A rule made by hand; its jobs stay.",
+           rules=(rules.equals("origin", "hand", "It is written in the file of its pipeline; p pauses it."),)),
+)  # fmt: skip
