@@ -100,9 +100,9 @@ class Features(Watching):
 
         Raises NotFound when there is none, or its files were collected, and AlreadyExists when the name is in use.
         """
-        if self._store.get(name) is not None or self._derived.get(name) is not None:
-            raise AlreadyExists(f"'{name}' is there.", hint="Remove that one first to bring the older one back.")
         with self._context.catalog.write() as tx:
+            if self._store.get(name) is not None or self._derived.get(name) is not None:
+                raise AlreadyExists(f"'{name}' is there.", hint="Remove that one first to bring the older one back.")
             if not self._store.graveyard.raise_up(tx, name):
                 names = [one.name for one in self.removed()]
                 hint = did_you_mean(name, names, f"Removed are: {', '.join(names) or 'none'}.")

@@ -238,7 +238,9 @@ def test_a_removed_table_comes_back_as_it_was(room, workbench, clock):
     room.check("t")
     files, profile = set(on_disk(room)), room.profile("t@3")
     room.remove("t", why="by mistake")
-    assert [(one.name, one.version, one.rows) for one in room.removed()] == [("t", 4, 13)]  # the pushed row is there too
+    assert [(one.name, one.version, one.rows) for one in room.removed()] == [
+        ("t", 4, 13)
+    ]  # the pushed row is there too
     with pytest.raises(NotFound):
         room.lookup("t", [{"k": 1}])
     room.create("other", ["k"])
