@@ -184,7 +184,15 @@ class Serving(Labelling):
         return self._predictions.files(name, since, until)
 
     def predict_all(
-        self, ref: str, source: str, *, report: batch.Report, out: str = "", into: str = "", rows: int = 0, why: str = ""
+        self,
+        ref: str,
+        source: str,
+        *,
+        report: batch.Report,
+        out: str = "",
+        into: str = "",
+        rows: int = 0,
+        why: str = "",
     ) -> batch.BatchResult:
         """Predict every row of a file or snapshot in this process (see `batch.py`); loads the model, so only in a job's child."""
         from mlops_tui.domains.serving import batch
