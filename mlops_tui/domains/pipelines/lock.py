@@ -19,8 +19,9 @@ def lock(names: Iterable[str], sources: Iterable[str]) -> dict[str, str]:
 
     "python" is the interpreter's. A module that no distribution brings (the project's own) is left out.
     """
-    owners = metadata.packages_distributions()
-    imported = [name for text in sources for module in imports(text) for name in owners.get(module, [])]
+    modules = {module for text in sources for module in imports(text)}
+    owners = metadata.packages_distributions() if modules else {}  # reads the list of files of every distribution
+    imported = [name for module in sorted(modules) for name in owners.get(module, [])]
     found: dict[str, str] = {}
     waiting = [_plain(name) for name in (*names, *imported)]
     while waiting:
