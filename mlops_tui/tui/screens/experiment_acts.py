@@ -19,7 +19,7 @@ def delete(desk: Acting, one: Experiment) -> None:
     """Ask, then hide the experiment with all its runs; `u` brings them back."""
     name, command = one.name, f"mlops experiments delete {shlex.quote(one.name)}"
     question = Question(f"Delete {name} with {one.runs:,} runs?",
-                        "Out of every list; restored with u, gone for good with mlops gc.", command, "Delete")  # fmt: skip
+                        "Out of every list; restored with u, gone for good with mlops runs gc.", command, "Delete")  # fmt: skip
 
     def work(bench: Workbench) -> str:
         bench.experiments.delete(name)

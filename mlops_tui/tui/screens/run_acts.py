@@ -93,7 +93,7 @@ def delete(desk: Acting, runs: Sequence[Run], then: Callable[[], None] | None = 
     ids, command = [one.id for one in runs], f"mlops runs delete {_ids(runs)}"
     running = sum(str(one.state) == "running" for one in runs)
     still = f" {running} of them still running." if running else ""
-    question = Question(f"Delete {named(runs)}?", f"Out of every list; restored with u, gone for good with mlops gc.{still}",
+    question = Question(f"Delete {named(runs)}?", f"Out of every list; restored with u, gone for good with mlops runs gc.{still}",
                         command, "Delete")  # fmt: skip
 
     def work(bench: Workbench) -> str:
