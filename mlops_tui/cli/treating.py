@@ -102,6 +102,26 @@ def guard(workbench: Workbench, name: str, policy: str | None, answer: str | Non
     emit_one(dataclasses.asdict(handling), as_json)
 
 
+@click.command()
+@click.argument("name")
+@click.argument("ref")
+@click.option("--most-ms", default=50.0, show_default=True, help="Allowed for one row, of 95 in 100 stored rows.")
+@click.option("--most-mb", default=500.0, show_default=True, help="Allowed private memory.")
+@json_option
+@pass_workbench
+def check(workbench: Workbench, name: str, ref: str, most_ms: float, most_mb: float, as_json: bool) -> None:
+    """Check a version before it gets traffic: inputs, answers, latency and memory. Exit code 1 when one fails.
+
+    \b
+    Example: mlops deployments check churn churn/4 --most-ms 20
+    """
+    found = workbench.serving.get(name)
+    checks = workbench.serving.treating.staging(found, ref, most_ms=most_ms, most_mb=most_mb)
+    emit(checks, [("check", "Check"), ("ok", "Good"), ("detail", "Found")], as_json=as_json, empty="No checks.")
+    if not all(one.ok for one in checks):
+        raise click.exceptions.Exit(1)
+
+
 def _value(text: str) -> Any:
     try:
         value = json.loads(text)
