@@ -91,7 +91,13 @@ def uvicorn_of(application: Any, *, closing: Callable[[], None] | None = None, *
         **options,
     }
     config = uvicorn.Config(
-        application, lifespan="off", access_log=False, log_config=None, server_header=False, **settled
+        application,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,  # nobody here asks for the address of a client, and every request would pay for it
+        **settled,
     )
 
     class Server(uvicorn.Server):
