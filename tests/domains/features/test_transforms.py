@@ -134,7 +134,7 @@ def test_sql_neither_writes_nor_reads_outside(room):
         "COPY hourly TO 'out.csv'": "Only SELECT",
         "SELECT 1; SELECT 2": "one statement",
         "SELECT * FROM '/etc/passwd'": "no feature table",
-        "SELECT * FROM read_text('/etc/passwd')": "engine says",
+        "SELECT * FROM read_text('/etc/passwd')": "Cannot access file",
         "SELECT * FROM hurly": "'hurly'",
     }.items():
         with pytest.raises((InvalidInput, NotFound)) as caught:
