@@ -154,6 +154,7 @@ def test_a_spawned_process_logs_into_the_run_it_was_sent(rooms):
         worker.start()
         worker.join()
         assert worker.exitcode == 0
+        rooms.take_in()
         assert rooms.run(run.id).state == "running"
     assert rooms.metrics(run.id)["loss1"].count == 50
     assert rooms.run(run.id).state == "finished"
