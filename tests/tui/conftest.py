@@ -297,10 +297,12 @@ async def settle(pilot: Pilot[Any]) -> None:
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
-    """Press keys and wait for what they cause."""
+    """Press keys as a person does, who sees what each brings before the next, and wait for what they cause."""
     for key in keys:
         await pilot.press(key)
         await pilot.pause()
+        if any(not worker.is_finished for worker in pilot.app.workers):
+            await settle(pilot)
     await settle(pilot)
 
 
