@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
+# Gateways, workers and jobs are processes of their own: without it each would compile hundreds of modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check bench docs lock clean help
 
