@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from mlops_tui.cli.output import pass_workbench, say
-from mlops_tui.domains.experiments import stopping
 from mlops_tui.workbench import Workbench
 
 
@@ -18,6 +17,8 @@ def stop(workbench: Workbench, run: str) -> None:
     \b
     Example: mlops runs stop 3f2a
     """
+    from mlops_tui.domains.experiments import stopping  # sockets, for the name of this machine
+
     found = workbench.experiments.run(run)
     stopping.interrupt(found)
     say(f"Asked process {found.pid} of run {found.id} to stop.")

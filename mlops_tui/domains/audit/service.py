@@ -6,15 +6,16 @@ import dataclasses
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.lake import disk_error
-from mlops_tui.domains.audit import export
-from mlops_tui.domains.audit.export import Exported
 from mlops_tui.domains.audit.records import Entry, Row, Verification
 from mlops_tui.domains.audit.store import AuditStore
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.audit.export import Exported
 
 
 class Audit:
@@ -86,6 +87,8 @@ class Audit:
 
         `verify_file` proves it without the workspace. Raises InvalidInput for another form, Unavailable when the disk refuses.
         """
+        from mlops_tui.domains.audit import export  # csv and what it brings: every list command would pay for it
+
         if form not in export.FORMATS:
             raise InvalidInput(f"'{form}' is no form of an export.", hint=f"One of: {', '.join(export.FORMATS)}.")
         filters: dict[str, Any] = {
@@ -114,7 +117,7 @@ class Audit:
             raise disk_error(error, target) from error
         finally:
             staged.unlink(missing_ok=True)
-        return Exported(
+        return export.Exported(
             str(target), count, first.id if first else None, last.id if last else None, last.hash if last else ""
         )
 
@@ -123,6 +126,8 @@ class Audit:
 
         Raises InvalidInput for a file that is no export.
         """
+        from mlops_tui.domains.audit import export
+
         found = export.verify(path)
         if found.ok and found.last and not self._store.has_hash(found.last):
             return dataclasses.replace(found, ok=False, reason="its last entry is not in this workspace's trail")
