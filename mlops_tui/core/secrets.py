@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_tui.core.errors import InvalidInput, NotFound
-from mlops_tui.core.ids import nearest
+from mlops_tui.core.ids import did_you_mean
 from mlops_tui.core.workspace import Workspace
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
@@ -50,11 +50,8 @@ class Secrets:
         try:
             return (self._folder / name).read_text(encoding="utf-8")
         except OSError:
-            near = nearest(name, self.names())
-            raise NotFound(
-                f"There is no secret {name}.",
-                hint=f"Did you mean {near}?" if near else f"Give it: mlops secrets set {name}, or ${variable}.",
-            ) from None
+            hint = did_you_mean(name, self.names(), f"Give it: mlops secrets set {name}, or ${variable}.")
+            raise NotFound(f"There is no secret {name}.", hint=hint) from None
 
     def names(self) -> list[str]:
         """Those that lie in files, by name."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
-from mlops_tui.core.ids import check_name, nearest
+from mlops_tui.core.ids import check_name, did_you_mean
 from mlops_tui.domains.alerts.rule_store import RuleStore
 from mlops_tui.domains.alerts.rules import Finding, Judgement, Rule, Watch, judge
 
@@ -63,8 +63,7 @@ class Rules:
         """Raises NotFound."""
         found = self._find(name)
         if found is None:
-            near = nearest(name, [one.name for one in self._store.list()])
-            hint = f"Did you mean {near}?" if near else "See them: mlops alerts rules list"
+            hint = did_you_mean(name, [one.name for one in self._store.list()], "See them: mlops alerts rules list")
             raise NotFound(f"There is no rule {name}.", hint=hint)
         return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound, WorkbenchError
-from mlops_tui.core.ids import check_name, nearest
+from mlops_tui.core.ids import check_name, did_you_mean
 from mlops_tui.core.query import read
 from mlops_tui.core.secrets import Secrets
 from mlops_tui.domains.alerts import drafting, searching, sending
@@ -78,8 +78,7 @@ class Telling:
         """Raises NotFound."""
         found = self._store.get(name)
         if found is None:
-            near = nearest(name, [one.name for one in self._store.list()])
-            hint = f"Did you mean {near}?" if near else "See them: mlops alerts channels list"
+            hint = did_you_mean(name, [one.name for one in self._store.list()], "See them: mlops alerts channels list")
             raise NotFound(f"There is no channel {name}.", hint=hint)
         return found
 
