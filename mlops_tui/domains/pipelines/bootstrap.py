@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlops_tui.domains.pipelines.metrics import Array, score
 from mlops_tui.domains.pipelines.records import HIGHER_IS_BETTER
+from mlops_tui.domains.registry.metrics import Array, score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

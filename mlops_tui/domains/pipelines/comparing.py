@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlops_tui.core.errors import NotFound, WorkbenchError
-from mlops_tui.domains.pipelines import fitting, gate, metrics, slicing, unsupervised
+from mlops_tui.domains.pipelines import fitting, gate, slicing, unsupervised
 from mlops_tui.domains.pipelines.answers import answer_of, in_order_of, places_of
 from mlops_tui.domains.pipelines.recipe import margin_of
 from mlops_tui.domains.pipelines.records import GateCheck
 from mlops_tui.domains.pipelines.wrappers import rank_correlation
-from mlops_tui.domains.registry import package
+from mlops_tui.domains.registry import metrics, package
 from mlops_tui.domains.registry.records import CHAMPION
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mlops_tui.domains.pipelines.metrics import Array
     from mlops_tui.domains.pipelines.work import Work
+    from mlops_tui.domains.registry.metrics import Array
     from mlops_tui.domains.registry.records import Version
 
 MIN_UNSEEN = 50

@@ -11,7 +11,7 @@ from mlops_tui.domains.pipelines.bootstrap import percentiles
 from mlops_tui.domains.pipelines.records import GateCheck
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.pipelines.metrics import Array
+    from mlops_tui.domains.registry.metrics import Array
 
 DRAWS = 2000
 

@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines import estimators, metrics, search, thresholds
+from mlops_tui.domains.pipelines import estimators, search, thresholds
 from mlops_tui.domains.pipelines.answers import answer_of, places_of
+from mlops_tui.domains.registry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlops_tui.domains.pipelines.metrics import Array
     from mlops_tui.domains.pipelines.work import Work
+    from mlops_tui.domains.registry.metrics import Array
 
 # These take rows without labels as they are (marked -1); others learn through SelfTrainingClassifier.
 _SEMI = ("SelfTrainingClassifier", "LabelSpreading", "LabelPropagation")

@@ -12,9 +12,9 @@ import operator
 from typing import TYPE_CHECKING
 
 from mlops_tui.domains.pipelines import bootstrap
-from mlops_tui.domains.pipelines.metrics import Array
 from mlops_tui.domains.pipelines.recipe import parse_criterion
 from mlops_tui.domains.pipelines.records import GateCheck
+from mlops_tui.domains.registry.metrics import Array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlops_tui.domains.pipelines import bootstrap, metrics
+from mlops_tui.domains.pipelines import bootstrap
+from mlops_tui.domains.registry import metrics
 from mlops_tui.domains.registry.profile import level_text
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mlops_tui.domains.pipelines.metrics import Array
     from mlops_tui.domains.pipelines.work import Work
+    from mlops_tui.domains.registry.metrics import Array
 
 MIN_SLICE = 20
 MAX_SLICES = 20

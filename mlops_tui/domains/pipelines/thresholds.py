@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlops_tui.domains.pipelines.metrics import DEFAULT_THRESHOLD
+from mlops_tui.domains.registry.metrics import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     from mlops_tui.domains.pipelines.criteria import Threshold
-    from mlops_tui.domains.pipelines.metrics import Array
+    from mlops_tui.domains.registry.metrics import Array
 
 
 def choose(rule: Threshold, truth: Array, said: Array) -> tuple[float, str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mlops_tui.domains.pipelines.metrics import Array
+    from mlops_tui.domains.registry.metrics import Array
 
 MAX_ROWS = 2000
 HALVES = 3

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlops_tui.domains.pipelines import bootstrap, fitting, metrics, slicing, unsupervised
+from mlops_tui.domains.pipelines import bootstrap, fitting, slicing, unsupervised
 from mlops_tui.domains.pipelines.answers import answer_of, places_of
 from mlops_tui.domains.pipelines.work import PACKAGE, Work
-from mlops_tui.domains.registry import package
+from mlops_tui.domains.registry import metrics, package
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlops_tui.domains.pipelines.metrics import Array
+    from mlops_tui.domains.registry.metrics import Array
 
 OUTPUTS = (PACKAGE, "report.json", "examples.csv")
 MAX_CONFUSED = 20

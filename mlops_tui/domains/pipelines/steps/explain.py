@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mlops_tui.domains.pipelines import metrics
 from mlops_tui.domains.pipelines.answers import answer_of, places_of
 from mlops_tui.domains.pipelines.records import HIGHER_IS_BETTER
 from mlops_tui.domains.pipelines.work import Work
+from mlops_tui.domains.registry import metrics
 
 if TYPE_CHECKING:
     from mlops_tui.domains.pipelines.criteria import Explain
-    from mlops_tui.domains.pipelines.metrics import Array
+    from mlops_tui.domains.registry.metrics import Array
 
 OUTPUTS = ("explanation.json",)
 DEPENDENCE_ROWS = 300

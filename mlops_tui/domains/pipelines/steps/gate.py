@@ -11,18 +11,18 @@ import numpy as np
 
 from mlops_tui.core import ids, processes
 from mlops_tui.core.errors import InvalidInput, Unavailable
-from mlops_tui.domains.pipelines import comparing, fairness, fitting, gate, metrics, slicing
+from mlops_tui.domains.pipelines import comparing, fairness, fitting, gate, slicing
 from mlops_tui.domains.pipelines.answers import answer_of, places_of
 from mlops_tui.domains.pipelines.records import GateCheck, GateVerdict, Outcome, decide
 from mlops_tui.domains.pipelines.work import PACKAGE, Work
-from mlops_tui.domains.registry import package
+from mlops_tui.domains.registry import metrics, package
 from mlops_tui.domains.registry.profile import level_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_tui.domains.pipelines.criteria import Fairness
-    from mlops_tui.domains.pipelines.metrics import Array
+    from mlops_tui.domains.registry.metrics import Array
 
 PROBE_TIMEOUT_S = 300
 

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines import fitting, metrics
+from mlops_tui.domains.pipelines import fitting
 from mlops_tui.domains.pipelines.answers import answer_of, places_of
 from mlops_tui.domains.pipelines.work import Work
+from mlops_tui.domains.registry import metrics
 from mlops_tui.domains.registry.profile import level_text
 
 if TYPE_CHECKING:
     from mlops_tui.domains.pipelines.criteria import Behaviour
-    from mlops_tui.domains.pipelines.metrics import Array
+    from mlops_tui.domains.registry.metrics import Array
 
 MIN_ROWS = 5
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines import asking, engines, fitting, metrics, search
+from mlops_tui.domains.pipelines import asking, engines, fitting, search
 from mlops_tui.domains.pipelines.answers import answer_of, places_of
 from mlops_tui.domains.pipelines.records import HIGHER_IS_BETTER, Trial
 from mlops_tui.domains.pipelines.work import Work
+from mlops_tui.domains.registry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

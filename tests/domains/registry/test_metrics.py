@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mlops_tui.domains.pipelines.metrics import bins_of, decided, score, scores
+from mlops_tui.domains.registry.metrics import bins_of, decided, score, scores
 from mlops_tui.domains.pipelines.records import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
 
