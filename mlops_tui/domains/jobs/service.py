@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import builtins
-import time
 from pathlib import Path
 from typing import Any
 
 from mlops_tui.core import clock, processes
 from mlops_tui.core.context import Context
-from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailable
+from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound
 from mlops_tui.core.identity import Identity
 from mlops_tui.core.query import read
 from mlops_tui.domains.audit.service import Audit
@@ -17,20 +16,18 @@ from mlops_tui.domains.jobs import searching
 from mlops_tui.domains.jobs.ending import Ending, cancelled
 from mlops_tui.domains.jobs.limits import Limits
 from mlops_tui.domains.jobs.records import (
-    LEASE_MS,
     Attempt,
     Job,
     JobState,
     Pending,
 )
+from mlops_tui.domains.jobs.starting import Starting, past
 from mlops_tui.domains.jobs.store import JobsStore
 
 _INTERNAL_KEPT_MS = 6 * clock.HOUR
-_POLL_S = 0.1
-_LOOKED_AT = 500  # waiting jobs behind the first that are looked at for one that may start
 
 
-class Jobs:
+class Jobs(Starting):
     """The queue of one workspace.
 
     Correct without a leader: claiming is one guarded UPDATE, the child itself takes the step to `running` with its
@@ -112,7 +109,7 @@ class Jobs:
         """
         job = self.get(job_id)
         if not job.state.pending:
-            raise NotAllowed(f"Job {job_id} has ended: it {_past(job.state)}.")
+            raise NotAllowed(f"Job {job_id} has ended: it {past(job.state)}.")
         with self._context.catalog.write() as tx:
             job = self.get(job_id)
             if job.state.pending:
@@ -133,7 +130,7 @@ class Jobs:
             job = self.get(job_id)
             if job.state not in (JobState.FAILED, JobState.CANCELLED, JobState.LOST):
                 raise NotAllowed(
-                    f"Job {job_id} cannot be retried: it {_past(job.state)}.",
+                    f"Job {job_id} cannot be retried: it {past(job.state)}.",
                     hint="Only failed, cancelled and lost jobs can.",
                 )
             self._store.update(
@@ -143,56 +140,6 @@ class Jobs:
         return self.get(job_id)
 
     # -- doing it ----------------------------------------------------------------------------------------------------------
-
-    def claim(self, limit: int = 1, internal: bool | None = None) -> builtins.list[Job]:
-        """Take up to `limit` waiting jobs whose time has come and whose needs are free, by priority and then by age;
-        `internal` chooses one lane.
-
-        Each is ours for LEASE_MS: launch it. The attempt number goes up by one.
-        """
-        if limit <= 0 or not self._store.any_due(self._context.now(), internal):
-            return []
-        with self._context.catalog.write() as tx:
-            lease, me = self._context.now() + LEASE_MS, processes.identity()
-            due = self._limits.choose(self._store.due(self._context.now(), limit + _LOOKED_AT, internal), limit)
-            taken = [job_id for job_id in due if self._store.claim(tx, job_id, me, lease)]
-        return [self.get(job_id) for job_id in taken]
-
-    def waits(self, needs: dict[str, float]) -> str:
-        """Why a job with these needs would have to wait now: who holds what; empty when it would not."""
-        return self._limits.waits(needs)
-
-    def active(self, internal: bool) -> int:
-        """How many jobs of a lane are claimed or running."""
-        return self._store.count_active(internal)
-
-    def launch(self, job: Job) -> None:
-        """Start the child of a claimed job; when that fails the attempt ends as failed, with the reason."""
-        command = processes.python_module(
-            "mlops_tui.job", "--workspace", str(self._context.workspace.root), str(job.id), str(job.attempt)
-        )
-        environment = processes.package_environment()
-        environment["MLOPS_ACTOR"] = job.created_by
-        try:
-            processes.spawn(
-                command,
-                folder=self.folder(job),
-                env=environment,
-                cwd=self._context.workspace.project,
-                timeout_s=job.timeout_s,
-                memory_bytes=job.memory_bytes,
-            )
-        except Unavailable as error:
-            self.finish(job.id, job.attempt, JobState.FAILED, error=error.message)
-
-    def run_here(self, job: Job) -> Job:
-        """Start a waiting job without a daemon; the child is as detached as under one. Follow it with `wait`."""
-        with self._context.catalog.write() as tx:
-            taken = self._store.claim(tx, job.id, processes.identity(), self._context.now() + LEASE_MS)
-        job = self.get(job.id)
-        if taken:
-            self.launch(job)
-        return self.get(job.id)
 
     def begin(self, job_id: int, attempt: int, who: Identity) -> bool:
         """Called by the child before any work: claimed -> running. False means: this attempt is not wanted, exit."""
@@ -296,27 +243,3 @@ class Jobs:
     def log_path(self, job_id: int) -> Path:
         """The output of the newest attempt; the file may not be there yet."""
         return self.folder(self.get(job_id)) / "log.txt"
-
-    def wait(self, job_id: int, timeout_s: float | None = None) -> Job:
-        """Wait until a job ends, also without a daemon. Raises NotFound, and Unavailable when the time is over first."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            self.settle(job_id)
-            job = self.get(job_id)
-            if not job.state.pending:
-                return job
-            if deadline is not None and time.monotonic() > deadline:
-                raise Unavailable(
-                    f"Job {job_id} has not ended yet: it {_past(job.state)}.", hint=f"mlops jobs show {job_id}"
-                )
-            time.sleep(_POLL_S)
-
-
-def _past(state: JobState) -> str:
-    return {
-        JobState.QUEUED: "waits",
-        JobState.CLAIMED: "is starting",
-        JobState.RUNNING: "runs",
-        JobState.CANCELLED: "was cancelled",
-        JobState.LOST: "was lost",
-    }.get(state, str(state.value))
