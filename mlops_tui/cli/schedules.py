@@ -10,7 +10,7 @@ import click
 
 from mlops_tui.cli import schedules_slots
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
-from mlops_tui.cli.schedules_slots import FIRES, take_over
+from mlops_tui.cli.schedules_slots import FIRES, take_over, with_ends
 from mlops_tui.core import clock
 from mlops_tui.domains.schedules.rules import condition
 
@@ -162,7 +162,7 @@ def show_schedule(workbench: Workbench, name: str, as_json: bool) -> None:
     if not as_json:
         values = {name: value for name, value in values.items() if name in ALWAYS or value}
     coming = [clock.iso(at) for at in room.next(name, 3)]
-    fires = room.fires(name, 5)
+    fires = with_ends(workbench, room.fires(name, 5))
     emit_one({**values, "next": coming, **({"fires": fires} if as_json else {})}, as_json)
     if not as_json:
         click.echo()

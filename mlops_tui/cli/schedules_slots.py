@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,18 @@ import click
 
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
 from mlops_tui.core import clock
-from mlops_tui.core.errors import Unavailable
+from mlops_tui.core.errors import NotFound, Unavailable
 from mlops_tui.domains.schedules import cron
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlops_tui.domains.jobs.records import Job
+    from mlops_tui.domains.schedules.records import Fire
     from mlops_tui.workbench import Workbench
 
-FIRES = [("schedule", "Schedule"), ("due_at", "Due"), ("state", "State"), ("job_id", "Job"), ("reason", "Reason")]
+FIRES = [("schedule", "Schedule"), ("due_at", "Due"), ("state", "State"), ("job_id", "Job"),
+         ("became", "Became"), ("reason", "Reason")]  # fmt: skip
 BLACKOUTS = [("name", "Name"), ("cron", "From"), ("span", "For"), ("timezone", "Zone"), ("begins_at", "Begins"),
              ("ends_at", "Ends"), ("only", "Only"), ("then", "Slots"), ("until", "On until"), ("why", "Why")]  # fmt: skip
 
@@ -26,6 +32,26 @@ def take_over(workbench: Workbench) -> None:
         workbench.schedules.sync()
     except Unavailable:  # reading must work on a full or read-only disk
         pass
+
+
+def with_ends(workbench: Workbench, fires: Sequence[Fire]) -> list[dict[str, Any]]:
+    """Fires with `job_state` and `became`: the version and the gate's word, the error, or how far the job is."""
+    return [{**dataclasses.asdict(fire), **_end(workbench, fire.job_id)} for fire in fires]
+
+
+def _end(workbench: Workbench, job_id: int | None) -> dict[str, Any]:
+    try:
+        job = workbench.jobs.get(job_id) if job_id is not None else None
+    except NotFound:  # removed with what is older than retention.jobs_days
+        job = None
+    return {"job_state": job.state if job else None, "became": _became(job) if job else ""}
+
+
+def _became(job: Job) -> str:
+    said = job.result or {}
+    if said.get("verdict"):
+        return ", ".join(str(one) for one in (said.get("version"), said["verdict"]) if one)
+    return f"{job.state}: {job.error}" if job.error else str(job.state)
 
 
 @click.command("fires")
@@ -42,7 +68,7 @@ def list_fires(workbench: Workbench, name: str | None, since: str | None, limit:
     """
     begin = clock.parse_time(since, now=workbench.context.now()) if since else None
     found = workbench.schedules.fires(name, limit, since=begin)
-    emit(found, FIRES, as_json=as_json, empty="No slot has come yet.")
+    emit(with_ends(workbench, found), FIRES, as_json=as_json, empty="No slot has come yet.")
 
 
 @click.command("next")

@@ -6,6 +6,10 @@ import json
 
 import pytest
 
+from mlops_tui.cli.schedules_slots import with_ends
+from mlops_tui.core.processes import identity
+from mlops_tui.domains.schedules.records import Fire, FireState
+
 
 @pytest.fixture
 def churn(mlops):
@@ -83,6 +87,18 @@ def test_a_fire_by_hand_that_cannot_run_says_why(churn):
     churn("schedules", "add", "hourly", "churn", "--cron", "@hourly")
     code, _, err = churn("schedules", "fire", "hourly", "--why", "look")
     assert (code, "hourly: skipped. " in err, "labels" in err) == (0, True, True)
+
+
+def test_a_fire_says_what_became_of_its_job(workbench):
+    jobs = [workbench.jobs.submit("pipeline", "churn", {}) for _ in range(2)]
+    for job, result in zip(jobs, ({"verdict": "blocked"}, {"verdict": "blessed", "version": "churn/7"}), strict=True):
+        workbench.jobs.begin(job.id, workbench.jobs.claim()[0].attempt, identity())
+        workbench.jobs.finish(job.id, 1, "succeeded", result=result)
+    fires = [
+        Fire(1, "nightly", "churn", "s", 0, FireState.QUEUED, job_id, "due", 0)
+        for job_id in (jobs[0].id, jobs[1].id, 99, None)
+    ]
+    assert [one["became"] for one in with_ends(workbench, fires)] == ["blocked", "churn/7, blessed", "", ""]
 
 
 def test_an_exported_trail_is_verified_and_an_edit_ends_with_one(churn, tmp_path):

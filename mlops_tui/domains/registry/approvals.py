@@ -10,6 +10,7 @@ from mlops_tui.domains.registry.records import Decision, Request, RequestState, 
 
 if TYPE_CHECKING:
     import builtins
+    from collections.abc import Iterable
 
     from mlops_tui.core.context import Context
     from mlops_tui.domains.audit.service import Audit
@@ -90,6 +91,18 @@ class Approvals:
             if found.asked_by != self._context.actor:
                 raise NotAllowed(f"Only {found.asked_by} can withdraw this request.", hint="Refuse it instead.")
             return self._decide(found, version, "withdraw", RequestState.WITHDRAWN, why)
+
+    def supersede(self, by: Version, earlier: Iterable[Version]) -> builtins.list[Request]:
+        """Withdraw the open requests of `earlier` versions that nobody agreed to yet, because `by` takes their place: a pipeline
+        that runs every night must not pile up questions that its newest model answers.
+        """
+        with self._context.catalog.write():
+            found = [(one, self.newest(one)) for one in earlier]
+            return [
+                self._decide(request, one, "withdraw", RequestState.WITHDRAWN, f"{by.ref} of the same pipeline is newer")
+                for one, request in found
+                if request is not None and request.state is RequestState.OPEN and not request.approvals
+            ]
 
     def check(self, version: Version) -> None:
         """Raise NotAllowed unless the version may go to production: approved, or nobody has to be asked."""

@@ -119,3 +119,16 @@ def test_a_request_is_there_after_opening_again(asked, registry, workbench):
     registry.approvals.ask(asked, "better")
     (found,) = Approvals(workbench.context, workbench.audit).list()
     assert (found.ref, found.why, found.needed) == ("bikes/1", "better", 1)
+
+
+def test_a_newer_version_takes_the_place_of_requests_that_nobody_agreed_to(registry, make_package, asked, as_person):
+    half, newest = (registry.register("bikes", make_package(name=name)) for name in ("half", "newest"))
+    registry.approvals.require("bikes", 2)
+    for version in (asked, half, newest):
+        registry.approvals.ask(version)
+    as_person("ana").approve(half)
+    withdrawn = registry.approvals.supersede(newest, [asked, half])
+    assert [(one.ref, one.state, one.decisions[-1].why) for one in withdrawn] == [
+        ("bikes/1", "withdrawn", "bikes/3 of the same pipeline is newer")
+    ]
+    assert [one.ref for one in registry.approvals.list(open_only=True)] == ["bikes/3", "bikes/2"]

@@ -39,6 +39,8 @@ def put(recipe: Recipe, serving: Serving, registry: Registry, reference: str, wh
     version = registry.version(reference)
     if wanted.approval or (wanted.to == "production" and registry.approvals.needed(version.model)):
         registry.approvals.ask(version, why)
+        mine = [one for one in registry.versions(version.model) if one.pipeline == recipe.pipeline.name]
+        registry.approvals.supersede(version, (one for one in mine if one.version < version.version))
         then = f"mlops models approve {reference} --promote, then mlops deployments create {name} {reference}"
         raise Skip(f"waits for approval: {then}")
     if wanted.strategy == "canary" and wanted.steps and any(one.name == name for one in serving.wanted()):
