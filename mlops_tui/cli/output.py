@@ -192,8 +192,8 @@ def show(value: Any, key: str = "") -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if dataclasses.is_dataclass(value) or isinstance(value, Mapping):
-        pairs = jsonable(value)
-        return ", ".join(f"{name}={show(item, name)}" for name, item in pairs.items()) or "-"
+        shown = {name: show(item, name) for name, item in jsonable(value).items()}
+        return ", ".join(f"{name}={text}" for name, text in shown.items() if text != "-") or "-"
     if isinstance(value, (list, tuple, set, frozenset)):
         return ", ".join(show(item, key) for item in value) or "-"
     return " ".join(str(value).split("\n"))
