@@ -89,10 +89,13 @@ def show_job(workbench: Workbench, job_id: int, as_json: bool) -> None:
     attempts = workbench.jobs.attempts(job_id)
     values = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
     log = str(workbench.jobs.log_path(job_id))
+    values["held_up"] = workbench.jobs.held_up(job)
     if as_json:
         emit_one({**values, "log": log, "attempts": attempts}, as_json)
         return
     emit_one({**values, "log": log, "progress": _progress(job)}, title=f"Job {job.id}: {job.title}")
+    if values["held_up"]:
+        say(f"Start it all the same: mlops jobs start {job_id}")
     if attempts:
         click.echo()
         columns = [("attempt", "Attempt"), ("state", "State"), ("started_at", "Started"), ("ended_at", "Ended")]
@@ -132,6 +135,19 @@ def cancel_job(workbench: Workbench, job_id: int, why: str) -> None:
     """
     job = workbench.jobs.cancel(job_id, why)
     say(f"Job {job_id} is {job.state}.")
+
+
+@jobs.command("start")
+@click.argument("job_id", type=int)
+@pass_workbench
+def start_job(workbench: Workbench, job_id: int) -> None:
+    """Start a waiting job from here at once, whatever it waits for: a resource, its turn, or a daemon.
+
+    \b
+    Example: mlops jobs start 12
+    """
+    job = workbench.jobs.start(job_id)
+    say(f"Job {job_id} is {job.state}. Follow it: mlops jobs logs {job_id} --follow")
 
 
 @jobs.command("retry")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, progress_bar, say
+from mlops_tui.cli.attending import Attending
+from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, say
 from mlops_tui.core import clock
 from mlops_tui.domains.pipelines.records import Environment
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mlops_tui.domains.pipelines.records import Package, Placement, TestReport
     from mlops_tui.workbench import Workbench
 
-POLL_S = 0.2
 ENVIRONMENTS = [one.value for one in Environment]
 _COLUMNS = [("at", "At"), ("version", "Version"), ("environment", "Where"), ("action", "Action"), ("state", "State")]
 source_option = click.option(
@@ -46,7 +45,7 @@ def test(workbench: Workbench, name: str, rows: int, source: Path | None, as_jso
     if name.endswith(".toml"):
         _check_file(workbench, Path(name))
         return
-    report = workbench.pipelines.test(name, rows=rows, source=source)
+    report = workbench.pipelines.test(name, rows=rows, source=source, told=say)
     emit_one(report, as_json) if as_json else _show_report(report)
     if not report.passed:
         raise click.exceptions.Exit(1)
@@ -64,7 +63,7 @@ def package(workbench: Workbench, name: str, why: str, source: Path | None, as_j
     \b
     Example: mlops pipelines package churn --why "weather comes by the hour now"
     """
-    made = workbench.pipelines.package(name, why, source=source)
+    made = workbench.pipelines.package(name, why, source=source, told=say)
     if as_json:
         emit_one(made, as_json)
         return
@@ -162,18 +161,12 @@ def deploy(workbench: Workbench, ref: str, to: str, why: str, wait: bool, as_jso
     """
     placed = workbench.pipelines.deploy(ref, to, why)
     assert placed.job_id is not None
-    job = workbench.jobs.get(placed.job_id)
-    if not workbench.daemon_alive():
-        workbench.jobs.run_here(job)
+    attending = Attending(workbench, workbench.jobs.get(placed.job_id))
     if wait:
-        with progress_bar(placed.pipeline) as bar:
-            while workbench.jobs.get(job.id).state.pending:
-                workbench.jobs.settle(job.id)
-                progress = workbench.jobs.get(job.id).progress
-                if progress is not None:
-                    bar(progress.done, progress.total, progress.note)
-                time.sleep(POLL_S)
+        attending.watch()
         workbench.pipelines.get_run(placed.run_id)
+    else:
+        attending.leave()
     placed = next(one for one in workbench.pipelines.placements(placed.pipeline) if one.id == placed.id)
     emit_one(placed, as_json) if as_json else _show_placement(placed)
     if wait and placed.state == "failed":

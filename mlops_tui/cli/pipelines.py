@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlops_tui.cli import packages
-from mlops_tui.cli.output import emit, emit_one, follow, json_option, pass_workbench, progress_bar, say
+from mlops_tui.cli.attending import Attending
+from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, say
 from mlops_tui.core import clock
 from mlops_tui.core.errors import NotFound
 from mlops_tui.domains.pipelines.records import PipelineRun
@@ -17,8 +17,6 @@ from mlops_tui.domains.pipelines.records import PipelineRun
 if TYPE_CHECKING:
     from mlops_tui.domains.jobs.records import Job
     from mlops_tui.workbench import Workbench
-
-POLL_S = 0.2
 
 
 @click.group()
@@ -112,6 +110,7 @@ def show(workbench: Workbench, name: str, as_json: bool) -> None:
 @click.option("--follow", "-f", "following", is_flag=True, help="Print the log until it has ended.")
 @click.option("--wait", is_flag=True, help="Return when it has ended. Exit code 1 when the gate said no.")
 @click.option("--key", default=None, metavar="TEXT", help="The same key starts it only once.")
+@click.option("--now", "at_once", is_flag=True, help="At once, whatever it needs is held by others.")
 @click.option("--no-cache", is_flag=True, help="Do every step anew, also those whose inputs were seen before.")
 @click.option("--resume", default="", metavar="RUN", help="Go on with an ended run: steps that were done are kept.")
 @click.option(
@@ -125,12 +124,15 @@ def run(
     following: bool,
     wait: bool,
     key: str | None,
+    at_once: bool,
     no_cache: bool,
     resume: str,
     like: str,
     as_json: bool,
 ) -> None:
     """Run a pipeline now, in the daemon when it lives, else in a process of its own.
+
+    It waits for what its [resources] name as long as other jobs hold it, and says so.
 
     \b
     Example: mlops pipelines run churn --follow
@@ -144,7 +146,7 @@ def run(
     else:
         cause = {"kind": "manual", "by": workbench.actor}
         job = workbench.pipelines.run(str(name), cause=cause, key=key, cache=not no_cache)
-    _watch(workbench, job, following, wait, as_json)
+    _watch(workbench, job, following, wait, as_json, at_once=at_once)
 
 
 @pipelines.command()
@@ -219,23 +221,19 @@ def _words(params: dict[str, Any]) -> str:
     )
 
 
-def _watch(workbench: Workbench, job: Job, following: bool, wait: bool, as_json: bool) -> None:
+def _watch(
+    workbench: Workbench, job: Job, following: bool, wait: bool, as_json: bool, *, at_once: bool = False
+) -> None:
     """Start a job where no daemon does, follow it as asked, and end with the gate's word as exit code."""
-    name = job.name
-    if not workbench.daemon_alive():
-        job = workbench.jobs.run_here(job)
+    attending = Attending(workbench, job, at_once=at_once)
     if following and not as_json:
-        follow(workbench.jobs.log_path(job.id), lambda: _over(workbench, job))
+        attending.follow()
     elif wait or following:
-        with progress_bar(name) as bar:
-            while not _over(workbench, job):
-                progress = workbench.jobs.get(job.id).progress
-                if progress is not None:
-                    bar(progress.done, progress.total, progress.note)
-                time.sleep(POLL_S)
+        attending.watch()
     result = workbench.pipelines.run_of_job(job)
     if not (wait or following):
-        emit_one(result, as_json) if as_json else click.echo(f"{result.id}  job {job.id} {job.state}")
+        emit_one(result, as_json) if as_json else click.echo(f"{result.id}  job {job.id} {attending.job.state}")
+        attending.leave()
         say(f"Follow it: mlops jobs logs {job.id}; the verdict: mlops pipelines show {result.id[:8]}")
         return
     _show_run(result, as_json)
@@ -268,11 +266,6 @@ def _show_verdict(run: PipelineRun) -> None:
     click.echo(click.style(f"gate: {run.verdict.outcome}", bold=True) + f" - {run.verdict.reason}")
     columns = [("name", "Check"), ("passed", "Passed"), ("value", "Value"), ("limit", "Limit"), ("detail", "Detail")]
     emit(run.verdict.checks, columns)
-
-
-def _over(workbench: Workbench, job: Job) -> bool:
-    workbench.jobs.settle(job.id)
-    return not workbench.jobs.get(job.id).state.pending
 
 
 def _took(step: Any) -> str | None:

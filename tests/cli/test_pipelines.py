@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from mlops_tui.core import processes
 from mlops_tui.domains.jobs.records import JobState
 from mlops_tui.domains.pipelines.records import GateCheck, GateVerdict, Outcome, RunState, Trial
 from mlops_tui.domains.pipelines.store import PipelinesStore
@@ -29,7 +30,7 @@ def ends(workbench, monkeypatch):
         store = PipelinesStore(workbench.context)
         check = GateCheck("rmse", outcome is Outcome.BLESSED, 3.0, "<= 2", detail="rmse is 3, wanted <= 2")
 
-        def run_here(jobs, job):
+        def run_here(jobs, job, at_once=False):
             with workbench.context.catalog.write() as tx:
                 verdict = GateVerdict(outcome, [check], "", "rmse is 3, wanted <= 2")
                 store.update(tx, job.spec["run_id"], state=state, verdict=verdict)
@@ -165,3 +166,22 @@ sys.exit(", ".join(found) or 0)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_run_that_must_wait_says_for_what_and_how_it_starts_all_the_same(bikes, workspace, workbench, monkeypatch):
+    launched = []
+    monkeypatch.setattr("mlops_tui.domains.jobs.service.Jobs.launch", lambda jobs, job: launched.append(job.id))
+    path = workspace.pipelines / "bikes.toml"
+    path.write_text(path.read_text() + "\n[resources]\ngpu = 1\n")
+    holder = workbench.jobs.submit("command", "A long one", {"command": ["true"]}, needs={"gpu": 1})
+    workbench.jobs.claim(1)
+    workbench.jobs.begin(holder.id, 1, processes.identity())
+    err = bikes("pipelines", "run", "bikes")[2]
+    assert f"Waits for 1 gpu of 1, held by job {holder.id} (A long one)." in err
+    assert f"mlops jobs start {holder.id + 1}" in err
+    assert "No daemon runs that would start it then." in err
+    assert launched == []
+    assert bikes("pipelines", "run", "bikes", "--now")[0] == 0
+    assert bikes("jobs", "start", str(holder.id + 1))[0] == 0
+    assert launched == [holder.id + 2, holder.id + 1]
+    assert bikes("jobs", "start", str(holder.id + 1))[0] == 6

@@ -20,6 +20,8 @@ from mlops_tui.domains.pipelines.variants import recipe_of
 from mlops_tui.domains.pipelines.work import Skip
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.jobs.records import Job
     from mlops_tui.domains.pipelines.recipe import Recipe
@@ -47,6 +49,7 @@ class Again(Runs):
         *,
         key: str | None = None,
         wait: bool = False,
+        told: Callable[[str], None] = lambda text: None,
     ) -> Job:
         raise NotImplementedError
 

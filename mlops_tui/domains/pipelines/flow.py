@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
@@ -79,13 +78,14 @@ class Flow:
         return self.ended(name, how)
 
     def _room(self, name: str) -> bool:
-        """Whether a step fits beside those that run; one that asks for more than there is runs by itself."""
+        """Whether a step fits beside those that run, out of what the run holds; one that asks for more runs by itself."""
         if not self._running:
             return True
-        taken = [self._limits(one) for one in (*self._running, name)]
-        resources = self.recipe.resources
-        return sum(one.cpu for one in taken) <= (resources.cpu or processors()) and sum(one.gpu for one in taken) <= (
-            resources.gpu or gpus()
+        held = {"cpu": float(processors()), **self.recipe.resources.taken}
+        beside = [self._limits(one).taken for one in self._running]
+        return all(
+            sum(one.get(what, 0.0) for one in beside) + amount <= held.get(what, 0.0)
+            for what, amount in self._limits(name).taken.items()
         )
 
     def _pause(self) -> float:
@@ -113,8 +113,3 @@ def bytes_of(text: str) -> int | None:
 def processors() -> int:
     """Those this process may use."""
     return len(os.sched_getaffinity(0))
-
-
-def gpus() -> int:
-    """NVIDIA devices of this machine."""
-    return sum(path.name[6:].isdigit() for path in Path("/dev").glob("nvidia*"))

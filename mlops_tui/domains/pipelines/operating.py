@@ -78,8 +78,8 @@ _BYTES = r"^(\d+(\.\d+)?\s?(MB|GB|MiB|GiB))?$"
 
 
 class Limits(Struct, forbid_unknown_fields=True, frozen=True):
-    """[resources.steps.NAME] What one step may take: processors and GPUs while others run beside it, time, memory, and how
-    often it is tried again after a failure that is not the data's, with a pause that doubles.
+    """[resources.steps.NAME] What one step may take: processors, GPUs and what else `needs` names while others run beside it,
+    time, memory, and how often it is tried again after a failure that is not the data's, with a pause that doubles.
     """
 
     timeout: str = ""
@@ -88,6 +88,12 @@ class Limits(Struct, forbid_unknown_fields=True, frozen=True):
     backoff: str = "1s"
     cpu: Annotated[float, Meta(ge=0)] = 1.0
     gpu: Annotated[float, Meta(ge=0)] = 0.0
+    needs: dict[str, Annotated[float, Meta(gt=0)]] = {}
+
+    @property
+    def taken(self) -> dict[str, float]:
+        """How much of what the step takes while it runs."""
+        return {"cpu": self.cpu, **({"gpu": self.gpu} if self.gpu else {}), **self.needs}
 
 
 class Resources(Struct, forbid_unknown_fields=True, frozen=True):
@@ -95,6 +101,7 @@ class Resources(Struct, forbid_unknown_fields=True, frozen=True):
     how many settings are tried at once. `cache`: a step whose inputs, settings and code were seen before is not done again.
     `engine`: where that is done, on the cluster at `address` or on `jobs` workers here.
     `cpu`, `gpu` and whatever `needs` names are taken from the workspace's [daemon] limits while the run lasts; it waits for them.
+    Of what only its steps name (processors aside), a run takes what the largest of them does; steps share what their run holds.
     """
 
     engine: Literal["local", "dask", "ray"] = "local"
@@ -112,8 +119,13 @@ class Resources(Struct, forbid_unknown_fields=True, frozen=True):
     @property
     def taken(self) -> dict[str, float]:
         """How much of which limited resource a run holds."""
+        held: dict[str, float] = {}
+        for step in self.steps.values():
+            for name, amount in step.taken.items():
+                if name != "cpu":
+                    held[name] = max(held.get(name, 0.0), amount)
         own = {name: amount for name, amount in (("cpu", self.cpu), ("gpu", self.gpu)) if amount}
-        return {**self.needs, **own}
+        return {**held, **self.needs, **own}
 
 
 class Extra(Struct, forbid_unknown_fields=True, frozen=True):

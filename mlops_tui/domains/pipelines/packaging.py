@@ -16,6 +16,8 @@ from mlops_tui.domains.pipelines.packages_store import PackagesStore, archives
 from mlops_tui.domains.pipelines.records import Environment, Finding, Package, Placement, RunState, TestReport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlops_tui.domains.pipelines.bundle import Bundle
     from mlops_tui.domains.pipelines.recipe import Recipe
     from mlops_tui.domains.pipelines.records import Definition
@@ -32,11 +34,19 @@ class Packaging(Again):
     def get(self, name: str) -> Definition:
         raise NotImplementedError
 
-    def test(self, name: str, *, rows: int = SAMPLE_ROWS, source: Path | None = None) -> TestReport:
+    def test(
+        self,
+        name: str,
+        *,
+        rows: int = SAMPLE_ROWS,
+        source: Path | None = None,
+        told: Callable[[str], None] = lambda text: None,
+    ) -> TestReport:
         """Run every step on at most `rows` rows, each once more alone, with all contracts and the project's own tests.
 
         What is tested is the bundle that would be packaged, unpacked elsewhere: a file it forgot is found here. `source` is
-        a folder with `pipelines/NAME.toml` and its code, by default the project. Runs as a job and waits for it.
+        a folder with `pipelines/NAME.toml` and its code, by default the project. Runs as a job and waits for it; `told` hears
+        what that job has to wait for.
         Raises InvalidInput for mistakes in the definition, NotFound for files and tables that are not there.
         """
         if rows < 1:
@@ -48,7 +58,8 @@ class Packaging(Again):
             "commit": commit,
             "cache": False,
         }
-        job = self._submit(recipe, made.definition, {"kind": "test", "by": self._context.actor}, options, wait=True)
+        cause = {"kind": "test", "by": self._context.actor}
+        job = self._submit(recipe, made.definition, cause, options, wait=True, told=told)
         return self.report(str(job.spec["run_id"]))
 
     def report(self, run_id: str) -> TestReport:
@@ -65,7 +76,14 @@ class Packaging(Again):
         passed = bool(found) and all(one.passed for one in found)
         return TestReport(run.pipeline, run.id, asked["content"], passed, found, said["rows"], run.created_at, took)
 
-    def package(self, name: str, why: str = "", *, source: Path | None = None) -> Package:
+    def package(
+        self,
+        name: str,
+        why: str = "",
+        *,
+        source: Path | None = None,
+        told: Callable[[str], None] = lambda text: None,
+    ) -> Package:
         """Make an immutable package of a definition with its code, tests and lock, under the hash of the archive.
 
         Tested first, unless this very content was. The same content is the same package. Raises InvalidInput when a test
@@ -75,7 +93,7 @@ class Packaging(Again):
         known = self._packages.with_content(name, made.content)
         if known is not None:
             return known
-        report = self._tested(name, made.content) or self.test(name, source=source)
+        report = self._tested(name, made.content) or self.test(name, source=source, told=told)
         if not report.passed:
             raise proving.failed(report.checks)
         if report.content != made.content:
@@ -140,8 +158,7 @@ class Packaging(Again):
             job = self._submit(recipe, package.definition, cause, placed_options(package, environment))
             placement = self._placed(tx, package, environment, "deploy", str(job.spec["run_id"]), why)
         if wait:
-            self._jobs.run_here(job)
-            self._jobs.wait(job.id, None)
+            self._jobs.wait(job.id, start=True)
             self.get_run(str(job.spec["run_id"]))  # closes a run whose job ended without it
         return self._placement(placement)
 

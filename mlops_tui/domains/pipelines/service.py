@@ -174,6 +174,7 @@ class Pipelines(Packaging):
         *,
         key: str | None = None,
         wait: bool = False,
+        told: Callable[[str], None] = lambda text: None,
     ) -> Job:
         name = recipe.pipeline.name
         run_id = ids.new_id()
@@ -216,10 +217,7 @@ class Pipelines(Packaging):
             )
             self._store.update(tx, run_id, job_id=job.id)
             self._audit.note(tx, "run", "pipeline", name, after={"run": run_id, "job": job.id}, cause=run.cause)
-        if wait:
-            self._jobs.run_here(job)
-            return self._jobs.wait(job.id, None)
-        return job
+        return self._jobs.wait(job.id, start=True, told=told) if wait else job
 
     def execute(self, run_id: str, report: Callable[[int, int | None, str], None]) -> dict[str, Any]:
         """Do a run's steps, in the job child; a run that has ended well is left as it is.

@@ -40,3 +40,8 @@ def mistakes(recipe: Recipe) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for name in [name for name in recipe.resources.steps if name not in known]:
         near = ids.did_you_mean(name, known, f"Steps: {', '.join(known)}.")
         yield ("resources", "steps", name), f"there is no step {name!r}. {near}"
+    for name, limits in recipe.resources.steps.items():
+        for what, amount in limits.taken.items():
+            most = {**recipe.resources.needs, "gpu": recipe.resources.gpu}.get(what, 0.0)
+            if most and amount > most:
+                yield ("resources", "steps", name), f"it takes {amount:g} {what}, and the run only {most:g}"

@@ -125,8 +125,10 @@ def _start(
         job = ask(bench)
         made[:] = [str(job.spec["run_id"]), str(job.id)]
         if alone:
-            bench.jobs.run_here(job)
-        return f"{job.name} is job {job.id}."
+            job = bench.jobs.run_here(job)
+        held = bench.jobs.held_up(job)
+        over = f" {held} At once: mlops jobs start {job.id}" if held else ""
+        return f"{job.name} is job {job.id}.{over}"
 
     back = Undo(
         command, "mlops jobs cancel JOB", lambda bench: f"Job {bench.jobs.cancel(int(made[1])).id} is cancelled."

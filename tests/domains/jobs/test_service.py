@@ -70,6 +70,58 @@ def test_a_job_waits_for_what_it_needs_and_is_not_overtaken_by_one_that_wants_th
         assert jobs.get(small.id).state is JobState.QUEUED
 
 
+@pytest.fixture
+def launched(monkeypatch) -> list[int]:
+    """Ids of jobs whose child would have been started."""
+    ids: list[int] = []
+    monkeypatch.setattr(Jobs, "launch", lambda self, job: ids.append(job.id))
+    return ids
+
+
+def test_a_job_started_by_hand_waits_like_any_other_and_says_for_what(jobs: Jobs, launched: list[int]) -> None:
+    holder = started(jobs, needs={"gpu": 1})
+    mine = submit(jobs, needs={"gpu": 1})
+    assert jobs.run_here(mine).state is JobState.QUEUED
+    assert jobs.held_up(mine) == f"Waits for 1 gpu of 1, held by job {holder.id} (A test)."
+    jobs.finish(holder.id, 1, "succeeded")
+    assert jobs.held_up(mine) == ""
+    assert jobs.run_here(mine).state is JobState.CLAIMED
+    assert launched == [mine.id]
+
+
+def test_what_a_dead_job_held_is_free_for_one_started_by_hand(jobs: Jobs, launched: list[int]) -> None:
+    dead = started(jobs, needs={"gpu": 1})
+    exited(jobs, dead, "lost")
+    assert jobs.run_here(submit(jobs, needs={"gpu": 1})).state is JobState.CLAIMED
+    assert jobs.get(dead.id).state is JobState.LOST
+
+
+def test_a_person_may_start_a_job_over_what_it_waits_for_and_the_trail_says_so(
+    jobs: Jobs, workbench: Workbench, launched: list[int]
+) -> None:
+    holder = started(jobs, needs={"gpu": 1})
+    mine = submit(jobs, needs={"gpu": 1})
+    assert jobs.start(mine.id).state is JobState.CLAIMED
+    (entry,) = [one for one in workbench.audit.list() if one.verb == "start"]
+    assert entry.name == str(mine.id)
+    assert f"held by job {holder.id}" in entry.after["over"]
+    with pytest.raises(NotAllowed, match="is claimed"):
+        jobs.start(mine.id)
+
+
+def test_waiting_for_a_job_starts_it_when_its_needs_are_free_and_tells_once(
+    jobs: Jobs, monkeypatch, launched: list[int]
+) -> None:
+    holder = started(jobs, needs={"gpu": 1})
+    mine = submit(jobs, needs={"gpu": 1})
+    told: list[str] = []
+    naps = iter([lambda: None, lambda: jobs.finish(holder.id, 1, "succeeded"), lambda: jobs.cancel(mine.id)])
+    monkeypatch.setattr("mlops_tui.domains.jobs.starting.time.sleep", lambda _: next(naps)())
+    jobs.wait(mine.id, start=True, told=told.append)
+    assert told == [f"Waits for 1 gpu of 1, held by job {holder.id} (A test)."]
+    assert launched == [mine.id]
+
+
 def test_more_than_there_is_is_refused_and_processors_are_what_there_is(jobs: Jobs) -> None:
     with pytest.raises(InvalidInput, match="needs 2 gpu, and the workspace has 1") as refused:
         submit(jobs, needs={"gpu": 2})

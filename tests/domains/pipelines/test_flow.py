@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.pipelines import flow as flows
 from mlops_tui.domains.pipelines.definition import parse
 from mlops_tui.domains.pipelines.flow import Flow
@@ -120,3 +121,22 @@ def test_when_one_fails_the_others_are_ended_and_nothing_is_started(world):
     assert not world.flow({"a": (), "b": (), "c": ("a",)}).run()
     assert all(child.closed for child in world.children)
     assert [child.name for child in world.children] == ["a", "b"]
+
+
+def test_steps_share_what_their_run_holds_and_others_go_beside(world):
+    own = "[resources.steps.a]\nneeds = { licence = 1 }\n[resources.steps.b]\nneeds = { licence = 1 }\n"
+    steps = "".join(f'[[steps]]\nname = "{name}"\nuses = "steps.py:run"\nneeds = ["load"]\n' for name in "abc")
+    recipe = parse(RECIPE + own + steps, "churn.toml")
+    assert recipe.resources.taken == {"licence": 1, "cpu": 2}
+    flow = world.flow({"a": (), "b": (), "c": ()})
+    flow.recipe = recipe
+    assert flow.run()
+    assert world.said[:4] == [("start", "a"), ("start", "c"), ("end", "a"), ("start", "b")]
+
+
+def test_steps_share_more_where_the_run_takes_more_and_never_more_than_that():
+    two = RECIPE.replace("cpu = 2\n[resources.steps.load]", "cpu = 2\nneeds = { licence = 2 }\n[resources.steps.load]")
+    recipe = parse(two + "needs = { licence = 1 }\n", "churn.toml")
+    assert recipe.resources.taken == {"licence": 2, "cpu": 2}
+    with pytest.raises(InvalidInput, match="it takes 3 licence, and the run only 2"):
+        parse(two + "needs = { licence = 3 }\n", "churn.toml")

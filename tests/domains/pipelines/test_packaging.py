@@ -55,7 +55,7 @@ def pipelines(workbench, monkeypatch):
     workbench.workspace.pipelines.mkdir(exist_ok=True)
     (workbench.workspace.pipelines / "bikes.toml").write_text(DEFINITION)
 
-    def run_here(job):
+    def run_here(job, at_once=False):
         (claimed,) = workbench.jobs.claim(1)
         workbench.jobs.begin(job.id, claimed.attempt, processes.identity())
         state, error = "succeeded", ""
@@ -64,6 +64,7 @@ def pipelines(workbench, monkeypatch):
         except WorkbenchError as failure:
             state, error = "failed", failure.message
         workbench.jobs.finish(job.id, claimed.attempt, state, error=error)
+        return workbench.jobs.get(job.id)
 
     found = {"rows": 20, "latency_p95_ms": 1.0, "size_mb": 0.1, "same": True, "tests": {}, "error": ""}
     monkeypatch.setattr(gate_step, "_probe", lambda work: found)
@@ -123,7 +124,7 @@ def test_a_step_that_depends_on_chance_is_found(pipelines, workbench, monkeypatc
     assert "differs in warm" in next(
         one.detail for one in report.checks if (one.kind, one.subject) == ("again", "warm")
     )
-    monkeypatch.setattr(pipelines, "test", lambda name, source: report)
+    monkeypatch.setattr(pipelines, "test", lambda name, source, told: report)
     with pytest.raises(InvalidInput, match="The pipeline's test failed: warm: "):
         pipelines.package("bikes")
 
