@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import TypeVar
@@ -21,13 +22,14 @@ def read_limits(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup"
     if not any((folder / "memory.max").exists() or (folder / "cpu.max").exists() for folder in two):
         # A hybrid machine mounts version 2 beside version 1, with no controllers in it.
         two = _ancestors(groups / "unified", paths.get(""))
-    found = _version_2(two) or _version_1(groups, paths)
-    quota, limit, used, source = found or (None, None, None, "none")
-    return Limits(cpus, allowed, quota, limit, used, source)
+    return (
+        _version_2(Limits(cpus, allowed), two)
+        or _version_1(Limits(cpus, allowed), groups, paths)
+        or Limits(cpus, allowed)
+    )
 
 
 _Number = TypeVar("_Number", int, float)
-Found = tuple[float | None, int | None, int | None, str]
 
 
 def _memberships(path: Path) -> dict[str, str]:
@@ -46,13 +48,20 @@ def _ancestors(root: Path, group: str | None) -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
-def _version_2(folders: list[Path]) -> Found | None:
-    quotas = [_quota_2(_text(folder / "cpu.max")) for folder in folders]
-    memories = [_integer(_text(folder / "memory.max")) for folder in folders]
+def _version_2(bare: Limits, folders: list[Path]) -> Limits | None:
     if not any((folder / name).exists() for folder in folders for name in ("cpu.max", "memory.max")):
         return None
-    used = next((n for folder in folders if (n := _integer(_text(folder / "memory.current"))) is not None), None)
-    return _least(quotas), _least(memories), used, "cgroup v2"
+    return dataclasses.replace(
+        bare,
+        cpu_quota=_least([_quota_2(_text(folder / "cpu.max")) for folder in folders]),
+        memory_limit=_least([_integer(_text(folder / "memory.max")) for folder in folders]),
+        memory_used=_first(folders, "memory.current"),
+        source="cgroup v2",
+        swap_limit=_least([_integer(_text(folder / "memory.swap.max")) for folder in folders]),
+        processes_limit=_least([_integer(_text(folder / "pids.max")) for folder in folders]),
+        throttled=_throttled(folders),
+        oom_kills=_counts(folders, "memory.events").get("oom_kill"),
+    )
 
 
 def _quota_2(text: str | None) -> float | None:
@@ -60,15 +69,49 @@ def _quota_2(text: str | None) -> float | None:
     return None if parts[0] == "max" else int(parts[0]) / int(parts[1] if len(parts) > 1 else 100_000)
 
 
-def _version_1(groups: Path, paths: dict[str, str]) -> Found | None:
+def _version_1(bare: Limits, groups: Path, paths: dict[str, str]) -> Limits | None:
     cpu = _ancestors(groups / "cpu", paths.get("cpu"))
     memory = _ancestors(groups / "memory", paths.get("memory"))
     if not cpu and not memory:
         return None
-    limits = [_integer(_text(folder / "memory.limit_in_bytes")) for folder in memory]
-    used = next((n for folder in memory if (n := _integer(_text(folder / "memory.usage_in_bytes"))) is not None), None)
-    real: list[int | None] = [limit for limit in limits if limit is not None and limit < UNLIMITED_V1]
-    return _least([_quota_1(folder) for folder in cpu]), _least(real), used, "cgroup v1"
+    swap = [_real(_integer(_text(folder / "memory.memsw.limit_in_bytes"))) for folder in memory]
+    limit = _least([_real(_integer(_text(folder / "memory.limit_in_bytes"))) for folder in memory])
+    both = _least(swap)
+    return dataclasses.replace(
+        bare,
+        cpu_quota=_least([_quota_1(folder) for folder in cpu]),
+        memory_limit=limit,
+        memory_used=_first(memory, "memory.usage_in_bytes"),
+        source="cgroup v1",
+        swap_limit=None if both is None else max(0, both - (limit or 0)),  # version 1 limits memory and swap together
+        processes_limit=_least(
+            [_integer(_text(folder / "pids.max")) for folder in _ancestors(groups / "pids", paths.get("pids"))]
+        ),
+        throttled=_throttled(cpu),
+        oom_kills=_counts(memory, "memory.oom_control").get("oom_kill"),
+    )
+
+
+def _throttled(folders: list[Path]) -> float | None:
+    """The share of its periods in which the group used up its quota, percent; None where no quota counts periods."""
+    counts = _counts(folders, "cpu.stat")
+    periods = counts.get("nr_periods", 0)
+    return 100 * counts.get("nr_throttled", 0) / periods if periods else None
+
+
+def _counts(folders: list[Path], name: str) -> dict[str, int]:
+    """Lines `name number` of the file of the innermost group that has it."""
+    text = next((text for folder in folders if (text := _text(folder / name)) is not None), "")
+    pairs = (line.split() for line in text.splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+def _first(folders: list[Path], name: str) -> int | None:
+    return next((n for folder in folders if (n := _integer(_text(folder / name))) is not None), None)
+
+
+def _real(limit: int | None) -> int | None:
+    return limit if limit is not None and limit < UNLIMITED_V1 else None
 
 
 def _quota_1(folder: Path) -> float | None:

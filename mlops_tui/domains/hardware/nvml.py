@@ -8,119 +8,156 @@ from typing import Any
 
 import pynvml
 
-from mlops_tui.domains.hardware.records import Driver, Gpu, GpuProcess, GpuState
+from mlops_tui.domains.hardware.nvml_calls import (
+    Gone,
+    Lost,
+    facts_of,
+    field,
+    number,
+    processes_of,
+    text,
+    throttle_of,
+    unless_lost,
+)
+from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, GpuState, Mig
 
 RETRY_S = 60.0
-
-
-class _Lost(Exception):  # noqa: N818 - a state of the device, not a mistake
-    """The GPU fell off the bus or waits for a reset."""
+"""Between looks for a driver that was never there, and for a lost GPU that may have come back."""
+RETURN_S = 5.0
+"""Between looks for a driver that was there: it is being restarted or updated."""
 
 
 class Nvml:
-    """One process's use of NVML: initialised on first use, asked again a minute after it failed."""
+    """One process's use of NVML: initialised on first use, begun anew after the driver went away or a GPU was lost."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._driver: Driver | None = None
         self._tried_at = 0.0
+        self._worked = False
 
     def read(self) -> tuple[Driver, tuple[Gpu, ...]]:
         """The state of the driver and every GPU it knows, lost ones included. Never raises for what NVML reports."""
-        driver = self._start()
-        if driver is not Driver.OK:
-            return driver, ()
+        if self._start() is Driver.OK:
+            try:
+                return self._look()
+            except (Gone, pynvml.NVMLError):
+                self._end()  # the driver was unloaded under us: its handles are worth nothing after it came back
+        if self._start() is not Driver.OK:
+            return self._driver or Driver.FAILED, ()
         try:
-            return driver, tuple(_gpu(index) for index in range(pynvml.nvmlDeviceGetCount()))
-        except pynvml.NVMLError as error:
-            # Uninitialized or a driver unloaded under us: begin again at the next retry.
-            self._driver, self._tried_at = _driver_state(error), self._clock()
+            return self._look()
+        except (Gone, pynvml.NVMLError) as error:
+            self._end()
+            cause = error.__cause__ if isinstance(error, Gone) else error
+            self._driver, self._tried_at = _driver_state(cause), self._clock()
             return self._driver, ()
+
+    def facts(self, index: int) -> list[Fact]:
+        """Everything one GPU says of itself; what it does not say is there with the reason. Takes 50 ms (PCIe is counted)."""
+        if self._start() is not Driver.OK:
+            return []
+        try:
+            return facts_of(unless_lost(pynvml.nvmlDeviceGetHandleByIndex, index))
+        except (Lost, Gone, pynvml.NVMLError):
+            return []
 
     def close(self) -> None:
         """Give the library back."""
         if self._driver is Driver.OK:
-            try:
-                pynvml.nvmlShutdown()
-            except pynvml.NVMLError:
-                pass  # it is gone already
+            self._end()
         self._driver = None
 
+    def _look(self) -> tuple[Driver, tuple[Gpu, ...]]:
+        gpus = tuple(_gpu(index) for index in range(pynvml.nvmlDeviceGetCount()))
+        lost = any(gpu.state is GpuState.LOST for gpu in gpus)
+        if lost and self._clock() - self._tried_at >= RETRY_S:
+            self._end()  # a GPU that was reset answers only those who begin after that; the next reading does
+        return Driver.OK, gpus
+
     def _start(self) -> Driver:
-        fresh = self._driver is not None and self._clock() - self._tried_at < RETRY_S
+        pause = RETURN_S if self._worked else RETRY_S
+        fresh = self._driver is not None and self._clock() - self._tried_at < pause
         if self._driver is Driver.OK or (fresh and self._driver is not None):
             return self._driver
         self._tried_at = self._clock()
         try:
             pynvml.nvmlInit()
-            self._driver = Driver.OK
+            self._driver, self._worked = Driver.OK, True
         except pynvml.NVMLError as error:
             self._driver = _driver_state(error)
         return self._driver
 
+    def _end(self) -> None:
+        self._driver = None
+        try:
+            pynvml.nvmlShutdown()
+        except pynvml.NVMLError:
+            pass  # it is gone already
 
-def _driver_state(error: pynvml.NVMLError) -> Driver:
+
+def _driver_state(error: BaseException | None) -> Driver:
     return {
         pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: Driver.NO_DRIVER,
         pynvml.NVML_ERROR_DRIVER_NOT_LOADED: Driver.NOT_LOADED,
         pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: Driver.MISMATCH,
         pynvml.NVML_ERROR_NO_PERMISSION: Driver.NO_PERMISSION,
-    }.get(error.value, Driver.FAILED)
+    }.get(getattr(error, "value", None), Driver.FAILED)
 
 
 def _gpu(index: int) -> Gpu:
     try:
-        handle = _unless_lost(pynvml.nvmlDeviceGetHandleByIndex, index)
-        return _read_gpu(index, handle)
-    except _Lost:
+        return _read_gpu(index, unless_lost(pynvml.nvmlDeviceGetHandleByIndex, index))
+    except Lost:
         return Gpu(index=index, name=f"GPU {index}", state=GpuState.LOST)
     except pynvml.NVMLError:
         return Gpu(index=index, name=f"GPU {index}", state=GpuState.OK)
 
 
 def _read_gpu(index: int, handle: Any) -> Gpu:
-    memory = _field(pynvml.nvmlDeviceGetMemoryInfo, handle)
-    rates = _field(pynvml.nvmlDeviceGetUtilizationRates, handle)
+    memory = field(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    rates = field(pynvml.nvmlDeviceGetUtilizationRates, handle)
     return Gpu(
         index=index,
-        name=_text(_field(pynvml.nvmlDeviceGetName, handle)) or f"GPU {index}",
+        name=text(field(pynvml.nvmlDeviceGetName, handle)) or f"GPU {index}",
         state=GpuState.OK,
-        uuid=_text(_field(pynvml.nvmlDeviceGetUUID, handle)),
-        utilization=None if rates is None else float(rates.gpu),
+        uuid=text(field(pynvml.nvmlDeviceGetUUID, handle)),
+        utilization=None if rates is None else number(rates.gpu),
         memory_used=None if memory is None else int(memory.used),
         memory_total=None if memory is None else int(memory.total),
-        temperature=_number(_field(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU)),
-        power=_number(_field(pynvml.nvmlDeviceGetPowerUsage, handle), 1e-3),
-        power_limit=_number(_field(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle), 1e-3),
-        fan=_number(_field(pynvml.nvmlDeviceGetFanSpeed, handle)),
-        clock_mhz=_number(_field(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_SM)),
-        processes=tuple(
-            GpuProcess(int(found.pid), None if found.usedGpuMemory is None else int(found.usedGpuMemory))
-            for found in _field(pynvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()
-        ),
+        temperature=number(field(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU)),
+        power=number(field(pynvml.nvmlDeviceGetPowerUsage, handle), 1e-3),
+        power_limit=number(field(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle), 1e-3),
+        fan=number(field(pynvml.nvmlDeviceGetFanSpeed, handle)),
+        clock_mhz=number(field(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_SM)),
+        processes=processes_of(handle),
+        memory_utilization=None if rates is None else number(rates.memory),
+        memory_clock_mhz=number(field(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_MEM)),
+        throttle=throttle_of(handle) or (),
+        mig=_instances(handle),
     )
 
 
-def _field(call: Callable[..., Any], *args: Any) -> Any:
-    """The answer, or None when this GPU or driver does not give it; only a lost GPU is more than a missing figure."""
-    try:
-        return _unless_lost(call, *args)
-    except (pynvml.NVMLError, pynvml.NVMLLibraryMismatchError):  # the second: a driver older than the binding
-        return None
+def _instances(handle: Any) -> tuple[Mig, ...]:
+    mode = field(pynvml.nvmlDeviceGetMigMode, handle)
+    if mode is None or mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
+        return ()
+    places = range(field(pynvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0)
+    found = ((place, field(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, place)) for place in places)
+    return tuple(_instance(place, instance) for place, instance in found if instance is not None)
 
 
-def _unless_lost(call: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return call(*args)
-    except pynvml.NVMLError as error:
-        if error.value in (pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED):
-            raise _Lost from error
-        raise
-
-
-def _text(value: Any) -> str | None:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
-
-
-def _number(value: Any, scale: float = 1.0) -> float | None:
-    return None if value is None else float(value) * scale
+def _instance(place: int, handle: Any) -> Mig:
+    memory = field(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    attributes = field(pynvml.nvmlDeviceGetAttributes, handle)
+    return Mig(
+        index=place,
+        name=text(field(pynvml.nvmlDeviceGetName, handle)) or f"MIG {place}",
+        uuid=text(field(pynvml.nvmlDeviceGetUUID, handle)),
+        gpu_instance=field(pynvml.nvmlDeviceGetGpuInstanceId, handle),
+        compute_instance=field(pynvml.nvmlDeviceGetComputeInstanceId, handle),
+        memory_used=None if memory is None else int(memory.used),
+        memory_total=None if memory is None else int(memory.total),
+        multiprocessors=None if attributes is None else int(attributes.multiprocessorCount),
+        processes=processes_of(handle),
+    )

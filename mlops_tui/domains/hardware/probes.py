@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -10,11 +11,15 @@ from typing import Any
 
 import psutil
 
+from mlops_tui.domains.hardware import amd
 from mlops_tui.domains.hardware.limits import read_limits
 from mlops_tui.domains.hardware.nvml import Nvml
-from mlops_tui.domains.hardware.records import Driver, Process, Reading
+from mlops_tui.domains.hardware.nvml_calls import shares_of
+from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, GpuProcess, Process, Reading, Sensor
 
 FIRST_LOOK_S = 0.1
+SENSORS_S = 5.0
+"""Temperatures move slowly, and some sensors take milliseconds to answer."""
 
 
 class Probe:
@@ -28,6 +33,7 @@ class Probe:
         self._monotonic = monotonic
         self._counters: tuple[float, dict[str, int]] | None = None
         self._processes: dict[int, psutil.Process] = {}
+        self._sensors: tuple[float, tuple[Sensor, ...]] | None = None
 
     def read(self, now: int) -> Reading:
         """Everything at `now` (ms). Costs about 0.4 ms of CPU at one reading a second."""
@@ -38,7 +44,7 @@ class Probe:
         per_cpu = tuple(psutil.cpu_percent(percpu=True))
         memory, swap, disk = psutil.virtual_memory(), psutil.swap_memory(), psutil.disk_usage(str(self._folder))
         rates = self._rates()
-        driver, gpus = self._nvml.read()
+        driver, gpus = self.gpus()
         return Reading(
             at=now,
             cpu=sum(per_cpu) / max(len(per_cpu), 1),
@@ -57,11 +63,29 @@ class Probe:
             limits=read_limits(),
             driver=driver,
             gpus=gpus,
+            sensors=self._temperatures(),
+            booted_at=int(psutil.boot_time() * 1000),
         )
+
+    def gpus(self) -> tuple[Driver, tuple[Gpu, ...]]:
+        """The state of NVIDIA's driver, and the GPUs of NVIDIA, then those of AMD."""
+        driver, gpus = self._nvml.read()
+        return driver, gpus + amd.read(len(gpus))
+
+    def facts(self, index: int) -> list[Fact]:
+        """Everything one GPU says of itself; [] where there is no such GPU or it is lost."""
+        own = self._nvml.read()[1]
+        return self._nvml.facts(index) if index < len(own) else amd.facts(index - len(own))
 
     def driver(self) -> Driver:
         """Whether GPUs can be read."""
         return self._nvml.read()[0]
+
+    def _temperatures(self) -> tuple[Sensor, ...]:
+        at = self._monotonic()
+        if self._sensors is None or at - self._sensors[0] >= SENSORS_S:
+            self._sensors = (at, _sensors())
+        return self._sensors[1]
 
     def processes(self) -> list[Process]:
         """Every process that may be looked at, busiest first. A full scan: 14 ms of CPU for 140 processes.
@@ -75,16 +99,23 @@ class Probe:
             for process in alive.values():
                 _cpu(process)
             time.sleep(FIRST_LOOK_S)
-        gpu_memory = self._gpu_memory()
-        found = [_describe(process, gpu_memory) for process in alive.values()]
+        on_gpus = self.on_gpus()
+        found = [_describe(process, on_gpus.get(process.pid, {})) for process in alive.values()]
         return sorted((each for each in found if each), key=lambda each: (-each.cpu, -each.memory, each.pid))
 
-    def _gpu_memory(self) -> dict[int, int]:
-        totals: dict[int, int] = {}
-        for gpu in self._nvml.read()[1]:
-            for each in gpu.processes:
-                totals[each.pid] = totals.get(each.pid, 0) + (each.memory or 0)
-        return totals
+    def on_gpus(self) -> dict[int, dict[int, GpuProcess]]:
+        """By process id, what it uses of each GPU, by the GPU's index."""
+        found: dict[int, dict[int, GpuProcess]] = {}
+        own = self._nvml.read()[1]
+        for gpu in own:
+            shares = shares_of(gpu.index) if gpu.processes else {}
+            for each in (*gpu.processes, *(one for part in gpu.mig for one in part.processes)):
+                if (used := shares.get(each.pid)) is not None:
+                    each = dataclasses.replace(used, memory=each.memory, kind=each.kind, instance=each.instance)
+                found.setdefault(each.pid, {})[gpu.index] = each
+        for pid, held in amd.processes(len(own)).items():
+            found.setdefault(pid, {}).update(held)
+        return found
 
     def _rates(self) -> dict[str, float | None]:
         """Bytes a second since the last call; None for a counter the machine lacks or that went backwards."""
@@ -126,7 +157,19 @@ def _cpu(process: psutil.Process) -> float:
         return 0.0
 
 
-def _describe(process: psutil.Process, gpu_memory: dict[int, int]) -> Process | None:
+def _sensors() -> tuple[Sensor, ...]:
+    found = _quietly(getattr(psutil, "sensors_temperatures", dict)) or {}
+    return tuple(
+        Sensor(chip, one.label or chip, float(one.current), one.high or None, one.critical or None)
+        for chip, all_of_it in sorted(found.items())
+        for one in all_of_it
+        if one.current
+    )
+
+
+def _describe(process: psutil.Process, on_gpus: dict[int, GpuProcess]) -> Process | None:
+    memory = [one.memory for one in on_gpus.values() if one.memory is not None]
+    shares = [one.utilization for one in on_gpus.values() if one.utilization is not None]
     try:
         with process.oneshot():
             return Process(
@@ -135,9 +178,16 @@ def _describe(process: psutil.Process, gpu_memory: dict[int, int]) -> Process | 
                 user=_user(process),
                 cpu=process.cpu_percent(),
                 memory=process.memory_info().rss,
-                gpu_memory=gpu_memory.get(process.pid),
+                gpu_memory=sum(memory) if memory else None,
                 started_at=int(process.create_time() * 1000),
                 command=_command(process),
+                parent=process.ppid(),
+                threads=process.num_threads(),
+                nice=process.nice(),
+                state=str(process.status()),
+                gpu_kind=next((one.kind for one in on_gpus.values()), ""),
+                gpu_utilization=sum(shares) if shares else None,
+                gpus=tuple(sorted(on_gpus)),
             )
     except psutil.Error:
         return None  # it ended, or it is not ours to look at

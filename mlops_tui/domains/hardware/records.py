@@ -26,10 +26,46 @@ class GpuState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """One process on a GPU; memory in bytes, None where the driver hides it."""
+    """One process on a GPU; memory in bytes, None where the driver hides it, shares of the engines in percent.
+
+    `kind` is what it does there: compute, graphics, both, or mps (through NVIDIA's multi-process service). `instance` is the
+    (GPU, compute) instance of a GPU that is cut into several.
+    """
 
     pid: int
     memory: int | None
+    kind: str = "compute"
+    instance: tuple[int, int] | None = None
+    utilization: float | None = None
+    memory_utilization: float | None = None
+    encoder: float | None = None
+    decoder: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mig:
+    """One instance of a GPU that is cut into several (MIG); the driver says no utilisation of these."""
+
+    index: int
+    name: str
+    uuid: str | None = None
+    gpu_instance: int | None = None
+    compute_instance: int | None = None
+    memory_used: int | None = None
+    memory_total: int | None = None
+    multiprocessors: int | None = None
+    processes: tuple[GpuProcess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing a GPU says of itself. Without a `value`, `missing` says why: this GPU does not say it, or this driver lacks it."""
+
+    group: str
+    name: str
+    value: float | int | str | bool | None
+    unit: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +85,31 @@ class Gpu:
     fan: float | None = None
     clock_mhz: float | None = None
     processes: tuple[GpuProcess, ...] = ()
+    vendor: str = "nvidia"
+    memory_utilization: float | None = None
+    memory_clock_mhz: float | None = None
+    throttle: tuple[str, ...] = ()
+    mig: tuple[Mig, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """A temperature in degrees Celsius with the bounds its maker gives it."""
+
+    chip: str
+    label: str
+    value: float
+    high: float | None = None
+    critical: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What this process may use: less than the machine has inside a container or a systemd slice."""
+    """What this process may use: less than the machine has inside a container or a systemd slice.
+
+    `throttled` is the share of scheduling periods, in percent, in which the group had to wait for its quota of processor time;
+    `oom_kills` counts its processes that were ended for memory.
+    """
 
     cpus: int
     cpus_allowed: int
@@ -61,6 +117,10 @@ class Limits:
     memory_limit: int | None = None
     memory_used: int | None = None
     source: str = "none"
+    swap_limit: int | None = None
+    processes_limit: int | None = None
+    throttled: float | None = None
+    oom_kills: int | None = None
 
     @property
     def usable_cpus(self) -> float:
@@ -89,6 +149,14 @@ class Reading:
     limits: Limits
     driver: Driver
     gpus: tuple[Gpu, ...] = ()
+    sensors: tuple[Sensor, ...] = ()
+    booted_at: int | None = None
+
+    @property
+    def temperature(self) -> float | None:
+        """The hottest sensor of the processors, or of all where none is known to be theirs."""
+        own = [one.value for one in self.sensors if one.chip in CPU_CHIPS]
+        return max(own or [one.value for one in self.sensors], default=None)
 
     @property
     def memory(self) -> float:
@@ -101,9 +169,16 @@ class Reading:
         return percent(self.disk_used, self.disk_total)
 
 
+CPU_CHIPS = frozenset({"coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu-thermal", "soc_thermal", "acpitz"})
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process; `cpu` in percent of one processor since the scan before."""
+    """One process; `cpu` in percent of one processor since the scan before.
+
+    `owner` is what of this workspace it works for ("run 3f2a", "job 12", "deployment churn"), "" for everything else; `depth` its
+    place below its parents when the list is a tree.
+    """
 
     pid: int
     name: str
@@ -113,6 +188,15 @@ class Process:
     gpu_memory: int | None
     started_at: int
     command: str
+    parent: int = 0
+    threads: int = 0
+    nice: int | None = None
+    state: str = ""
+    gpu_kind: str = ""
+    gpu_utilization: float | None = None
+    gpus: tuple[int, ...] = ()
+    owner: str = ""
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +226,8 @@ def series_of(reading: Reading) -> dict[str, float | None]:
         "disk_write": reading.disk_write,
         "net_in": reading.net_in,
         "net_out": reading.net_out,
+        "temperature": reading.temperature,
+        "throttled": reading.limits.throttled,
     }
     for gpu in reading.gpus:
         prefix = f"gpu{gpu.index}"
@@ -150,4 +236,6 @@ def series_of(reading: Reading) -> dict[str, float | None]:
         values[f"{prefix}_memory"] = percent(gpu.memory_used or 0, gpu.memory_total or 0) if known else None
         values[f"{prefix}_temperature"] = gpu.temperature
         values[f"{prefix}_power"] = gpu.power
+        values[f"{prefix}_clock"] = gpu.clock_mhz
+        values[f"{prefix}_fan"] = gpu.fan
     return values

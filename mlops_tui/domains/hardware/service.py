@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from mlops_tui.core.clock import HOUR
-from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable
 from mlops_tui.core.ids import did_you_mean
-from mlops_tui.domains.hardware.records import Driver, Process, Reading, Top, series_of
+from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, Process, Reading, Top, series_of
 from mlops_tui.domains.hardware.store import MINUTES, RAW, TIERS, HardwareStore, Point, Tier, merge
 
 if TYPE_CHECKING:
@@ -32,6 +32,21 @@ class Hardware:
     def driver(self) -> Driver:
         """Whether NVIDIA GPUs can be read; no driver is a normal answer."""
         return self._probes().driver()
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """The GPUs now, those of NVIDIA first, then those of AMD; lost ones are listed."""
+        return self._probes().gpus()[1]
+
+    def facts(self, index: int) -> list[Fact]:
+        """Everything GPU `index` says of itself, what it does not say with the reason. Raises NotFound, Unavailable (lost)."""
+        gpus = self.gpus()
+        if not 0 <= index < len(gpus):
+            hint = f"There are {len(gpus)}, counted from 0." if gpus else f"No GPU can be read: {self.driver()}."
+            raise NotFound(f"There is no GPU {index}.", hint=hint)
+        found = self._probes().facts(index)
+        if not found:
+            raise Unavailable(f"GPU {index} is {gpus[index].state} and says nothing.", hint="mlops hardware gpus")
+        return found
 
     def record(self, reading: Reading) -> None:
         """Keep a reading; they go to disk together every `flush_s` seconds of the settings, at most that much is lost."""

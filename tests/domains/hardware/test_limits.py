@@ -53,3 +53,25 @@ def test_a_machine_without_groups_has_no_limits(tmp_path: Path) -> None:
     found = read_limits(tmp_path / "proc", tmp_path / "groups")
     assert (found.cpu_quota, found.memory_limit, found.source) == (None, None, "none")
     assert found.usable_cpus == found.cpus_allowed
+
+
+def test_version_2_counts_periods_without_time_and_processes_ended_for_memory(tmp_path: Path) -> None:
+    write(tmp_path / "proc/self/cgroup", "0::/app\n")
+    write(tmp_path / "groups/app/cpu.max", "50000 100000\n")
+    write(tmp_path / "groups/app/cpu.stat", "usage_usec 9\nnr_periods 200\nnr_throttled 50\n")
+    write(tmp_path / "groups/app/memory.events", "low 0\noom 3\noom_kill 2\n")
+    write(tmp_path / "groups/app/memory.swap.max", "4096\n")
+    write(tmp_path / "groups/pids.max", "100\n")
+    found = read_limits(tmp_path / "proc", tmp_path / "groups")
+    assert (found.throttled, found.oom_kills, found.swap_limit, found.processes_limit) == (25.0, 2, 4096, 100)
+
+
+def test_version_1_limits_memory_and_swap_together(tmp_path: Path) -> None:
+    write(tmp_path / "proc/self/cgroup", "4:memory:/job\n3:cpu,cpuacct:/job\n5:pids:/job\n")
+    write(tmp_path / "groups/memory/job/memory.limit_in_bytes", "1000\n")
+    write(tmp_path / "groups/memory/job/memory.memsw.limit_in_bytes", "1500\n")
+    write(tmp_path / "groups/memory/job/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
+    write(tmp_path / "groups/cpu/job/cpu.stat", "nr_periods 10\nnr_throttled 1\n")
+    write(tmp_path / "groups/pids/job/pids.max", "7\n")
+    found = read_limits(tmp_path / "proc", tmp_path / "groups")
+    assert (found.swap_limit, found.oom_kills, found.throttled, found.processes_limit) == (500, 1, 10.0, 7)
