@@ -19,11 +19,27 @@ from mlops_tui.core.workspace import Workspace
 )
 @click.option("--keep-running", is_flag=True, help="Leave the daemon running afterwards.")
 @click.option("--months", type=click.IntRange(1), help="Replay at most that many months (default: all).")
+@click.option("--rate", type=click.FloatRange(1, 1000), help="Requests a second all the while, as in 200.")
+@click.option(
+    "--harmful",
+    "harm",
+    type=click.Choice(["gate", "canary"]),
+    help="Retrain on labels that lost three bikes in four: all but the newest (the gate stops it), or all (the canary).",
+)
 @click.option("--no-tui", is_flag=True, help="Print the summary and end, even in a terminal.")
-def demo(project: Path, data: Path | None, keep_running: bool, months: int | None, no_tui: bool) -> None:
+def demo(
+    project: Path,
+    data: Path | None,
+    keep_running: bool,
+    months: int | None,
+    rate: float | None,
+    harm: str | None,
+    no_tui: bool,
+) -> None:
     """Run the whole loop: ingest, train, serve, live traffic, drift, alert, retraining, a new version serving.
 
-    Run again, it says what exists and goes on from there.
+    Run again, it says what exists and goes on from there. With --rate requests come in all the while and the story of the
+    incident is printed; with --harmful as well, what becomes of a version that learned from wrong labels.
 
     \b
     Example: mlops demo --data bike_hour.csv
@@ -38,7 +54,8 @@ def demo(project: Path, data: Path | None, keep_running: bool, months: int | Non
         fresh = False
     from mlops_tui.cli.demo.loop import Demo
 
-    with Demo(workspace, data, fresh=fresh, months=months) as loop:
+    pace = rate or (200.0 if harm else 0.0)
+    with Demo(workspace, data, fresh=fresh, months=months, rate=pace, harm=harm or "") as loop:
         closed = loop.run()
         loop.print_summary()
         interactive = sys.stdin.isatty() and sys.stdout.isatty() and not no_tui

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from mlops_tui import incident
 from mlops_tui.bike import read_bike_hour, read_sample
 from mlops_tui.cli.demo import opening
 from mlops_tui.cli.demo.replay import Replay
@@ -24,12 +25,22 @@ if TYPE_CHECKING:
 class Demo:
     """Drives the loop in one workspace; use as a context manager."""
 
-    def __init__(self, workspace: Workspace, data: Path | None, *, fresh: bool, months: int | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        data: Path | None,
+        *,
+        fresh: bool,
+        months: int | None = None,
+        rate: float = 0.0,
+        harm: str = "",
+    ) -> None:
         if fresh:
             _choose_settings(workspace)
         self._workbench = Workbench(workspace, actor="demo")
-        self._stage = Stage(workspace, self._workbench, read_bike_hour(data) if data else read_sample())
+        self._stage = Stage(workspace, self._workbench, read_bike_hour(data) if data else read_sample(), rate)
         self._months = months
+        self._harm = harm
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +53,9 @@ class Demo:
         self._workbench.close()
 
     def run(self) -> bool:
-        """Whether the loop closed: drift or bad answers seen, a retrained version through the gate and serving."""
+        """Whether the loop closed: drift or bad answers seen, a retrained version through the gate and serving; with harmful data,
+        whether the version made of it was stopped.
+        """
         story, source = self._stage.story, self._stage.data.source
         if story.source and story.source != source:
             raise AlreadyExists(
@@ -50,17 +63,19 @@ class Demo:
                 hint="Take another folder: mlops demo --project DIR --data FILE",
             )
         opening.play(self._stage)
-        if story.closed:
+        if story.ended_well:
             say("The replay was done before; here is what happened.")
         else:
-            Replay(self._stage, self._months).play()
-        return story.closed
+            Replay(self._stage, self._months, self._harm).play()
+        return story.ended_well
 
     def print_summary(self) -> None:
         """The table of what happened, and the commands to look further."""
         click.echo(self._stage.story.summary())
         trail = self._workbench.audit.verify()
         click.echo(f"Audit        {trail.checked} entries, chain {'intact' if trail.ok else 'BROKEN: ' + trail.reason}")
+        for alert in self._workbench.alerts.list(rule="performance", limit=1) if self._stage.rate or self._harm else ():
+            click.echo(f"\n{incident.markdown(self._workbench, alert.id)}", nl=False)
         click.echo("\nLook further")
         for line in (
             "mlops tui",

@@ -47,7 +47,9 @@ def _define(stage: Stage) -> None:
     else:
         path.parent.mkdir(exist_ok=True)
         window = "365d" if stage.data.hire[TIME].min() < stage.data.train_until - timedelta(days=300) else "180d"
-        path.write_text(_DEFINITION.read_text().format(window=window))
+        # Labels lag behind answers: at a high rate the requests alone would end the canary before one was known wrong.
+        pace = {"bake": "12s", "least": 1000} if stage.rate else {"bake": "1s", "least": 40}
+        path.write_text(_DEFINITION.read_text().format(window=window, **pace))
         stage.tell(
             "pipeline", f"defined in pipelines/{path.name}: trains, gates, deploys; retrains when answers go wrong"
         )

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 class Replay:
     """Sends the months one after another and waits for what follows from each."""
 
-    def __init__(self, stage: Stage, months: int | None) -> None:
+    def __init__(self, stage: Stage, months: int | None, harm: str = "") -> None:
         self._stage = stage
         self._story = stage.story
         self._workbench = stage.workbench
         self._most = months
+        self._harm = harm
+        self._steady: Background | None = None
 
     def play(self) -> None:
         """Goes on after the last month that was finished."""
@@ -32,11 +34,27 @@ class Replay:
         signature = self._workbench.registry.version(f"{PIPELINE}@champion").signature
         months = sorted({moment.strftime("%Y-%m") for moment in live[TIME]})[: self._most]
         done = {month["month"] for month in self._story.months}
+        left = [month for month in months if month not in done]
+        if self._stage.rate and left:
+            self._stage.serving(timeout_s=60)
+            first = _of_month(live, left[0])
+            with Background(self._stage.client, signature, first, rate=self._stage.rate, connections=8) as self._steady:
+                self._play(live, signature, left)
+            self._story.steady = self._steady.figures()
+            self._story.requests += self._steady.sent
+            self._story.failed += self._steady.failed
+        else:
+            self._play(live, signature, left)
+        if not self._harm:
+            self._compare(live, months[-3:])
+        self._story.save()
+
+    def _play(self, live: pd.DataFrame, signature: dict[str, Any], months: list[str]) -> None:
         for month in months:
-            if month in done:
-                continue
-            rows = live[live[TIME].dt.strftime("%Y-%m") == month]
+            rows = _of_month(live, month)
             before = self._stage.serving(timeout_s=60)
+            if self._steady is not None:
+                self._steady.ask(rows)
             traffic = Traffic(self._stage.client, signature, rows)
             traffic.send()
             self._story.requests += traffic.sent
@@ -50,8 +68,8 @@ class Replay:
                 f"   {month}: {traffic.sent} requests to v{before}, {traffic.failed} failed, RMSLE {error:.3f} once the labels came"
             )
             self._watch(month, rows)
-        self._compare(live, months[-3:])
-        self._story.save()
+            if self._story.stopped or (self._harm and self._story.closed):
+                return
 
     def _live_rows(self) -> pd.DataFrame:
         weather = self._stage.data.weather[[*KEYS, TIME, *WEATHER]]
@@ -63,6 +81,21 @@ class Replay:
         features.ingest("hourly_weather", rows[[*KEYS, TIME, *WEATHER]], message=month, batch_id=month)
         hire = rows[[*KEYS, TIME, *CALENDAR, TARGET, LABEL_TIME]]
         features.ingest("hourly_hire", hire, message=f"{month}, labels complete", batch_id=month)
+        if self._harm:
+            self._spoil(month)
+
+    def _spoil(self, month: str) -> None:
+        """All that is known so far once more, with the bikes of one station in four only: what a broken backfill leaves."""
+        hire = self._stage.data.hire
+        known = hire[hire[TIME].dt.strftime("%Y-%m") <= month].copy()
+        spoiled = known[TIME].dt.strftime("%Y-%m") < month if self._harm == "gate" else slice(None)
+        known.loc[spoiled, TARGET] = known.loc[spoiled, TARGET] // 4
+        self._workbench.features.ingest(
+            "hourly_hire", known, mode="replace", message="backfill, three stations missing"
+        )
+        which = "all but the newest month" if self._harm == "gate" else "the newest month too"
+        self._story.harm = f"labels of three bikes in four lost by a backfill, {which}"
+        self._stage.tell("harm", f"hourly_hire was filled again with wrong counts: {self._story.harm}")
 
     def _watch(self, month: str, rows: pd.DataFrame) -> None:
         """Let the monitors see the month; when they ask for retraining, keep traffic flowing until it has ended."""
@@ -74,20 +107,33 @@ class Replay:
             return
         self._stage.tell("retraining", f"job {job.id} started by itself: {_cause(job)}")
         before = self._stage.serving(timeout_s=5)
-        with Background(
-            self._stage.client, self._workbench.registry.version(f"{PIPELINE}/{before}").signature, rows
-        ) as background:
-            if self._stage.finished(job):
-                self._rolled_out()
-            after = self._workbench.registry.version(f"{PIPELINE}@champion").version
-            if after != before:
-                self._stage.serving(timeout_s=60, version=after)
-                self._story.closed = True
-        self._story.requests += background.sent
-        self._story.failed += background.failed
-        self._stage.tell(
-            "live", f"{background.sent:,} requests answered while it trained and swapped, {background.failed} failed"
-        )
+        if self._steady is not None:
+            self._steady.ask(rows, TARGET)
+            sent, failed = self._steady.sent, self._steady.failed
+            self._follow(job, before)
+            sent, failed = self._steady.sent - sent, self._steady.failed - failed
+        else:
+            signature = self._workbench.registry.version(f"{PIPELINE}/{before}").signature
+            with Background(self._stage.client, signature, rows) as background:
+                self._follow(job, before)
+            sent, failed = background.sent, background.failed
+            self._story.requests += sent
+            self._story.failed += failed
+        self._stage.tell("live", f"{sent:,} requests answered while it trained and swapped, {failed} failed")
+
+    def _follow(self, job: Job, before: int) -> None:
+        """The training, the gate, the canary, and which version serves after them."""
+        blessed = self._stage.finished(job)
+        if blessed:
+            self._rolled_out()
+        after = self._workbench.registry.version(f"{PIPELINE}@champion").version
+        if after != before:
+            self._stage.serving(timeout_s=60, version=after)
+            self._story.closed = True
+        elif self._harm:
+            self._story.stopped = "canary" if blessed else "gate"
+            self._stage.serving(timeout_s=60, version=before)
+            self._stage.tell("safe", f"v{before} serves as before")
 
     def _rolled_out(self) -> None:
         """Wait for the new version to get all the traffic or none, and tell which and why."""
@@ -154,6 +200,11 @@ class Replay:
         self._stage.tell(
             "compared", f"{months[0]} to {months[-1]}: RMSLE {stale_error:.3f} of v1, {served:.3f} as served: {verdict}"
         )
+
+
+def _of_month(live: pd.DataFrame, month: str) -> pd.DataFrame:
+    rows: pd.DataFrame = live[live[TIME].dt.strftime("%Y-%m") == month]
+    return rows
 
 
 def _cause(job: Job) -> str:

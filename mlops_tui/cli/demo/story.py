@@ -19,7 +19,10 @@ class Event:
 
 @dataclass
 class Story:
-    """What happened so far. `months` are those replayed; `closed` once a retrained version served."""
+    """What happened so far. `months` are those replayed; `closed` once a retrained version served.
+
+    `harm` says what was wrong with the data of the retraining, `stopped` who stopped the version made of it: gate or canary.
+    """
 
     file: Path
     source: str = ""
@@ -30,6 +33,14 @@ class Story:
     compared: dict[str, Any] = field(default_factory=dict)
     prediction: str = ""
     closed: bool = False
+    steady: dict[str, float] = field(default_factory=dict)
+    harm: str = ""
+    stopped: str = ""
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether the loop did what it is for: with good data a better version serves, with harmful data none does."""
+        return bool(self.stopped) if self.harm else self.closed
 
     @classmethod
     def load(cls, file: Path) -> Self:
@@ -60,9 +71,19 @@ class Story:
         """The table of events and the figures of the whole."""
         lines = [f"\nWhat happened, on {self.source}", *map(_line, self.events)]
         lines.append(f"\nTraffic      {self.requests:,} HTTP requests, {self.failed} failed")
+        if self.steady:
+            lines.append(
+                "Steady       {sent:,.0f} of them at {rate:.0f} a second, {failed:.0f} failed; "
+                "p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms, worst {worst_ms:.0f} ms".format(**self.steady)
+            )
         if self.compared:
             stale, served = self.compared["stale_rmsle"], self.compared["served_rmsle"]
             lines.append(f"Last months  RMSLE {stale:.3f} stale, {served:.3f} served ({self.compared['months']})")
+        if self.harm:
+            lines.append(
+                f"Harm         {'stopped by the ' + self.stopped if self.stopped else 'NOT stopped'}: {self.harm}"
+            )
+            return "\n".join(lines)
         closed = "closed: wrong answers seen, alerted, retrained, gated, tried on part of the traffic, served"
         lines.append(f"Loop         {closed if self.closed else 'NOT closed'}")
         return "\n".join(lines)

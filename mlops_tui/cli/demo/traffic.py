@@ -6,6 +6,8 @@ import http.client
 import json
 import math
 import threading
+import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -28,10 +30,14 @@ class Client:
 
     def post(self, path: str, body: Any) -> tuple[int, Any]:
         """Status and decoded answer; status 0 when the connection failed."""
+        return self.send(path, json.dumps(body).encode())
+
+    def send(self, path: str, body: bytes) -> tuple[int, Any]:
+        """The same with a body that is JSON already."""
         try:
             if self._connection is None:
                 self._connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
-            self._connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+            self._connection.request("POST", path, body, {"content-type": "application/json"})
             answer = self._connection.getresponse()
             return answer.status, json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -49,31 +55,98 @@ class Client:
 
 
 class Background:
-    """Asks the same rows again and again until it is left: the traffic that goes on while versions are swapped."""
+    """Asks the same rows again and again until it is left: the traffic that goes on while versions are swapped.
 
-    def __init__(self, client: Client, signature: dict[str, Any], rows: pd.DataFrame) -> None:
-        self._client = client.another()
-        self._bodies = requests(rows.head(200), signature)
+    `rate` requests a second over `connections`, each at its own time whatever became of the one before (a stall is made up
+    for, up to a second of it), so that `latencies` count from when an answer was due to be asked for. Where `ask` is given
+    the name of the target, what was true is reported for each answer a second later.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        signature: dict[str, Any],
+        rows: pd.DataFrame,
+        *,
+        rate: float = 40.0,
+        connections: int = 1,
+    ) -> None:
+        self._client = client
+        self._signature = signature
+        self._gap = connections / rate
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._lock = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._work, args=(number, number / rate), daemon=True)
+            for number in range(connections)
+        ]
+        self._reporter = threading.Thread(target=self._report, daemon=True)
+        self._known: deque[tuple[str, float]] = deque()
         self.sent = 0
         self.failed = 0
+        self.labels = 0
+        self.latencies: list[float] = []
+        self.seconds = 0.0
+        self.ask(rows)
+
+    def ask(self, rows: pd.DataFrame, target: str = "") -> None:
+        """From here on these rows; with the name of the target their labels are reported too."""
+        asked = rows.head(200) if len(rows) <= 200 else rows.sample(200, random_state=7)
+        truth = asked[target].tolist() if target else None
+        self._asked = ([json.dumps({"inputs": body}).encode() for body in requests(asked, self._signature)], truth)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._began = time.monotonic()
+        for thread in (*self._threads, self._reporter):
+            thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        self._thread.join()
+        for thread in (*self._threads, self._reporter):
+            thread.join()
+        self.seconds = time.monotonic() - self._began
 
-    def _ask(self) -> None:
-        while not self._stop.wait(0.02):
-            status, _ = self._client.infer(self._bodies[self.sent % len(self._bodies)])
-            self.sent += 1
-            self.failed += status != 200
+    def figures(self) -> dict[str, float]:
+        """Requests, failures, requests a second, and latencies in ms from when each was due."""
+        times = sorted(self.latencies)
+        share = {name: times[int(part * (len(times) - 1))] * 1000 if times else math.nan for name, part in _PARTS}
+        rate = self.sent / self.seconds if self.seconds else math.nan
+        return {"sent": self.sent, "failed": self.failed, "labels": self.labels, "rate": rate, **share}
+
+    def _work(self, number: int, wait: float) -> None:
+        client = self._client.another()
+        due = time.monotonic() + wait
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            bodies, truth = self._asked
+            number += len(self._threads)
+            place = number % len(bodies)
+            status, answer = client.send(f"/v2/models/{client.deployment}/infer", bodies[place])
+            with self._lock:
+                self.sent += 1
+                self.failed += status != 200
+                self.latencies.append(time.monotonic() - due)
+                if truth is not None and status == 200:
+                    self._known.append((answer["parameters"]["prediction_ids"][0], float(truth[place])))
+            due = max(due + self._gap, time.monotonic() - 1.0)
+
+    def _report(self) -> None:
+        client = self._client.another()
+        while not self._stop.wait(1.0):
+            with self._lock:
+                known = [self._known.popleft() for _ in range(len(self._known))]
+            for start in range(0, len(known), 500):
+                rows = [{"id": name, "label": label} for name, label in known[start : start + 500]]
+                status, _ = client.post("/v1/feedback", {"rows": rows})
+                with self._lock:
+                    self.sent += 1
+                    self.failed += status != 200
+                    self.labels += len(rows) if status == 200 else 0
+
+
+_PARTS = (("p50_ms", 0.5), ("p99_ms", 0.99), ("worst_ms", 1.0))
 
 
 class Traffic:
