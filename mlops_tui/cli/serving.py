@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,9 @@ from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core.clock import parse_time
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.serving.checks_store import Checked
 
 _WAIT_POLL = 0.1
 _COLUMNS = [
@@ -144,11 +147,12 @@ def show_(
         return
     traffic = workbench.serving.stats(name, parse_time(since, now=workbench.context.now()))
     newest = workbench.serving.predictions(name, limit=predictions) if predictions else []
+    checks = workbench.serving.checking.of(found)
     if as_json:
-        document = {**jsonable(found), "traffic": jsonable(traffic)}
+        document = {**jsonable(found), "traffic": jsonable(traffic), "checks": jsonable(checks)}
         emit_one({**document, "predictions": jsonable(newest)} if predictions else document, as_json=True)
         return
-    emit_one({**_facts(found), "traffic": f"since {since}", **_fields(traffic)}, title=name)
+    emit_one({**_facts(found, checks), "traffic": f"since {since}", **_fields(traffic)}, title=name)
     if predictions:
         click.echo()
         emit(newest, _PREDICTIONS, empty="No predictions yet. Ask for one: mlops predict NAME --json '{...}'")
@@ -258,25 +262,38 @@ def _tell(workbench: Workbench, name: str, wait: float, as_json: bool) -> None:
     """Print how a deployment does; with `wait`, once it serves, and exit 1 if it does not."""
     deadline = time.monotonic() + wait
     found = workbench.serving.get(name)
-    while wait and found.state not in {"ready", "failed"} and time.monotonic() < deadline:
+    while wait and not _settled(found) and time.monotonic() < deadline:
         time.sleep(_WAIT_POLL)
         found = workbench.serving.get(name)
     if as_json:
         emit_one(found, as_json=True)
     else:
-        emit_one(_facts(found))
+        emit_one(_facts(found, workbench.serving.checking.of(found)))
     if wait and found.state != "ready":
         raise click.exceptions.Exit(1)
 
 
-def _facts(found: Any) -> dict[str, Any]:
+def _settled(found: Any) -> bool:
+    """Whether waiting longer changes nothing: it serves, or a version of it was given up."""
+    return found.state in {"ready", "failed"} or any(route.state == "failed" for route in found.versions)
+
+
+def _facts(found: Any, checks: Sequence[Checked] = ()) -> dict[str, Any]:
     facts = _fields(found)
     facts["versions"] = _traffic(found)
     facts["workers"] = ", ".join(
-        f"{r.version}: {r.state}" + (f" (pid {r.pid})" if r.pid else "") for r in found.versions
+        f"{r.version}: {r.state}"
+        + (f" (pid {r.pid}{f' and {r.workers - 1} more' if r.workers > 1 else ''})" if r.pid else "")
+        for r in found.versions
     )
+    facts["checked"] = "; ".join(map(_checked, checks))
     facts["previous"] = ", ".join(f"{version}={weight:g}" for version, weight in found.previous.items())
     return facts
+
+
+def _checked(one: Checked) -> str:
+    said = ", ".join(f"{check.check} {'ok' if check.ok else 'REFUSED: ' + check.detail}" for check in one.checks)
+    return f"{one.version}: {said}" + (f" (accepted by {one.accepted_by}: {one.why})" if one.accepted_by else "")
 
 
 def _row(found: Any) -> dict[str, Any]:

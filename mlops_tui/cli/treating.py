@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from mlops_tui.core.clock import parse_time
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.serving.handling import POLICIES
 from mlops_tui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.serving.checks_store import Checked
 
 
 @click.command()
@@ -105,21 +108,43 @@ def guard(workbench: Workbench, name: str, policy: str | None, answer: str | Non
 @click.command()
 @click.argument("name")
 @click.argument("ref")
-@click.option("--most-ms", default=50.0, show_default=True, help="Allowed for one row, of 95 in 100 stored rows.")
-@click.option("--most-mb", default=500.0, show_default=True, help="Allowed private memory.")
+@click.option("--most-ms", type=float, help="Allowed for one row, of 95 in 100 stored rows; else what settings say.")
+@click.option("--most-mb", type=float, help="Allowed private memory; else what settings say.")
+@click.option("--accept", is_flag=True, help="Look at nothing: let it have traffic as it is.")
+@why_option
 @json_option
 @pass_workbench
-def check(workbench: Workbench, name: str, ref: str, most_ms: float, most_mb: float, as_json: bool) -> None:
-    """Check a version before it gets traffic: inputs, answers, latency and memory. Exit code 1 when one fails.
+def check(
+    workbench: Workbench,
+    name: str,
+    ref: str,
+    most_ms: float | None,
+    most_mb: float | None,
+    accept: bool,
+    why: str,
+    as_json: bool,
+) -> None:
+    """Check a version as before its first traffic: inputs, answers, latency, memory, metrics. Exit code 1 when one fails.
+
+    The gateway does the same by itself before it routes to a version it has not seen; this says it before you deploy.
 
     \b
     Example: mlops deployments check churn churn/4 --most-ms 20
     """
     found = workbench.serving.get(name)
-    checks = workbench.serving.treating.staging(found, ref, most_ms=most_ms, most_mb=most_mb)
+    if accept:
+        if not why:
+            raise click.UsageError("--accept wants --why: it is kept with the version.")
+        emit_one(_accepted(workbench.serving.checking.accept(ref, why)), as_json)
+        return
+    checks = workbench.serving.checking.look(found, ref, most_ms=most_ms, most_mb=most_mb)
     emit(checks, [("check", "Check"), ("ok", "Good"), ("detail", "Found")], as_json=as_json, empty="No checks.")
     if not all(one.ok for one in checks):
         raise click.exceptions.Exit(1)
+
+
+def _accepted(found: Checked) -> dict[str, Any]:
+    return {"version": f"{found.model}/{found.version}", "accepted_by": found.accepted_by, "why": found.why}
 
 
 def _value(text: str) -> Any:

@@ -49,6 +49,8 @@ class Serving(Struct, forbid_unknown_fields=True, frozen=True):
     worker_timeout_s: Seconds = 30.0
     workers: Positive = 2  # processes a version may grow to while its requests queue up
     worker_memory_mb: int = 0  # what a worker may take beyond its model; 0 without limit
+    most_ms: Seconds = 500.0  # a version that takes longer for one row (95 of 100 stored rows) gets no traffic
+    most_mb: Seconds = 2000.0  # nor does one that takes more memory of its own
     max_body_mb: Positive = 16
     request_timeout_s: Seconds = 30.0  # how long a client may take to send a request
     require_token: bool = False  # whether nothing but health is answered without a token

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.serving.worker import THREAD_LIMITS
@@ -57,8 +58,10 @@ class Nursery:
             await self._reader
         self._path.unlink(missing_ok=True)
 
-    async def bear(self, package: str, seconds: float, engine: str = "") -> Link:
-        """Fork a worker for a package; the link once it has said hello. Raises WorkerLost or TimeoutError."""
+    async def bear(self, package: str, seconds: float, engine: str = "", check: dict[str, Any] | None = None) -> Link:
+        """Fork a worker for a package, perhaps with an order to check it first (`staging.Order`); the link once it has said
+        hello. Raises WorkerLost or TimeoutError.
+        """
         zygote = await self._ready_zygote()
         key = secrets.token_hex(8)
         loop = asyncio.get_running_loop()
@@ -66,7 +69,8 @@ class Nursery:
         self._expected[key] = link
         try:
             assert zygote.stdin is not None
-            zygote.stdin.write(json.dumps({"fork": key, "package": package, "engine": engine}).encode() + b"\n")
+            order = {"fork": key, "package": package, "engine": engine, "check": check}
+            zygote.stdin.write(json.dumps(order).encode() + b"\n")
             async with asyncio.timeout(seconds):
                 return await link
         except ConnectionError as error:

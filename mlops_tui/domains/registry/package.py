@@ -5,6 +5,7 @@
     sample.parquet    at most 200 input rows: the golden requests
     profile.json      the reference profile (see `profile.py`), when a reference was given
     engine.json       which engine serves it, and what each showed on the sample (see `engines/`)
+    test.parquet      test rows with their truth, and what the model scores on them in test.json (see `proof.py`)
     environment.json  {"python": "3.11.7", "libraries": {"scikit-learn": "1.9.1", ...}}
 
 Types are int64, float64, bool, string and datetime. `frame` says whether the estimator takes a DataFrame or bare values,
@@ -68,8 +69,9 @@ def save(
     """Write a model package to `folder`, which must be absent or empty; nothing is left there on an error.
 
     `sample`: input rows with the columns the estimator takes; the first 200 are kept. `reference`: the rows behind the
-    reference profile with their `predictions` and `truth`; predictions are computed when left out. `labels` default to
-    `classes_` of a classifier. `modules`: project modules to store by value, since a server cannot import them.
+    reference profile with their `predictions` and `truth`; predictions are computed when left out. `held_out`: test rows
+    and their truth, which the version has to score the same on before it gets traffic. `labels` default to `classes_` of a
+    classifier. `modules`: project modules to store by value, since a server cannot import them.
     Raises InvalidInput when the estimator cannot be pickled or cannot answer its own sample.
     """
     import pandas as pd
@@ -88,6 +90,8 @@ def save(
         _write_json(staged / ENVIRONMENT, current_environment(estimator))
         frame.to_parquet(staged / SAMPLE, index=False)
         _write_json(staged / ENGINE, _engine(estimator, described, frame))
+        if held_out is not None:
+            _keep_test_rows(staged, estimator, described, frame, held_out)
         if reference is not None:
             _write_json(staged / PROFILE, _profile(estimator, described, reference, predictions, truth, held_out))
         staged.replace(folder)
@@ -240,6 +244,15 @@ def _engine(estimator: Any, described: dict[str, Any], frame: pd.DataFrame) -> d
 
     _, choice = choose(estimator, described, frame)
     return {"engine": choice.engine, "trials": [dataclasses.asdict(trial) for trial in choice.trials]}
+
+
+def _keep_test_rows(
+    folder: Path, estimator: Any, described: dict[str, Any], frame: pd.DataFrame, held_out: tuple[pd.DataFrame, Any]
+) -> None:
+    from mlops_tui.domains.registry import proof
+    from mlops_tui.domains.registry.engines.reference import FrameEngine
+
+    proof.keep(folder, FrameEngine(estimator, described, frame), described, *held_out)
 
 
 def _profile(

@@ -26,6 +26,11 @@ class Predictor:
         self._engine = engine
         self._guard = guard
 
+    @property
+    def engine(self) -> str:
+        """The name of the engine that answers."""
+        return self._engine.name
+
     def answer(self, asks: Sequence[Ask]) -> list[Answer]:
         """Answer all asks; those that may share a batch are predicted together."""
         answers: dict[int, Answer] = {}

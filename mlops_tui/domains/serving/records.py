@@ -7,6 +7,7 @@ import dataclasses
 import enum
 from typing import Any
 
+from mlops_tui.domains.registry.records import Health
 from mlops_tui.domains.serving.handling import Handling
 
 
@@ -60,13 +61,14 @@ class Signature:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Route:
-    """One version's share of a deployment: `weight` in percent, and how its worker does."""
+    """One version's share of a deployment: `weight` in percent, how its worker does, and how many of them there are."""
 
     version: int
     weight: float
     state: State = State.STARTING
     pid: int | None = None
     detail: str = ""
+    workers: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ def weights_of(deployment: Deployment) -> dict[int, float]:
 class Target:
     """What the gateway needs to serve one version: the package's manifest hash, its signature, and the engine.
 
-    `engine` is "" where only the package says which.
+    `engine` is "" where only the package says which; `check` is what it has to show before it is ready (`staging.Order`), None
+    when it did.
     """
 
     model: str
@@ -114,11 +117,14 @@ class Target:
     package: str
     signature: Signature
     engine: str = ""
+    check: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WorkerState:
-    """The gateway's word on one worker process."""
+    """The gateway's word on the workers of one version: its first one's process, how many there are (`workers`), and what it
+    showed before it was ready, where it had to.
+    """
 
     model: str
     version: int
@@ -126,6 +132,8 @@ class WorkerState:
     pid: int | None = None
     detail: str = ""
     restarts: int = 0
+    checks: tuple[Health, ...] = ()
+    workers: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import NotFound
@@ -24,9 +25,14 @@ from mlops_tui.domains.serving.records import (
 )
 from mlops_tui.domains.serving.store import ServingStore
 
+if TYPE_CHECKING:
+    from mlops_tui.domains.serving.checking import Checking
+
 
 class Reporting:
     """The two directions between what is wanted and the gateway that carries it out."""
+
+    checking: Checking
 
     def __init__(self, context: Context, registry: Registry) -> None:
         self._context = context
@@ -56,7 +62,8 @@ class Reporting:
             except NotFound:
                 continue
             engine = self._registry.forced_engine(version)
-            found[model, number] = Target(model, number, version.sha, Signature.of(version.signature), engine)
+            check = self.checking.order(version, engine)
+            found[model, number] = Target(model, number, version.sha, Signature.of(version.signature), engine, check)
         return found
 
     def wanted(self) -> builtins.list[Deployment]:
@@ -75,7 +82,9 @@ class Reporting:
 
     def report(self, workers: Iterable[WorkerState], routes: Iterable[RouteState]) -> None:
         """Record how workers and deployments do."""
-        self._store.put_states(workers, routes)
+        told = list(workers)
+        self._store.put_states(told, routes)
+        self.checking.take(told)
 
     def record_traffic(self, intervals: Iterable[Interval]) -> None:
         """Record counts of requests."""

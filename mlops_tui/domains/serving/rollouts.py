@@ -72,6 +72,7 @@ class Rollouts:
         with self._context.catalog.write() as tx:
             deployment = self._serving.get(name)
             self._check(deployment, version.model, version.version)
+            self._serving.checking.allow(deployment, [version])
             if to == "production":
                 self._registry.approvals.check(version)
             now = self._context.now()

@@ -16,6 +16,7 @@ from mlops_tui.domains.audit.service import Audit
 from mlops_tui.domains.features.service import Features
 from mlops_tui.domains.registry.service import Registry
 from mlops_tui.domains.serving import log, retiring, routing, searching
+from mlops_tui.domains.serving.checking import Checking
 from mlops_tui.domains.serving.labelling import Labelling
 from mlops_tui.domains.serving.promises import Promises
 from mlops_tui.domains.serving.records import (
@@ -47,6 +48,7 @@ class Serving(Labelling):
     def __init__(self, context: Context, audit: Audit, alerts: Alerts, registry: Registry, features: Features) -> None:
         super().__init__(context, registry, features)
         self._audit = audit
+        self.checking = Checking(context, audit, alerts, registry, self._store)
         self.rollouts = Rollouts(context, audit, alerts, registry, self)
         self.treating = Treating(context, audit, registry, self._store, self._predictions)
         self.tokens = Tokens(context, audit)
@@ -61,7 +63,8 @@ class Serving(Labelling):
 
         `replace` and `blue_green`: all traffic moves once the new version is warm, and the old weights are kept for a rollback.
         `canary`: it takes `weight` percent of the traffic beside what is there. Deploying what already runs changes nothing.
-        Raises NotFound (no such version), InvalidInput (unknown strategy, or the name serves another model).
+        Raises NotFound (no such version), InvalidInput (unknown strategy, or the name serves another model), NotAllowed (the
+        version was refused, or takes other inputs than what serves now: see `checking`).
         """
         if strategy not in STRATEGIES:
             raise InvalidInput(f"{strategy!r} is no deployment strategy.", hint=f"Use {', '.join(STRATEGIES)}.")
@@ -69,6 +72,7 @@ class Serving(Labelling):
         version = self._registry.version(ref)
         with self._context.catalog.write():
             found = self._store.find(name)
+            self.checking.allow(found[0] if found else None, [version])
             if not found:
                 return self._create(name, version.model, version.version, why)
             if found[0].model != version.model:
@@ -89,8 +93,8 @@ class Serving(Labelling):
         shares = routing.normalise(weights)
         with self._context.catalog.write():
             deployment = self._one(name)
-            for version in shares:
-                self._registry.version(f"{deployment.model}/{version}")
+            found = [self._registry.version(f"{deployment.model}/{version}") for version in shares]
+            self.checking.allow(deployment, found)
             return self._reroute(deployment, shares, "split", why)
 
     def shift(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tui.core.context import Context
+from mlops_tui.domains.serving.checks_store import m004_checks
 from mlops_tui.domains.serving.handling import Handling
 from mlops_tui.domains.serving.handling_store import HandlingStore, m002_shadows, m003_handling
 from mlops_tui.domains.serving.records import (
@@ -86,6 +87,11 @@ def m001_serving_state(db: sqlite_utils.Database) -> None:
     )
 
 
+def m003_workers(db: sqlite_utils.Database) -> None:
+    """Say how many workers a version has."""
+    db.execute("ALTER TABLE serving_worker ADD COLUMN workers INTEGER NOT NULL DEFAULT 0")
+
+
 class ServingStore:
     """Rows of the serving tables as records."""
 
@@ -93,8 +99,8 @@ class ServingStore:
         self._catalog = context.catalog
         self._telemetry = context.telemetry
         self._handlings = HandlingStore(context)
-        self._catalog.migrate("serving", [m001_serving, m002_rollouts, m003_handling])
-        self._telemetry.migrate("serving", [m001_serving_state, m002_shadows])
+        self._catalog.migrate("serving", [m001_serving, m002_rollouts, m003_handling, m004_checks])
+        self._telemetry.migrate("serving", [m001_serving_state, m002_shadows, m003_workers])
 
     # -- deployments
 
@@ -158,8 +164,8 @@ class ServingStore:
             tx.execute("DELETE FROM serving_worker")
             tx.execute("DELETE FROM serving_route")
             tx.executemany(
-                "INSERT INTO serving_worker VALUES (?, ?, ?, ?, ?, ?)",
-                [(w.model, w.version, w.state, w.pid, w.detail, w.restarts) for w in workers],
+                "INSERT INTO serving_worker VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(w.model, w.version, w.state, w.pid, w.detail, w.restarts, w.workers) for w in workers],
             )
             tx.executemany(
                 "INSERT INTO serving_route VALUES (?, ?, ?, ?)",
@@ -168,10 +174,16 @@ class ServingStore:
 
     def workers(self) -> dict[tuple[str, int], WorkerState]:
         """Return the gateway's word on each worker, by model and version."""
-        rows = self._telemetry.read("SELECT model, version, state, pid, detail, restarts FROM serving_worker")
+        rows = self._telemetry.read("SELECT * FROM serving_worker")
         return {
             (row["model"], row["version"]): WorkerState(
-                row["model"], row["version"], State(row["state"]), row["pid"], row["detail"], row["restarts"]
+                row["model"],
+                row["version"],
+                State(row["state"]),
+                row["pid"],
+                row["detail"],
+                row["restarts"],
+                workers=row["workers"],
             )
             for row in rows
         }

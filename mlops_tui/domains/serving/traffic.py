@@ -72,7 +72,7 @@ def with_state(
 def _route(route: Route, worker: WorkerState | None) -> Route:
     if worker is None:
         return route
-    return dataclasses.replace(route, state=worker.state, pid=worker.pid, detail=worker.detail)
+    return dataclasses.replace(route, state=worker.state, pid=worker.pid, detail=worker.detail, workers=worker.workers)
 
 
 def _point(at: int, intervals: list[Interval], step: int) -> SeriesPoint:

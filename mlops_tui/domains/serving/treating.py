@@ -9,9 +9,8 @@ from typing import Any
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.audit.service import Audit
-from mlops_tui.domains.registry.records import Health
 from mlops_tui.domains.registry.service import Registry
-from mlops_tui.domains.serving import evidence, staging
+from mlops_tui.domains.serving import evidence
 from mlops_tui.domains.serving.handling import Handling, ShadowCounts, checked
 from mlops_tui.domains.serving.handling_store import HandlingStore
 from mlops_tui.domains.serving.predictions import Predictions
@@ -86,11 +85,6 @@ class Treating:
         if wanted.shadow is not None and wanted.shadow != deployment.handling.shadow:
             self._handlings.forget_shadow(deployment.name, wanted.shadow)
         return wanted
-
-    def staging(self, deployment: Deployment, ref: str, *, most_ms: float, most_mb: float) -> list[Health]:
-        """Check a version before it gets traffic of a deployment (seconds); see `staging`."""
-        tmp = self._context.workspace.tmp
-        return staging.examine(self._registry, tmp, deployment, ref, most_ms=most_ms, most_mb=most_mb)
 
     def record_shadows(self, counts: Iterable[ShadowCounts]) -> None:
         """Take in what the gateway counted of shadow answers."""

@@ -23,16 +23,18 @@ class Hello(msgspec.Struct, array_like=True, tag=True):
 
 
 class Ready(msgspec.Struct, array_like=True, tag=True):
-    """The model is loaded; `sample` holds one golden request, column by column."""
+    """The model is loaded; `sample` holds one golden request, column by column, `checks` what was looked at (see `staging`)."""
 
     sample: dict[str, list[Any]]
     note: str = ""
+    checks: list[tuple[str, bool, str]] = []
 
 
 class Failed(msgspec.Struct, array_like=True, tag=True):
-    """The model could not be loaded; the worker exits after this."""
+    """The model could not be loaded, or is refused for one of `checks`; the worker exits after this."""
 
     reason: str
+    checks: list[tuple[str, bool, str]] = []
 
 
 class Ask(msgspec.Struct, array_like=True, tag=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import resource
 import select
@@ -19,6 +20,7 @@ import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 # Before any library that starts threads: on busy cores they cost a single row twenty times the CPU.
 THREAD_LIMITS = dict.fromkeys(
@@ -37,14 +39,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--engine", default="", help="how to ask the model; by default what its package says")
     parser.add_argument("--socket", required=True, type=Path, help="the gateway's unix socket")
     parser.add_argument("--key", required=True, help="the word by which the gateway knows this worker")
+    parser.add_argument("--check", default="null", type=json.loads, help="what to look at before it may serve, as JSON")
     parser.add_argument("--gateway", type=int, default=os.getppid(), help="process to live and die with")
     given = parser.parse_args(arguments)
     limit_threads(os.environ)
-    return run(given.workspace, given.package, given.socket, given.key, given.gateway, given.engine)
+    return run(given.workspace, given.package, given.socket, given.key, given.gateway, given.engine, given.check)
 
 
-def run(root: Path, package_sha: str, socket_path: Path, key: str, gateway: int, engine: str = "") -> int:
-    """Dial the gateway, load the package and answer until the gateway hangs up; 0, or 1 when the model failed to load."""
+def run(
+    root: Path,
+    package_sha: str,
+    socket_path: Path,
+    key: str,
+    gateway: int,
+    engine: str = "",
+    check: dict[str, Any] | None = None,
+) -> int:
+    """Dial the gateway, load the package and answer until the gateway hangs up; 0, or 1 when the model failed to load or
+    did not meet `check` (see `staging.Order`).
+    """
+    from mlops_tui.domains.serving.staging import refusal
     from mlops_tui.domains.serving.wire import Failed, Hello, Ready, pack
 
     end_with(gateway)
@@ -55,13 +69,17 @@ def run(root: Path, package_sha: str, socket_path: Path, key: str, gateway: int,
         connection.connect(str(socket_path))
         connection.sendall(pack(Hello(key, os.getpid())))
         try:
-            predictor, sample, note = _load(root, package_sha, engine)
+            predictor, sample, note, checks = _load(root, package_sha, engine, check)
         except Exception as error:
             from mlops_tui.domains.serving.predictor import one_line
 
             connection.sendall(pack(Failed(one_line(error))))
             return 1
-        connection.sendall(pack(Ready(sample, note)))
+        found = [(one.check, one.ok, one.detail) for one in checks]
+        if refused := refusal(checks):
+            connection.sendall(pack(Failed(refused, found)))
+            return 1
+        connection.sendall(pack(Ready(sample, note, found)))
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             _answer(connection, predictor)
     return 0
@@ -96,13 +114,15 @@ def end_with(pid: int) -> None:
     threading.Thread(target=wait, name="end-with-gateway", daemon=True).start()
 
 
-def _load(root: Path, package_sha: str, engine: str):  # type: ignore[no-untyped-def]
+def _load(root: Path, package_sha: str, engine: str, check: dict[str, Any] | None):  # type: ignore[no-untyped-def]
     from mlops_tui.core.artifacts import Artifacts
     from mlops_tui.core.settings import load
     from mlops_tui.core.workspace import Workspace
     from mlops_tui.domains.registry import package
+    from mlops_tui.domains.serving import staging
     from mlops_tui.domains.serving.predictor import golden_request
 
+    before = staging.private_bytes() if check else 0
     workspace = Workspace(root)
     folder = workspace.tmp / f"worker-{os.getpid()}-{package_sha[:12]}"
     if str(workspace.project) not in sys.path:
@@ -114,11 +134,12 @@ def _load(root: Path, package_sha: str, engine: str):  # type: ignore[no-untyped
             warnings.simplefilter("always", package.EnvironmentMismatch)
             predictor, note = predictor_of(folder, engine)
         golden = golden_request(package.sample(folder))
+        checks = staging.look(folder, predictor, before, check) if check else []
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     limit_memory(load(workspace.settings_file, os.environ).serving.worker_memory_mb)
     notes = [str(item.message) for item in said if issubclass(item.category, package.EnvironmentMismatch)]
-    return predictor, golden, "; ".join([*notes, note] if note else notes)
+    return predictor, golden, "; ".join([*notes, note] if note else notes), checks
 
 
 def predictor_of(folder: Path, engine: str = ""):  # type: ignore[no-untyped-def]

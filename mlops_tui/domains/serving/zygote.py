@@ -2,7 +2,8 @@
 
 It hears one JSON line per order on its standard input and says one per event on its standard output:
 
-    {"fork": KEY, "package": SHA, "engine": NAME}     -> {"forked": KEY, "pid": N}
+    {"fork": KEY, "package": SHA, "engine": NAME, "check": ORDER or null}
+                                                      -> {"forked": KEY, "pid": N}
                                          {"exited": N, "status": S}     S as `os.waitstatus_to_exitcode` gives it
 
 It never predicts and starts no threads: a fork of a process with running threads may hang. It ends when its input closes.
@@ -39,8 +40,10 @@ PRELOADED = (
     "mlops_tui.core.workspace",
     "mlops_tui.domains.registry.engines.choosing",
     "mlops_tui.domains.registry.package",
+    "mlops_tui.domains.registry.proof",
     "mlops_tui.domains.serving.guards",
     "mlops_tui.domains.serving.predictor",
+    "mlops_tui.domains.serving.staging",
     "mlops_tui.domains.serving.wire",
 )
 
@@ -115,7 +118,8 @@ def _fork(order: dict[str, Any], root: Path, socket_path: Path, gateway: int, pi
     status = 1
     try:
         _become_worker(pipes)
-        status = worker.run(root, order["package"], socket_path, order["fork"], gateway, order.get("engine", ""))
+        engine, check = order.get("engine", ""), order.get("check")
+        status = worker.run(root, order["package"], socket_path, order["fork"], gateway, engine, check)
     except BaseException:
         traceback.print_exc()
     finally:
