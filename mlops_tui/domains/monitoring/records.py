@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.serving.records import Deployment
 
 
 class MonitorState(StrEnum):
@@ -34,7 +37,9 @@ class Monitor:
     A check that found too little moves `checked_at` and leaves no report, so `reported_at` stays behind.
 
     `alpha` is the chance of a false alarm per window over all columns together; a drift alert needs `need` drifted windows
-    of the last `of`. `margin` is how much worse than the baseline is bad (0.1: ten percent).
+    of the last `of`. `margin` is how much worse than the baseline is bad (0.1: ten percent). `sensitive` inputs are compared group by
+    group (`positive` is the good answer, groups under `group_rows` are left out), `slices` shown by level; empty means those of the
+    pipeline that made the version.
     """
 
     deployment: str
@@ -48,6 +53,10 @@ class Monitor:
     min_labels: int = 50
     max_error_rate: float = 0.05
     max_latency_ms: float = 500.0
+    sensitive: list[str] = field(default_factory=list)
+    positive: str = ""
+    slices: list[str] = field(default_factory=list)
+    group_rows: int = 30
     created_at: int | None = None
     checked_at: int | None = None
     reported_at: int | None = None
@@ -66,6 +75,10 @@ SETTINGS = (
     "min_labels",
     "max_error_rate",
     "max_latency_ms",
+    "sensitive",
+    "positive",
+    "slices",
+    "group_rows",
 )
 
 
@@ -73,8 +86,11 @@ SETTINGS = (
 class FeatureDrift:
     """One column of a window against the reference.
 
-    `psi` and `ks` past their thresholds mean drift; `wasserstein` is in standard deviations of the reference, `js` runs
+    `psi`, `ks` or `rank_shift` (its size) past its threshold means drift. `rank_shift` is the chance that a value of the window
+    lies above one of the reference, less one half. `wasserstein` is in standard deviations of the reference, `js` runs
     from 0 to 1, `chi2_p` is a p-value. None is "does not apply". `bins`, `reference` and `current` are shares to draw.
+    `moves`: the thresholds allow for what moved within the reference. `seasonal`: it differs from the reference and is as
+    it was at the same times before.
     """
 
     name: str
@@ -83,6 +99,8 @@ class FeatureDrift:
     psi_threshold: float | None = None
     ks: float | None = None
     ks_threshold: float | None = None
+    rank_shift: float | None = None
+    rank_threshold: float | None = None
     js: float | None = None
     wasserstein: float | None = None
     chi2_p: float | None = None
@@ -92,6 +110,8 @@ class FeatureDrift:
     mean_reference: float | None = None
     mean: float | None = None
     drifted: bool = False
+    moves: bool = False
+    seasonal: bool = False
     note: str = ""
     bins: list[str] = field(default_factory=list)
     reference: list[float] = field(default_factory=list)
@@ -99,12 +119,13 @@ class FeatureDrift:
 
     @property
     def size(self) -> float:
-        """How far past its threshold the worse of the two statistics is: 1 is just there."""
-        ratios = [
-            value / limit
-            for value, limit in ((self.psi, self.psi_threshold), (self.ks, self.ks_threshold))
-            if value is not None and limit
-        ]
+        """How far past its threshold the worst of the statistics is: 1 is just there."""
+        pairs = (
+            (self.psi, self.psi_threshold),
+            (self.ks, self.ks_threshold),
+            (self.rank_shift, self.rank_threshold),
+        )
+        ratios = [abs(value) / limit for value, limit in pairs if value is not None and limit]
         return max(ratios, default=0.0)
 
 
@@ -177,6 +198,11 @@ class Detector:
     errors: bytes = b""
     concept_at: int | None = None
     before: float | None = None
+
+
+def main_version(deployment: Deployment) -> int:
+    """The version that gets most of the traffic; the newest of those that share it."""
+    return max(deployment.versions, key=lambda route: (route.weight, route.version)).version
 
 
 def to_document(report: Report) -> dict[str, Any]:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.clock import DAY
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound, WorkbenchError
 from mlops_tui.core.ids import did_you_mean, nearest
 from mlops_tui.domains.monitoring import alarms
-from mlops_tui.domains.monitoring.records import SETTINGS, Monitor, MonitorState, Report, Verdict
+from mlops_tui.domains.monitoring.records import SETTINGS, Monitor, MonitorState, Report, Verdict, main_version
 from mlops_tui.domains.monitoring.store import MonitoringStore
 
 if TYPE_CHECKING:
     from mlops_tui.core.context import Context
     from mlops_tui.domains.alerts.service import Alerts
     from mlops_tui.domains.audit.service import Audit
+    from mlops_tui.domains.monitoring.insight import Insight
     from mlops_tui.domains.registry.service import Registry
-    from mlops_tui.domains.serving.records import Deployment
     from mlops_tui.domains.serving.service import Serving
 
 # Labels later than this after their prediction are not looked for.
@@ -36,6 +37,13 @@ class Monitoring:
         self._registry = registry
         self._serving = serving
         self._store = MonitoringStore(context)
+
+    @cached_property
+    def insight(self) -> Insight:
+        """How right it is over time and for whom, and what a drift is about."""
+        from mlops_tui.domains.monitoring.insight import Insight
+
+        return Insight(self._context, self._registry, self._serving, self.get, self._store)
 
     # -- monitors ------------------------------------------------------------------------------------------------------
 
@@ -107,6 +115,7 @@ class Monitoring:
         version = main_version(deployment)
         check = Check(self._context, self._registry, self._serving, self._store)
         report, detector, fed = check.run(monitor, deployment, version)
+        self.insight.measure(name)
         if report.verdict is Verdict.WAITING:
             self._store.touch(monitor, report.at)
             return report
@@ -216,11 +225,6 @@ class Monitoring:
         return after
 
 
-def main_version(deployment: Deployment) -> int:
-    """The version that gets most of the traffic; the newest of those that share it."""
-    return max(deployment.versions, key=lambda route: (route.weight, route.version)).version
-
-
 def _facts(monitor: Monitor) -> dict[str, Any]:
     return {"state": str(monitor.state)} | {name: getattr(monitor, name) for name in SETTINGS}
 
@@ -244,6 +248,7 @@ def _checked(monitor: Monitor, settings: dict[str, Any]) -> dict[str, Any]:
         (values["min_labels"] >= 2, "min_labels: at least 2"),
         (0 <= values["max_error_rate"] <= 1, "max_error_rate: 0 to 1"),
         (values["max_latency_ms"] > 0, "max_latency_ms: more than 0"),
+        (values["group_rows"] >= 2, "group_rows: at least 2"),
     ]
     mistakes += [text for holds, text in rules if not holds]
     if mistakes:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.audit.service import Audit
     from mlops_tui.domains.experiments.service import Experiments
     from mlops_tui.domains.features.service import Features
+    from mlops_tui.domains.registry.evidence import Evidence
 
 
 class Describing(Finding):
@@ -124,9 +125,15 @@ class Describing(Finding):
         """Return the notes of a model, and those of the version when one is named; oldest first."""
         return self._governance.notes(*self._meant(ref))
 
+    def evidence(self, ref: str) -> Evidence:
+        """Return what the run behind a version kept of its judgement; empty where it kept nothing."""
+        from mlops_tui.domains.registry import evidence
+
+        return evidence.gather(self._experiments, self.version(ref).run_id)
+
     def card(self, ref: str) -> str:
         """Return the model card of a version as Markdown."""
-        from mlops_tui.domains.registry import card, evidence
+        from mlops_tui.domains.registry import card
 
         version = self.version(ref)
         champion = self.alias(version.model, CHAMPION)
@@ -141,7 +148,7 @@ class Describing(Finding):
                 moves=self.promotions(version.model),
                 notes=self.notes(version.ref),
                 needed=self.approvals.needed(version.model),
-                evidence=evidence.gather(self._experiments, version.run_id),
+                evidence=self.evidence(ref),
             )
         )
 

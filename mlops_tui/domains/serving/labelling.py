@@ -35,6 +35,12 @@ class Labelling(Reporting):
         """Return predictions of [since, until) with a label: id, at, version, prediction, score, label, label_at."""
         return self._predictions.labelled(name, since, until)
 
+    def relabelled(
+        self, ids: builtins.list[str], since: int | None = None, until: int | None = None
+    ) -> dict[str, tuple[int, int]]:
+        """Return how often a label came, and how many different ones, of the predictions that had more than one."""
+        return self._predictions.relabelled(ids, since, until)
+
     def feedback(self, rows: Iterable[Mapping[str, Any]]) -> int:
         """Record true values: rows of `id` (or `prediction_id`) and `label`, and perhaps `at` (ms or ISO 8601).
 

@@ -11,6 +11,7 @@ import pytest
 
 from mlops_tui.core.errors import NotFound
 from mlops_tui.domains.monitoring.service import Monitoring
+from mlops_tui.domains.registry.evidence import Evidence
 from mlops_tui.domains.registry.profile import build_profile
 from mlops_tui.domains.registry.records import Stage, Version
 from mlops_tui.domains.serving.records import Deployment, Route, ServiceStats, State, Wanted
@@ -46,6 +47,7 @@ class FakeRegistry:
 
     def __init__(self) -> None:
         self.found: dict[int, tuple[Version, dict[str, Any] | None]] = {}
+        self.kept = Evidence()
 
     def put(self, what: Version, profile: dict[str, Any] | None) -> None:
         self.found[what.version] = (what, profile)
@@ -55,6 +57,9 @@ class FakeRegistry:
 
     def profile(self, ref: str) -> dict[str, Any] | None:
         return self.found[int(ref.partition("/")[2])][1]
+
+    def evidence(self, ref: str) -> Evidence:
+        return self.kept
 
 
 class FakeServing:
@@ -130,6 +135,12 @@ class FakeServing:
         rows = pd.concat(self.rows).rename(columns={"_score": "score"})
         joined = rows.merge(pd.DataFrame(self.labels), on="id")
         return joined.loc[joined["at"] >= (since or 0), columns].sort_values(["at", "id"], ignore_index=True)
+
+    def relabelled(self, ids: Any, since: int | None = None, until: int | None = None) -> dict[str, tuple[int, int]]:
+        values: dict[str, list[Any]] = {}
+        for row in self.labels:
+            values.setdefault(row["id"], []).append(row["label"])
+        return {name: (len(all_), len(set(all_))) for name, all_ in values.items() if len(all_) > 1 and name in set(ids)}
 
     def stats(self, name: str, since: int) -> ServiceStats:
         rows = sum(int((frame["at"] >= since).sum()) for frame in self.rows)
