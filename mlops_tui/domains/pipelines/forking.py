@@ -57,26 +57,6 @@ class Bounds:
     memory_bytes: int = 0
 
 
-def preload() -> None:
-    """Import what the steps need, once. One thread per library: a fork keeps only the thread that forks."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    import duckdb
-    import pandas
-    import pyarrow.parquet
-    import sklearn.compose
-    import sklearn.ensemble
-    import sklearn.impute
-    import sklearn.linear_model
-    import sklearn.model_selection
-    import sklearn.pipeline
-    import sklearn.preprocessing
-
-    from mlops_tui.domains.pipelines import preparing
-
-    assert all((duckdb, pandas, pyarrow, sklearn, preparing))
-
-
 def run_step(name: str, step: Callable[[], dict[str, Any]], folder: Path, limits: Bounds | None = None) -> Ended:
     """Run `step` in a child and wait for it; its lines go to `<name>.log` and, with time and name before them, to stdout.
 

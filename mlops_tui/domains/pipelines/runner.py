@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.domains.experiments.environment import git_state
-from mlops_tui.domains.pipelines import bundle, doing, facts, forking, graph, proving
+from mlops_tui.domains.pipelines import bundle, doing, facts, forking, graph, proving, warming
 from mlops_tui.domains.pipelines.flow import Flow
 from mlops_tui.domains.pipelines.packages_store import archives
 from mlops_tui.domains.pipelines.records import (
@@ -66,7 +66,7 @@ class Runner:
         """
         work = self._begin(run, folder)
         try:
-            forking.preload()
+            warming.preload()
             if run.options.get("test"):
                 self._prove(work, "own tests", lambda: proving.own_tests(work))
             self._flow(work, plan_of(work.recipe, run.options), report)

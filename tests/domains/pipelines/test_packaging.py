@@ -81,7 +81,7 @@ def quick(pipelines, monkeypatch):
         "register": {"version": "bikes/1"},
     }
     prefix = "mlops_tui.domains.pipelines.runner"
-    monkeypatch.setattr(f"{prefix}.forking.preload", lambda: None)
+    monkeypatch.setattr(f"{prefix}.warming.preload", lambda: None)
     monkeypatch.setattr(f"{prefix}.forking.run_step", lambda name, step, folder: forking.Ended({"checks": []}))
     monkeypatch.setattr(
         f"{prefix}.Flow.run", lambda flow: all(flow.ended(one, forking.Ended(doing.get(one, {}))) for one in flow.needs)

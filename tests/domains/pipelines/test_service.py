@@ -35,7 +35,7 @@ def steps(monkeypatch):
     doing["gate"] = lambda: {"verdict": verdict("blessed")}
     doing["register"] = lambda: {"version": "bikes/2"}
     monkeypatch.setattr(runner.doing, "step", lambda name, work: doing[name]())
-    monkeypatch.setattr(runner.forking, "preload", lambda: None)
+    monkeypatch.setattr(runner.warming, "preload", lambda: None)
     return doing
 
 
