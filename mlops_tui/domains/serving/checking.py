@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import uuid
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -81,6 +83,26 @@ class Checking:
         found = staging.examine(self._registry, self._context.workspace, deployment, version, order)
         self._keep(version, [one for one in found if one.check != "inputs"])
         return found
+
+    def prove(self, ref: str) -> str:
+        """Ask a version in this process what its worker will be asked; why it would be refused, "" when it would not. Loads the
+        model, so only where that may be (a job's child). Raises NotFound.
+        """
+        version = self._registry.version(ref)
+        found = self.get(version)
+        order = self.order(version, self._registry.forced_engine(version))
+        if order is None:
+            return ""
+        if found is not None:
+            return staging.refusal(list(found.checks))
+        folder = self._context.workspace.tmp / f"staging-{uuid.uuid4().hex}"
+        try:
+            checks = staging.prove(self._registry.checkout(version.ref, folder), order)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if refused := staging.refusal(checks):
+            self._keep(version, checks)
+        return refused
 
     def accept(self, ref: str, why: str) -> Checked:
         """Let a version have traffic whatever it shows. Raises NotFound."""

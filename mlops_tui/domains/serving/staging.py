@@ -18,6 +18,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui.core.errors import WorkbenchError
 from mlops_tui.domains.registry.records import Health
 from mlops_tui.domains.serving.wire import Ask, Failed, Ready, Unpacker
 
@@ -112,6 +113,17 @@ def look(folder: Path, predictor: Predictor, before: int, order: dict[str, Any])
         Health("memory", megabytes <= most_mb, f"{megabytes:.0f} MB private, {most_mb:g} allowed"),
         metrics,
     ]
+
+
+def prove(folder: Path, order: dict[str, Any]) -> list[Health]:
+    """Load a package in this process and look at it; what cannot be loaded is a bad check as well."""
+    from mlops_tui.domains.serving.worker import predictor_of
+
+    before = private_bytes()
+    try:
+        return look(folder, predictor_of(folder)[0], before, order)
+    except WorkbenchError as error:
+        return [Health("package", False, error.message)]
 
 
 def _metrics(folder: Path, predictor: Predictor, recorded: dict[str, float]) -> Health:

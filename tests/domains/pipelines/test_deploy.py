@@ -9,6 +9,8 @@ import pytest
 
 from mlops_tui.domains.pipelines.steps import deploy
 from mlops_tui.domains.pipelines.work import Skip
+from mlops_tui.domains.registry.records import Health
+from mlops_tui.domains.serving import staging
 
 SIGNATURE = {
     "task": "regression",
@@ -20,8 +22,15 @@ SIGNATURE = {
 
 
 @pytest.fixture
-def work(workbench, tmp_path):
+def shown():
+    """What m/1 shows before it gets traffic."""
+    return [Health("metrics", True, "as recorded")]
+
+
+@pytest.fixture
+def work(workbench, tmp_path, shown, monkeypatch):
     """The end of a run whose gate blessed m/1; `wanted` changes [deploy]."""
+    monkeypatch.setattr(staging, "prove", lambda folder, order: shown)
     folder = tmp_path / "package"
     folder.mkdir()
     for name, text in {
@@ -61,6 +70,16 @@ def test_a_blessed_version_serves_and_is_the_champion(work, workbench):
     deploy.run(work())
     assert workbench.registry.version("m@champion").version == 1
     assert [item.name for item in workbench.serving.list()] == ["live"]
+
+
+def test_a_version_that_does_not_score_what_was_recorded_is_neither_deployed_nor_promoted(work, workbench, shown):
+    shown[:] = [Health("metrics", False, "rmse 10 recorded, 30 served, on 100 test rows")]
+    with pytest.raises(Skip, match="m/1 was refused before any traffic, metrics: rmse 10 recorded, 30 served"):
+        deploy.run(work())
+    assert workbench.serving.list() == []
+    assert workbench.registry.version("m/1").aliases == []
+    with pytest.raises(Skip, match="30 served"):
+        deploy.run(work())
 
 
 @pytest.mark.parametrize("by", ["definition", "model"])

@@ -33,7 +33,8 @@ def run(work: Work) -> dict[str, Any]:
 def put(recipe: Recipe, serving: Serving, registry: Registry, reference: str, why: str) -> str:
     """Deploy first, then promote: a version that cannot be deployed must not become the champion. What was done, in words.
 
-    Raises Skip where other people have to approve first; they are asked.
+    Raises Skip where other people have to approve first (they are asked), and for a version that does not show what it has to
+    before it gets traffic.
     """
     wanted, name = recipe.deploy, recipe.deployment_name
     version = registry.version(reference)
@@ -43,9 +44,14 @@ def put(recipe: Recipe, serving: Serving, registry: Registry, reference: str, wh
         registry.approvals.supersede(version, (one for one in mine if one.version < version.version))
         then = f"mlops models approve {reference} --promote, then mlops deployments create {name} {reference}"
         raise Skip(f"waits for approval: {then}")
+    if refused := serving.checking.prove(reference):
+        raise Skip(f"{reference} was {refused}")
     if wanted.strategy == "canary" and wanted.steps and any(one.name == name for one in serving.wanted()):
         return _roll_out(recipe, serving, reference, why)
-    deployment = serving.deploy(name, reference, strategy=wanted.strategy, why=why)
+    try:
+        deployment = serving.deploy(name, reference, strategy=wanted.strategy, why=why)
+    except NotAllowed as error:  # it takes other inputs than what serves now
+        raise Skip(f"{error.message} {error.hint or ''}".strip()) from error
     if len(deployment.versions) > 1:
         # Part of the traffic only: the champion stays who it is until a person moves the rest.
         registry.promote(reference, "challenger", why=why)
