@@ -61,6 +61,16 @@ def collect(recipe: Recipe, definition: str, project: Path) -> Bundle:
     return Bundle(definition, dict(sorted(files.items())), locked, content)
 
 
+def own_code(recipe: Recipe, project: Path) -> dict[str, bytes]:
+    """The files of the project that a definition names, with those beside them, by their path there; none outside the project.
+
+    Raises NotFound for one that is not there.
+    """
+    project = project.resolve()
+    paths = [path for path in _paths(recipe, project, outside=True) if path.is_relative_to(project)]
+    return {path.relative_to(project).as_posix(): path.read_bytes() for path in paths}
+
+
 def pack(bundle: Bundle, name: str, report: dict[str, Any] | None = None) -> bytes:
     """The archive: definition, `project/` with code and tests, lock, manifest, and the report where there is one."""
     said = {"pipeline": name, "content": bundle.content, "files": bundle.hashes, "lock": bundle.lock}
@@ -104,16 +114,25 @@ def unpack(data: bytes, folder: Path) -> Path:
     return folder
 
 
-def _paths(recipe: Recipe, project: Path) -> Iterator[Path]:
+def _paths(recipe: Recipe, project: Path, *, outside: bool = False) -> Iterator[Path]:
     named = [one.uses.partition(":")[0] for one in recipe.steps]
     named += [recipe.model.preprocess.partition(":")[0]] if ":" in recipe.model.preprocess else []
     seen: set[Path] = set()
-    for place in [name for name in named if name.endswith(".py")]:
-        yield from _new(cache.beside(_there(project, place), project), seen)
+    for place in [_file_of(name, project) for name in named]:
+        if place:
+            yield from _new(cache.beside(_there(project, place, outside), project), seen)
     for place in (*recipe.gate.tests, *recipe.pipeline.tests):
-        path = _there(project, place)
+        path = _there(project, place, outside)
         around = [path, *path.parent.glob("conftest.py")] if path.is_file() else path.rglob("*.py")
         yield from _new(around, seen)
+
+
+def _file_of(place: str, project: Path) -> str:
+    """The file of the project behind `steps/prep.py` or the module `steps.prep`; empty for a module from elsewhere."""
+    if place.endswith(".py"):
+        return place
+    path = place.replace(".", "/")
+    return next((one for one in (f"{path}.py", f"{path}/__init__.py") if (project / one).is_file()), "")
 
 
 def _new(paths: Iterable[Path], seen: set[Path]) -> Iterator[Path]:
@@ -122,11 +141,11 @@ def _new(paths: Iterable[Path], seen: set[Path]) -> Iterator[Path]:
         yield path
 
 
-def _there(project: Path, place: str) -> Path:
+def _there(project: Path, place: str, outside: bool) -> Path:
     path = (project / place).resolve()
     if not path.exists():
         raise NotFound(f"There is no file {place} in {project}.", hint="Paths in a pipeline file start at the project.")
-    if not path.is_relative_to(project):
+    if not outside and not path.is_relative_to(project):
         raise InvalidInput(f"{place} lies outside the project.", hint="Keep a pipeline's code beside its definition.")
     return path
 

@@ -37,7 +37,7 @@ def gather(work: Work, definition: str) -> dict[str, Any]:
         "snapshots": work.results["load"].get("snapshots", []),
         "pins": work.results["load"].get("pins", {}),
         "commit": work.git_commit,
-        "diff": _digest(diff) if diff and work.code is None else "",
+        "diff": _digest(diff) if diff and "bundle" not in work.options else "",
         "files": cache.project_files(work.recipe, work.project),
         "code": cache.code(),
         "python": platform.python_version(),

@@ -193,7 +193,7 @@ class PipelineRun:
     ended_at: int | None
     error: str
     # What was asked besides the definition: {"cache": bool, "like": run, "pins": {...}, "override": {"by", "why"},
-    # "test": {"rows", "content"}, "package": ref, "bundle": hash, "commit", "environment"}.
+    # "test": {"rows", "content"}, "package": ref, "bundle": hash, "commit", "environment", "code": hash of the project's own}.
     options: dict[str, Any] = field(default_factory=dict)
     # What it was made of and gave: snapshots, code, environment, seeds, metrics; see `facts.py`.
     facts: dict[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.domains.experiments.environment import git_state
-from mlops_tui.domains.pipelines import bundle, doing, facts, forking, graph, proving, warming
+from mlops_tui.domains.pipelines import bundle, doing, facts, forking, freezing, graph, proving, warming
 from mlops_tui.domains.pipelines.flow import Flow
 from mlops_tui.domains.pipelines.packages_store import archives
 from mlops_tui.domains.pipelines.records import (
@@ -130,12 +130,19 @@ class Runner:
         return work
 
     def _unpacked(self, run: PipelineRun, folder: Path) -> Path | None:
-        """The code of a package in a folder of its own, its hashes checked; its modules are found before the project's."""
-        sha = run.options.get("bundle")
+        """The code of a package, or of the project as it was when the run was asked for, in a folder of its own, its hashes
+        checked; its modules are found before the project's.
+        """
+        packaged = run.options.get("bundle", "")
+        sha = packaged or run.options.get("code", "")
         if not sha:
             return None
-        code = bundle.unpack(archives(self._context).read(sha), folder / bundle.CODE)
-        code.mkdir(exist_ok=True)
+        data, code = archives(self._context).read(sha), folder / bundle.CODE
+        workspace = self._context.workspace
+        if packaged:
+            bundle.unpack(data, code).mkdir(exist_ok=True)
+        else:
+            freezing.lay_out(data, workspace.project, workspace.root, code)
         sys.path.insert(0, str(code))
         return code
 

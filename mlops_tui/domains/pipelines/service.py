@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tui.core import clock, ids
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
 from mlops_tui.domains.pipelines import definition as definitions
-from mlops_tui.domains.pipelines import files, templates
+from mlops_tui.domains.pipelines import files, freezing, templates
 from mlops_tui.domains.pipelines.flow import bytes_of
 from mlops_tui.domains.pipelines.packages_store import PackagesStore
 from mlops_tui.domains.pipelines.packaging import Packaging, placed_options
@@ -179,6 +179,8 @@ class Pipelines(Packaging):
         name = recipe.pipeline.name
         run_id = ids.new_id()
         resources = recipe.resources
+        if "bundle" not in options and (code := freezing.keep(self._context, recipe, text)):
+            options = {**options, "code": code}
         with self._context.catalog.write() as tx:
             known = self._store.find_by_key(key) if key else None
             if known is not None and known.job_id is not None:

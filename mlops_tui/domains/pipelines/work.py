@@ -57,7 +57,8 @@ class Work:
     store: PipelinesStore
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
-    # Where the project's own code is taken from: of a package, the folder it was unpacked to.
+    # Where the project's own code is taken from, if not the project: the folder that a package or the code kept with the run
+    # was laid out in.
     code: Path | None = None
     # What a test of the pipeline has found so far.
     findings: list[Finding] = field(default_factory=list)

@@ -158,7 +158,7 @@ def test_a_deployed_package_is_what_triggers_run_and_the_file_what_a_person_runs
     by_hand = quick.run_of_job(quick.run("bikes"))
     assert (fired.options["package"], fired.options["environment"]) == ("bikes@1", "staging")
     assert "resamples = 100" in quick.definition_of(fired.id)
-    assert by_hand.options == {}
+    assert set(by_hand.options) == {"code"}
     assert "resamples = 200" in quick.definition_of(by_hand.id)
 
 
@@ -251,3 +251,39 @@ def test_a_sample_spans_all_rows_and_keeps_some_of_every_label():
     assert (chosen["label"] == "rare").sum() == 5
     assert len(chosen) <= 130
     assert load_step.sample(frame, 20_000) is frame
+
+
+def test_neither_definition_nor_step_edited_meanwhile_changes_a_run(pipelines, workbench, monkeypatch):
+    """The first step edits everything, waits for nobody, and reads a file that lies beside it."""
+    project = workbench.workspace.project
+    (project / "steps" / "limit.txt").write_text("15")
+    first = """
+from pathlib import Path
+def run(frame):
+    limit = int((Path(__file__).parent / "limit.txt").read_text())
+    Path("steps/later.py").write_text("def run(frame):\\n    return frame.assign(said='edited')")
+    definition = Path("pipelines/bikes.toml")
+    definition.write_text(definition.read_text().replace("steps/later.py", "steps/none.py"))
+    return frame.assign(warm=(frame["temp"] > limit).astype(int))
+"""
+    (project / "steps" / "warm.py").write_text(first)
+    (project / "steps" / "later.py").write_text(
+        "from word import WORD\ndef run(frame):\n    return frame.assign(said=WORD)"
+    )
+    (project / "word.py").write_text("WORD = 'as it was'")
+    path = workbench.workspace.pipelines / "bikes.toml"
+    path.write_text(path.read_text() + '\n[[steps]]\nname = "later"\nuses = "steps.later:run"\n')
+    path.write_text(path.read_text().replace("steps.later", "steps/later.py"))
+    seen = {}
+    monkeypatch.setattr("sys.path", [str(project), *__import__("sys").path])
+    monkeypatch.setattr("mlops_tui.domains.pipelines.runner._tidy", lambda folder: None)
+    monkeypatch.chdir(project)
+    for module in ("runner", "service"):
+        monkeypatch.setattr(f"mlops_tui.domains.pipelines.{module}.plan_of", lambda recipe, options: recipe.plan[:4])
+    run = pipelines.run_of_job(pipelines.run("bikes", wait=True))
+    assert run.error == ""
+    frame = pd.read_parquet(pipelines.folder(run.id) / "step_later.parquet")
+    assert set(frame["said"]) == {"as it was"}
+    assert "steps/none.py" in path.read_text()
+    with pytest.raises(NotFound, match="There is no file steps/none.py"):
+        pipelines.run("bikes")
