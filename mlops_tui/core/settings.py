@@ -86,6 +86,7 @@ class Retention(Struct, forbid_unknown_fields=True, frozen=True):
 
     predictions_days: Positive = 90
     jobs_days: Positive = 90
+    series_days: Positive = 90  # of hardware, deployments, runs and jobs; older than hours in coarser and coarser steps
     points_days: Positive = 30  # after a run ended its points move to Parquet; nothing is lost
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlops_tui.core.clock import HOUR
-from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable
-from mlops_tui.core.ids import did_you_mean
+from mlops_tui.core.clock import HOUR, MINUTE
+from mlops_tui.core.errors import NotFound, Unavailable
 from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, Process, Reading, Top, series_of
-from mlops_tui.domains.hardware.store import MINUTES, RAW, TIERS, HardwareStore, Point, Tier, merge
+from mlops_tui.domains.hardware.rings import Point, Rings, Sample
+from mlops_tui.domains.hardware.store import HardwareStore
 
 if TYPE_CHECKING:
     from mlops_tui.core.context import Context
@@ -23,7 +23,7 @@ class Hardware:
         self._context = context
         self._probe = probe
         self._store = HardwareStore(context)
-        self._waiting: list[tuple[int, dict[str, float | None]]] = []
+        self._waiting: list[Sample] = []
 
     def read(self) -> Reading:
         """The machine now. The first reading takes 0.1 s, because rates need two looks."""
@@ -50,43 +50,65 @@ class Hardware:
 
     def record(self, reading: Reading) -> None:
         """Keep a reading; they go to disk together every `flush_s` seconds of the settings, at most that much is lost."""
-        self._waiting.append((reading.at, series_of(reading)))
-        if reading.at - self._waiting[0][0] >= self._context.settings.hardware.flush_s * 1000:
+        self._waiting.append(("", reading.at, series_of(reading)))
+        if reading.at - self._waiting[0][1] >= self._context.settings.hardware.flush_s * 1000:
             self.flush()
 
     def flush(self) -> int:
         """Write what waits; how many readings that were."""
         waiting, self._waiting = self._waiting, []
         if waiting:
-            self._store.add(waiting, self._context.now())
+            self._store.machine.add(waiting, self._context.now())
         return len(waiting)
 
     def series(self) -> list[str]:
-        """Names of the series that have history."""
-        return self._store.names()
+        """Names of the series of the machine that have history."""
+        return self._store.machine.names()
 
     def history(
         self, series: str, since: int | None = None, until: int | None = None, points: int = 300
     ) -> list[Point]:
         """At most `points` of (ts, minimum, average, maximum), evenly cut, from the last hour if nothing is given.
 
-        Comes from the tier that fits span and age: seconds for two hours, ten seconds for a day, minutes for 30 days.
-        Raises NotFound for a series that was never recorded, InvalidInput for an empty span.
+        Comes from the tier that fits span and age: seconds for two hours, ten seconds for a day, minutes for 30 days, ten minutes
+        for 90. Raises NotFound for a series that was never recorded, InvalidInput for an empty span.
         """
-        until = self._context.now() + 1 if until is None else until
-        since = until - HOUR if since is None else since
-        if since >= until or points < 1:
-            raise InvalidInput("The span of the history is empty.", hint="Give a start before the end.")
-        names = self.series()
-        if names and series not in names:
-            raise NotFound(f"There is no series '{series}'.", hint=did_you_mean(series, names, ", ".join(names)))
-        tier = self._tier(since, until, points)
-        found = self._store.find(series, tier, since // tier.step * tier.step, until)
-        if tier is not RAW:
-            # What is not rolled up yet is still in the finer tier.
-            newest = self._store.last(tier)
-            found += self._store.find(series, RAW, since if newest is None else newest + tier.step, until)
-        return _thin(found, since, until, points)
+        return self._history(self._store.machine, "", series, since, until, points)
+
+    # -- what runs on it --------------------------------------------------------------------------------------------------
+
+    def record_loads(self, samples: Sequence[Sample]) -> None:
+        """Keep what deployments, runs and jobs take now: (subject such as "deployment churn", ms, value by series)."""
+        if samples:
+            self._store.loads.add(samples, self._context.now())
+
+    def loads(self, kind: str = "") -> list[str]:
+        """Subjects with history, or those of one kind: deployment, run or job."""
+        return self._store.loads.subjects(f"{kind} " if kind else "")
+
+    def load_series(self, subject: str) -> list[str]:
+        """Names of the series a subject has."""
+        return self._store.loads.names(subject)
+
+    def load_history(
+        self, subject: str, series: str, since: int | None = None, until: int | None = None, points: int = 300
+    ) -> list[Point]:
+        """As `history`, of a subject: ten seconds for three hours, minutes for two days, ten minutes for 14, hours for 90."""
+        return self._history(self._store.loads, subject, series, since, until, points)
+
+    def load(self, subject: str, fresh_ms: int = MINUTE) -> dict[str, float]:
+        """The newest values of a subject, {} when they are older than `fresh_ms`."""
+        found = self._store.loads.latest(subject)
+        return found[1] if found is not None and self._context.now() - found[0] <= fresh_ms else {}
+
+    def _history(
+        self, rings: Rings, subject: str, series: str, since: int | None, until: int | None, points: int
+    ) -> list[Point]:
+        now = self._context.now()
+        until = now + 1 if until is None else until
+        return rings.history(subject, series, until - HOUR if since is None else since, until, points, now)
+
+    # -- processes --------------------------------------------------------------------------------------------------------
 
     def processes(self, limit: int | None = None) -> list[Process]:
         """Running processes, busiest first. A full scan (about 14 ms of CPU): for a screen that is open, not for a daemon."""
@@ -103,13 +125,6 @@ class Hardware:
             gpu=top(found, lambda each: each.gpu_memory or 0, count),
         )
 
-    def _tier(self, since: int, until: int, points: int) -> Tier:
-        """The finest tier that reaches back to `since`, or a coarser one that still has a row for every point."""
-        age = self._context.now() - since
-        covering = [tier for tier in TIERS if age <= tier.age] or [MINUTES]
-        enough = [tier for tier in covering if tier.step * points <= until - since]
-        return enough[-1] if enough else covering[0]
-
     def _probes(self) -> Probe:
         if self._probe is None:
             # psutil and pynvml cost 50 ms to import: only when somebody reads.
@@ -117,14 +132,3 @@ class Hardware:
 
             self._probe = Probe(self._context.workspace.root)
         return self._probe
-
-
-def _thin(found: list[Point], since: int, until: int, points: int) -> list[Point]:
-    """At most `points`, merging those that fall into the same of that many equal spans; peaks survive."""
-    if len(found) <= points:
-        return found
-    width = math.ceil((until - since) / points)
-    spans: dict[int, list[Point]] = {}
-    for point in found:
-        spans.setdefault(max(0, point[0] - since) // width, []).append(point)
-    return [(group[0][0], *merge([point[1:] for point in group])) for group in spans.values()]
