@@ -12,6 +12,7 @@ from mlops_tui.domains.alerts.rules import Watch
 
 if TYPE_CHECKING:
     from mlops_tui.domains.alerts.rules import Judgement, Rule
+    from mlops_tui.domains.alerts.ruling import Values
     from mlops_tui.workbench import Workbench
 
 TRAFFIC = ("requests", "errors", "error_rate", "rate", "p50_ms", "p95_ms")
@@ -24,12 +25,16 @@ SERIES = (
     "hardware.cpu", "hardware.memory", "hardware.disk", "hardware.load", "hardware.swap",
 )  # fmt: skip
 """What rules can look at; of `hardware` any series that is recorded, such as hardware.gpu0_temperature."""
+SHARES = ("deployment.error_rate", "monitor.error_rate")
+"""Those that are shares of failures, whose budget can burn."""
 
 
 def check(bench: Workbench, rule: Rule) -> None:
     """Raise InvalidInput or NotFound for a series or a subject that there is not."""
     kind, _, name = rule.series.partition(".")
     if kind == "hardware":
+        if rule.test is Watch.BURNS:
+            raise InvalidInput(f"{rule.series} is no share of failures.", hint=f"One of: {', '.join(SHARES)}")
         known = bench.hardware.series() or [one.partition(".")[2] for one in SERIES if one.startswith("hardware.")]
         if name not in known:
             hint = did_you_mean(name, known, ", ".join(known))
@@ -40,6 +45,8 @@ def check(bench: Workbench, rule: Rule) -> None:
     if rule.series not in SERIES:
         hint = did_you_mean(rule.series, SERIES, ", ".join(SERIES))
         raise InvalidInput(f"There is no series '{rule.series}'.", hint=hint)
+    if rule.test is Watch.BURNS and rule.series not in SHARES:
+        raise InvalidInput(f"{rule.series} is no share of failures.", hint=f"One of: {', '.join(SHARES)}")
     if not rule.subject:
         raise InvalidInput(f"{rule.series} needs a deployment.", hint="Name it: --of NAME")
     bench.serving.get(rule.subject)
@@ -47,34 +54,43 @@ def check(bench: Workbench, rule: Rule) -> None:
 
 def evaluate(bench: Workbench) -> dict[str, Judgement]:
     """Look at every rule and raise or resolve its alert; a deployment or series that is gone gives no values."""
-    return bench.alerts.rules.evaluate(lambda rule, since: values(bench, rule, since))
+    return bench.alerts.rules.evaluate(source(bench))
 
 
-def values(bench: Workbench, rule: Rule, since: int) -> Sequence[tuple[int, float]]:
-    """What a rule looks at, from `since` on, oldest first: (ms, value)."""
+def source(bench: Workbench) -> Values:
+    """Where rules of this workspace take their values from."""
+    return lambda rule, since, step: values(bench, rule, since, step)
+
+
+def values(bench: Workbench, rule: Rule, since: int, step: int = 0) -> Sequence[Sequence[float]]:
+    """What a rule looks at, from `since` on, oldest first: (ms, value) or (ms, value, weight), at best one for each `step` ms."""
     kind, _, name = rule.series.partition(".")
     try:
         if kind == "hardware":
-            return [(at, mean) for at, _, mean, _ in bench.hardware.history(name, since)]
+            points = max(300, (bench.context.now() - since) // step) if step else 300
+            return [(at, mean) for at, _, mean, _ in bench.hardware.history(name, since, points=points)]
         if kind == "deployment":
-            return _traffic(bench, rule, name, since)
+            return _traffic(bench, rule, name, since, max(step, STEP))
         return _reports(bench, rule.subject, name, since)
     except NotFound:
         return []
 
 
-def _traffic(bench: Workbench, rule: Rule, name: str, since: int) -> Sequence[tuple[int, float]]:
+def _traffic(bench: Workbench, rule: Rule, name: str, since: int, step: int) -> Sequence[tuple[int, float, float]]:
     bench.serving.get(rule.subject)
-    found: list[tuple[int, float]] = []
-    over = bench.context.now() - STEP
-    for point in bench.serving.series(rule.subject, since, STEP):
+    found: list[tuple[int, float, float]] = []
+    over = bench.context.now() - step
+    for point in bench.serving.series(rule.subject, since, step):
         counted = name in ("requests", "errors", "rate") and rule.test is not Watch.ABSENT
         if counted and point.at > over:
             continue  # this step has not ended, so its count is not comparable
         if not counted and not point.requests:
             continue  # nobody asked, so there is neither a share of errors nor a latency
-        value = point.errors / point.requests if name == "error_rate" else getattr(point, name) or 0.0
-        found.append((point.at, float(value)))
+        share = point.errors / point.requests if name == "error_rate" else 0.0
+        value = share if name == "error_rate" else getattr(point, name) or 0.0
+        if name == "requests" and step > STEP:
+            value *= STEP / step  # always so many in ten seconds
+        found.append((point.at, float(value), float(point.requests if name == "error_rate" else 1)))
     return found
 
 

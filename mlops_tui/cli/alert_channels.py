@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops_tui.cli.output import confirm, emit, json_option, pass_workbench, say, why_option, yes_option
+from mlops_tui.cli.alert_keeping import Kept, add_keeping
+from mlops_tui.cli.output import emit, json_option, pass_workbench, say, why_option
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
 
+FOREVER = 253_402_300_799_000  # the last second of the year 9999
 KINDS = ("email", "webhook", "slack", "discord", "teams", "ntfy", "desktop", "script", "apprise")
 
 
@@ -99,49 +101,17 @@ def add_channel(
         say("No daemon runs, so nothing is sent yet: mlops daemon start")
 
 
-@channels.command("pause")
-@click.argument("name")
-@why_option
-@pass_workbench
-def pause_channel(workbench: Workbench, name: str, why: str) -> None:
-    """Say nothing through a channel until it is resumed.
-
-    \b
-    Example: mlops alerts channels pause ops --why "on holiday"
-    """
-    workbench.alerts.telling.pause(name, True, why)
-    say(f"Paused the channel {name}.")
-
-
-@channels.command("resume")
-@click.argument("name")
-@why_option
-@pass_workbench
-def resume_channel(workbench: Workbench, name: str, why: str) -> None:
-    """Use a paused channel again; it tells of what is open.
-
-    \b
-    Example: mlops alerts channels resume ops
-    """
-    workbench.alerts.telling.pause(name, False, why)
-    say(f"Resumed the channel {name}.")
-
-
-@channels.command("remove")
-@click.argument("name")
-@why_option
-@yes_option
-@pass_workbench
-def remove_channel(workbench: Workbench, name: str, why: str, yes: bool) -> None:
-    """Forget a channel; what it told stays in the list of deliveries.
-
-    \b
-    Example: mlops alerts channels remove ops --yes
-    """
-    workbench.alerts.telling.channel(name)
-    confirm(f"Remove the channel {name}?", yes=yes)
-    workbench.alerts.telling.remove(name, why)
-    say(f"Removed the channel {name}.")
+add_keeping(
+    channels,
+    Kept(
+        noun="channel",
+        example="ops",
+        room=lambda workbench: workbench.alerts.telling,
+        paused="Say nothing through a channel until it is resumed.",
+        resumed="Use a paused channel again; it tells of what is open.",
+        removed="Forget a channel; what it told stays in the list of deliveries.",
+    ),
+)
 
 
 @click.command("test")
@@ -196,38 +166,54 @@ def list_maintenance(workbench: Workbench, as_json: bool) -> None:
     \b
     Example: mlops alerts maintenance list
     """
-    columns = [
-        ("id", "Number"),
-        ("since", "From"),
-        ("until", "Until"),
-        ("match", "Match"),
-        ("by", "By"),
-        ("why", "Why"),
-    ]
+    columns = [("id", "Number"), ("on", "On"), ("since", "From"), ("until", "Until"), ("weekly", "Each week")]
+    columns += [("match", "Match"), ("by", "By"), ("why", "Why")]
+    now = workbench.context.now()
     rows = [
-        {"id": one.id, "since": clock.local(one.since), "until": clock.local(one.until), "match": one.match or "all",
-         "by": one.by, "why": one.why}
+        {"id": one.id, "on": one.on(now), "since": clock.local(one.since), "match": one.match or "all", "by": one.by,
+         "until": None if one.until >= FOREVER else clock.local(one.until),
+         "weekly": one.weekly.words if one.weekly else None, "why": one.why}
         for one in workbench.alerts.telling.maintenance()
     ]  # fmt: skip
     emit(rows, columns, as_json=as_json, empty="No maintenance is on or to come.")
 
 
 @maintenance.command("begin")
-@click.option("--for", "span", metavar="SPAN", required=True, help="How long: 30m, 4h, 7d.")
+@click.option("--for", "span", metavar="SPAN", help="How long: 30m, 4h, 7d. Each week: for how long in all (for good).")
+@click.option("--weekdays", metavar="DAYS", help="Each week on these days: sat,sun or mon-fri.")
+@click.option("--hours", metavar="HOURS", help="Each week in these hours: 22:00-06:00.")
+@click.option("--timezone", default="UTC", metavar="ZONE", help="Whose clock the hours are of, as in Europe/Berlin.")
 @click.option("--at", "begin", metavar="TIME", help="From when (now): 2026-11-30T22:00.")
 @click.option("--match", default="", metavar="QUERY", help="Only alerts that meet a query, such as subject:churn.")
 @why_option
 @pass_workbench
-def begin_maintenance(workbench: Workbench, span: str, begin: str | None, match: str, why: str) -> None:
-    """Tell nobody of alerts for a while.
+def begin_maintenance(
+    workbench: Workbench,
+    span: str | None,
+    weekdays: str | None,
+    hours: str | None,
+    timezone: str,
+    begin: str | None,
+    match: str,
+    why: str,
+) -> None:
+    """Tell nobody of alerts for a while, or in the same hours each week.
 
     \b
-    Example: mlops alerts maintenance begin --for 2h --match subject:churn --why "new sensor"
+    Example: mlops alerts maintenance begin --weekdays sun --hours 02:00-04:00 --match subject:churn --why "new rows come in"
     """
+    from mlops_tui.domains.alerts.recurring import Weekly
+
+    weekly = Weekly(weekdays or "*", hours or "00:00-24:00", timezone) if weekdays or hours else None
+    if span is None and weekly is None:
+        raise click.UsageError("Say how long with --for, or when each week with --weekdays and --hours.")
     now = workbench.context.now()
     since = now if begin is None else clock.parse_time(begin, now=now)
-    one = workbench.alerts.telling.quiet(match, since, since + clock.parse_span(span), why)
-    say(f"Maintenance {one.id} from {clock.local(one.since)} until {clock.local(one.until)}.")
+    until = FOREVER if span is None else since + clock.parse_span(span)
+    one = workbench.alerts.telling.quiet(match, since, until, why, weekly=weekly)
+    end = "until it is ended" if one.until >= FOREVER else f"until {clock.local(one.until)}"
+    each = f", each week {weekly.words}" if weekly else ""
+    say(f"Maintenance {one.id} from {clock.local(one.since)} {end}{each}.")
 
 
 @maintenance.command("end")

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops_tui.cli.output import confirm, emit, json_option, pass_workbench, say, why_option, yes_option
+from mlops_tui.cli.alert_keeping import Kept, add_keeping
+from mlops_tui.cli.output import emit, json_option, pass_workbench, say
 from mlops_tui.core import clock
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
 
-TESTS = ("above", "below", "rises", "falls")
+TESTS = ("above", "below", "rises", "falls", "anomaly", "burns")
 
 
 @click.group()
 def rules() -> None:
-    """Alerts of your own: a series above, below, absent or changed for a while.
+    """Alerts of your own: a series above, below, absent, changed, unlike its past, or burning a budget.
 
     \b
     Example: mlops alerts rules add slow --series deployment.p95_ms --of churn --above 200 --for 5m
@@ -34,11 +35,11 @@ def list_rules(workbench: Workbench, as_json: bool) -> None:
     \b
     Example: mlops alerts rules list
     """
-    from mlops_tui.rules import values
+    from mlops_tui.rules import source
 
     rows = []
     for rule in workbench.alerts.rules.list():
-        judged = workbench.alerts.rules.look(rule, lambda one, since: values(workbench, one, since))
+        judged = workbench.alerts.rules.look(rule, source(workbench))
         rows.append(
             {**dataclasses.asdict(rule), "rule": rule.words, "finding": judged.finding, "value": judged.value,
              "reason": "paused" if rule.paused else judged.reason}
@@ -63,8 +64,16 @@ def list_rules(workbench: Workbench, as_json: bool) -> None:
     "--falls", type=float, metavar="PERCENT", help="Raise when the mean fell so much against the span before."
 )
 @click.option("--absent", is_flag=True, help="Raise when there are no values for the span.")
+@click.option(
+    "--anomaly", type=float, metavar="SPREADS", help="Raise when its mean is so far from its own past, as in 6."
+)
+@click.option("--burns", type=float, metavar="TIMES", help="Raise when it burns the budget of --objective so fast.")
+@click.option(
+    "--objective", type=float, default=0.0, metavar="PERCENT", help="With --burns: what is promised, as in 99.9."
+)
 @click.option("--for", "span", default="5m", show_default=True, metavar="SPAN", help="How long it must last.")
 @click.option("--clear", type=float, help="The alert ends beyond this, not at the limit already.")
+@click.option("--clear-for", default="0s", metavar="SPAN", help="It ends only when its condition is gone for so long.")
 @click.option("--severity", type=click.Choice(["info", "warning", "critical"]), default="warning", show_default=True)
 @pass_workbench
 def add_rule(
@@ -77,8 +86,12 @@ def add_rule(
     rises: float | None,
     falls: float | None,
     absent: bool,
+    anomaly: float | None,
+    burns: float | None,
+    objective: float,
     span: str,
     clear: float | None,
+    clear_for: str,
     severity: str,
 ) -> None:
     """Raise an alert by a rule; the daemon looks every five seconds.
@@ -90,57 +103,28 @@ def add_rule(
     from mlops_tui.domains.alerts.rules import Rule, Watch
     from mlops_tui.rules import check
 
-    limits = dict(zip(TESTS, (above, below, rises, falls), strict=True))
+    limits = dict(zip(TESTS, (above, below, rises, falls, anomaly, burns), strict=True))
     given: list[tuple[str, float]] = [(test, limit) for test, limit in limits.items() if limit is not None]
     given += [("absent", 0.0)] if absent else []
     if len(given) != 1:
-        raise click.UsageError("Say one of --above, --below, --rises, --falls or --absent.")
+        raise click.UsageError("Say one of --above, --below, --rises, --falls, --absent, --anomaly or --burns.")
     [(test, limit)] = given
-    rule = Rule(name, series, subject, Watch(test), limit, clock.parse_span(span), clear, Severity(severity))
+    rule = Rule(
+        name, series, subject, Watch(test), limit, clock.parse_span(span), clear, Severity(severity),
+        clear_for=clock.parse_span(clear_for), objective=objective,
+    )  # fmt: skip
     check(workbench, rule)
     say(f"Raises {severity} alerts: {workbench.alerts.rules.add(rule).words}.")
 
 
-@rules.command("pause")
-@click.argument("name")
-@why_option
-@pass_workbench
-def pause_rule(workbench: Workbench, name: str, why: str) -> None:
-    """Do not look until resumed; an open alert of it ends.
-
-    \b
-    Example: mlops alerts rules pause slow --why "load test"
-    """
-    workbench.alerts.rules.pause(name, True, why)
-    say(f"Paused the rule {name}.")
-
-
-@rules.command("resume")
-@click.argument("name")
-@why_option
-@pass_workbench
-def resume_rule(workbench: Workbench, name: str, why: str) -> None:
-    """Look again.
-
-    \b
-    Example: mlops alerts rules resume slow
-    """
-    workbench.alerts.rules.pause(name, False, why)
-    say(f"Resumed the rule {name}.")
-
-
-@rules.command("remove")
-@click.argument("name")
-@why_option
-@yes_option
-@pass_workbench
-def remove_rule(workbench: Workbench, name: str, why: str, yes: bool) -> None:
-    """Forget a rule; an open alert of it ends.
-
-    \b
-    Example: mlops alerts rules remove slow --yes
-    """
-    workbench.alerts.rules.get(name)
-    confirm(f"Remove the rule {name}?", yes=yes)
-    workbench.alerts.rules.remove(name, why)
-    say(f"Removed the rule {name}.")
+add_keeping(
+    rules,
+    Kept(
+        noun="rule",
+        example="slow",
+        room=lambda workbench: workbench.alerts.rules,
+        paused="Do not look until resumed; an open alert of it ends.",
+        resumed="Look again.",
+        removed="Forget a rule; an open alert of it ends.",
+    ),
+)

@@ -183,9 +183,9 @@ async def test_rules_and_channels_are_paused_resumed_and_tried(open_app: Open, f
         assert "page took the test message" in text_of(pilot)
         assert (filled.project / "told.json").exists()
         await press(pilot, "p")
-        assert fetch(pilot, lambda bench: bench.alerts.telling.channel("page")).paused
+        assert fetch(pilot, lambda bench: bench.alerts.telling.get("page")).paused
         await press(pilot, "r")
-        assert not fetch(pilot, lambda bench: bench.alerts.telling.channel("page")).paused
+        assert not fetch(pilot, lambda bench: bench.alerts.telling.get("page")).paused
 
 
 async def test_a_deployment_is_stopped_started_and_rolled_back(open_app: Open, filled: Workspace) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from mlops_tui.core import clock
 from mlops_tui.domains.alerts.records import Alert, Severity
+from mlops_tui.domains.alerts.recurring import Weekly
 
 REPEAT = {Severity.CRITICAL: 4 * clock.HOUR, Severity.WARNING: 24 * clock.HOUR, Severity.INFO: 24 * clock.HOUR}
 """How long an alert that still waits for somebody is not told again, where a channel says nothing else."""
@@ -112,7 +113,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """A time in which nobody is told of alerts that meet `match`; they are raised and listed all the same."""
+    """A time in which nobody is told of alerts that meet `match`; they are raised and listed all the same.
+
+    With `weekly` it is on only in those hours between `since` and `until`.
+    """
 
     id: int
     match: str
@@ -120,3 +124,8 @@ class Maintenance:
     until: int
     by: str
     why: str
+    weekly: Weekly | None = None
+
+    def on(self, now: int) -> bool:
+        """Whether nobody is told now."""
+        return self.since <= now < self.until and (self.weekly is None or self.weekly.on(now))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_tui.domains.alerts.channel_records import (
     Channel,
@@ -19,6 +20,7 @@ from mlops_tui.domains.alerts.channel_records import (
     Told,
 )
 from mlops_tui.domains.alerts.records import Severity
+from mlops_tui.domains.alerts.recurring import Weekly
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -57,6 +59,12 @@ def m002_channels(db: sqlite_utils.Database) -> None:
              why TEXT NOT NULL
            ) STRICT"""
     )
+
+
+def m005_maintenance_that_recurs(db: sqlite_utils.Database) -> None:
+    """Room for days and hours of the week."""
+    for column in ("weekdays", "hours", "timezone"):
+        db.execute(f"ALTER TABLE maintenance ADD COLUMN {column} TEXT")
 
 
 class ChannelStore:
@@ -98,6 +106,28 @@ class ChannelStore:
         """By alert, what the channel last said."""
         rows = self._db.read("SELECT * FROM alert_told WHERE channel = ?", (channel,))
         return {row["alert"]: Told(row["at"], Severity(row["severity"]), bool(row["resolved"])) for row in rows}
+
+    def stirs(self, channel: Channel, now: int) -> bool:
+        """Whether a channel may have something to tell: asked every other second, so it reads no alert that was told."""
+        sql = """SELECT EXISTS(
+              SELECT 1 FROM alert LEFT JOIN alert_told AS told ON told.alert = alert.id AND told.channel = :channel
+              WHERE alert.state IN ('open', 'silenced') AND (told.alert IS NULL OR told.resolved
+                OR told.severity <> alert.severity OR told.at <= :now - CASE alert.severity
+                  WHEN 'critical' THEN :critical ELSE :others END))
+            OR EXISTS(
+              SELECT 1 FROM alert_told AS told JOIN alert ON alert.id = told.alert
+              WHERE told.channel = :channel AND NOT told.resolved AND alert.state = 'resolved')"""
+        repeats = {"critical": channel.repeats_after(Severity.CRITICAL), "others": channel.repeats_after(Severity.INFO)}
+        return bool(self._db.value(sql, {"channel": channel.name, "now": now, **repeats}))
+
+    def over(self, channel: str) -> builtins.list[int]:
+        """Alerts that have ended since the channel told of them."""
+        rows = self._db.read(
+            """SELECT alert.id FROM alert_told JOIN alert ON alert.id = alert_told.alert
+               WHERE alert_told.channel = ? AND NOT alert_told.resolved AND alert.state = 'resolved'""",
+            (channel,),
+        )
+        return [row["id"] for row in rows]
 
     def queue(self, tx: sqlite3.Connection, draft: Draft, now: int) -> int:
         """Keep a message to be sent, and that the channel has told of its alerts, in one transaction; its number."""
@@ -161,10 +191,14 @@ class ChannelStore:
         tx.execute("DELETE FROM alert_told WHERE resolved AND at < ?", (before,))
         tx.execute("DELETE FROM maintenance WHERE until < ?", (before,))
 
-    def add_maintenance(self, tx: sqlite3.Connection, row: dict[str, Any]) -> int:
+    def add_maintenance(self, tx: sqlite3.Connection, new: Maintenance) -> int:
         """Its number."""
+        weekly = dataclasses.asdict(new.weekly) if new.weekly else dict.fromkeys(("weekdays", "hours", "timezone"))
+        row = {name: getattr(new, name) for name in ("match", "since", "until", "by", "why")} | weekly
         cursor = tx.execute(
-            "INSERT INTO maintenance (match, since, until, by, why) VALUES (:match, :since, :until, :by, :why)", row
+            """INSERT INTO maintenance (match, since, until, by, why, weekdays, hours, timezone)
+               VALUES (:match, :since, :until, :by, :why, :weekdays, :hours, :timezone)""",
+            row,
         )
         return int(cursor.lastrowid or 0)
 
@@ -175,7 +209,13 @@ class ChannelStore:
     def maintenance(self, *, after: int) -> Sequence[Maintenance]:
         """Those that end after that time, the next first."""
         rows = self._db.read("SELECT * FROM maintenance WHERE until > ? ORDER BY since, id", (after,))
-        return [Maintenance(**dict(row)) for row in rows]
+        return [_maintenance(row) for row in rows]
+
+
+def _maintenance(row: sqlite3.Row) -> Maintenance:
+    values = dict(row)
+    weekly = [values.pop(name) for name in ("weekdays", "hours", "timezone")]
+    return Maintenance(**values, weekly=Weekly(*weekly) if weekly[0] else None)
 
 
 def _channel(row: sqlite3.Row) -> Channel:

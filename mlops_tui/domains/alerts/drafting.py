@@ -11,7 +11,9 @@ from mlops_tui.domains.alerts.channel_records import Channel, DeliveryKind, Draf
 from mlops_tui.domains.alerts.records import Alert, AlertState, Severity
 
 GATHER = 5 * clock.SECOND
-"""A new alert waits that long for others of its subject."""
+"""A new alert waits that long for others of its subject; twice as long with each message of the last hour."""
+LONGEST = {Severity.CRITICAL: 30 * clock.SECOND, Severity.WARNING: 5 * clock.MINUTE, Severity.INFO: 5 * clock.MINUTE}
+"""It never waits longer than that: a storm becomes a few messages, and leaves room for what comes after it."""
 SINGLY = 3
 """With more subjects than this at once, one message names them all: nobody reads thirty."""
 NAMED = 10
@@ -39,7 +41,7 @@ def drafts(
     room = channel.per_hour - sent_last_hour
     if channel.paused or room <= 0:
         return []
-    quiet = [read(one.match, searching.ALERTS, now) for one in maintenance if one.since <= now < one.until]
+    quiet = [read(one.match, searching.ALERTS, now) for one in maintenance if one.on(now)]
     wanted = read(channel.match, searching.ALERTS, now)
     mine = [alert for alert in wanted.select(alerts) if _RANK[alert.severity] >= _RANK[channel.severity]]
     mine = [alert for alert in mine if (alert.rule, alert.subject) != (DELIVERY, channel.name)]  # not by what is broken
@@ -49,12 +51,17 @@ def drafts(
     again = [alert for alert in waiting if alert.id in told and not _is_new(alert, told[alert.id])]
     again = [alert for alert in again if now - told[alert.id].at >= channel.repeats_after(alert.severity)]
     over = [alert for alert in alerts if alert.state is AlertState.RESOLVED and _was_open(told.get(alert.id))]
-    if fresh and now - min(alert.first_at for alert in fresh) < GATHER:
+    if fresh and now - min(alert.first_at for alert in fresh) < _gathers(fresh, sent_last_hour):
         fresh = []
     found = [*_messages(channel, DeliveryKind.RAISED, fresh), *_messages(channel, DeliveryKind.REPEATED, again)]
     if channel.resolved:
         found += _messages(channel, DeliveryKind.RESOLVED, over)
     return found[:room]
+
+
+def _gathers(fresh: Sequence[Alert], sent_last_hour: int) -> int:
+    worst = max((alert.severity for alert in fresh), key=_RANK.__getitem__)
+    return min(GATHER << min(sent_last_hour, 10), LONGEST[worst])
 
 
 def _is_new(alert: Alert, told: Told | None) -> bool:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 15.0
 """A channel that has not taken a message by then is tried again later."""
+LISTED = 200
+"""So many alerts, the worst first, go with one message; of the others it has the number."""
 _NTFY = {Severity.INFO: "2", Severity.WARNING: "4", Severity.CRITICAL: "5"}
 _URGENCY = {Severity.INFO: "low", Severity.WARNING: "normal", Severity.CRITICAL: "critical"}
 
@@ -51,7 +53,7 @@ class Outgoing:
         one = self.delivery
         return {
             "workspace": self.workspace, "delivery": one.id, "kind": str(one.kind), "severity": str(one.severity),
-            "title": one.title, "body": one.body,
+            "title": one.title, "body": one.body, "alerts_in_all": len(one.alerts),
             "alerts": [
                 {
                     "id": alert.id, "rule": alert.rule, "subject": alert.subject, "severity": str(alert.severity),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.domains.alerts.channel_store import m002_channels
+from mlops_tui.domains.alerts.channel_store import m002_channels, m005_maintenance_that_recurs
 from mlops_tui.domains.alerts.records import Alert, AlertState, Severity
-from mlops_tui.domains.alerts.rule_store import m003_rules
+from mlops_tui.domains.alerts.rule_store import m003_rules, m004_rules_that_learn
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -45,7 +46,8 @@ class AlertsStore:
 
     def __init__(self, context: Context) -> None:
         self._db = context.catalog
-        self._db.migrate("alerts", [m001_alert, m002_channels, m003_rules])
+        steps = [m001_alert, m002_channels, m003_rules, m004_rules_that_learn, m005_maintenance_that_recurs]
+        self._db.migrate("alerts", steps)
 
     def add(self, tx: sqlite3.Connection, alert: dict[str, Any]) -> int:
         """Insert one alert; its id."""
@@ -66,6 +68,15 @@ class AlertsStore:
         """The alert of that number, as it stands at `now`."""
         row = self._db.one(f"{_SELECT} WHERE id = :id", {"id": alert_id, "now": now})
         return _record(row) if row is not None else None
+
+    def some(self, numbers: Sequence[int], now: int) -> list[Alert]:
+        """Alerts by number, in the order given; those that are gone are left out."""
+        rows = self._db.read(
+            f"{_SELECT} WHERE id IN (SELECT value FROM json_each(:numbers))",
+            {"numbers": json.dumps(list(numbers)), "now": now},
+        )
+        found = {row["id"]: row for row in rows}
+        return [_record(found[number]) for number in numbers if number in found]
 
     def unresolved(self, rule: str, subject: str, now: int) -> Alert | None:
         """The one alert of this rule and subject that is not resolved."""

@@ -23,10 +23,10 @@ from mlops_tui.domains.alerts.channel_records import (
 )
 from mlops_tui.domains.alerts.channel_store import ChannelStore
 from mlops_tui.domains.alerts.records import Severity
+from mlops_tui.domains.alerts.recurring import Weekly
 
 if TYPE_CHECKING:
     from mlops_tui.core.context import Context
-    from mlops_tui.domains.alerts.records import Alert
     from mlops_tui.domains.alerts.store import AlertsStore
     from mlops_tui.domains.audit.service import Audit
 
@@ -74,7 +74,7 @@ class Telling:
         """By name."""
         return self._store.list()
 
-    def channel(self, name: str) -> Channel:
+    def get(self, name: str) -> Channel:
         """Raises NotFound."""
         found = self._store.get(name)
         if found is None:
@@ -84,7 +84,7 @@ class Telling:
 
     def pause(self, name: str, on: bool = True, why: str = "") -> Channel:
         """Say nothing through it until it is resumed (`on=False`). Raises NotFound."""
-        channel = dataclasses.replace(self.channel(name), paused=on)
+        channel = dataclasses.replace(self.get(name), paused=on)
         with self._context.catalog.write() as tx:
             self._store.put(tx, channel)
             self._audit.note(tx, "pause" if on else "resume", "channel", name, why=why)
@@ -92,25 +92,26 @@ class Telling:
 
     def remove(self, name: str, why: str = "") -> None:
         """Forget a channel; what waits for it is given up. Raises NotFound."""
-        self.channel(name)
+        self.get(name)
         with self._context.catalog.write() as tx:
             self._store.remove(tx, name)
             self._audit.note(tx, "remove", "channel", name, why=why)
 
     # -- quiet ---------------------------------------------------------------------------------------------------------
 
-    def quiet(self, match: str, since: int, until: int, why: str = "") -> Maintenance:
-        """A time in which nobody is told of alerts that meet `match`. Raises InvalidInput."""
+    def quiet(self, match: str, since: int, until: int, why: str = "", *, weekly: Weekly | None = None) -> Maintenance:
+        """A time in which nobody is told of alerts that meet `match`; with `weekly` only in those hours of it. Raises InvalidInput."""
         now = self._context.now()
         read(match, searching.ALERTS, now)
         if until <= max(since, now):
             raise InvalidInput("That time of maintenance would be over before it began.", hint="Give --for 2h.")
-        row = {"match": match, "since": since, "until": until, "by": self._context.actor, "why": why}
+        new = Maintenance(0, match, since, until, self._context.actor, why, weekly)
         with self._context.catalog.write() as tx:
-            number = self._store.add_maintenance(tx, row)
+            number = self._store.add_maintenance(tx, new)
             after = {"match": match, "since": clock.iso(since), "until": clock.iso(until)}
+            after |= {"weekly": weekly.words} if weekly else {}
             self._audit.note(tx, "begin", "maintenance", str(number), why=why, after=after)
-        return Maintenance(id=number, **row)  # type: ignore[arg-type]
+        return dataclasses.replace(new, id=number)
 
     def maintenance(self) -> Sequence[Maintenance]:
         """What is on and what is to come."""
@@ -143,7 +144,7 @@ class Telling:
 
     def test(self, name: str) -> Delivery:
         """Send a message that says it is a test, at once and once. Raises NotFound; the outcome is in the delivery."""
-        channel = self.channel(name)
+        channel = self.get(name)
         title = "[test] This channel works"
         body = f"{self._context.actor} tried the channel {name} of {self._context.settings.workspace.name}."
         draft = Draft(channel.name, DeliveryKind.TEST, Severity.INFO, title, body)
@@ -157,17 +158,16 @@ class Telling:
         return self._store.deliveries(channel=channel, alert=alert, limit=limit)
 
     def _drafts(self) -> list[Draft]:
-        channels = [one for one in self._store.list() if not one.paused]
+        now = self._context.now()
+        channels = [one for one in self._store.list() if not one.paused and self._store.stirs(one, now)]
         if not channels:
             return []
-        now = self._context.now()
         active = self._alerts.find(now, state=None, subject=None, rule=None, limit=-1, active=True)
         quiet = self._store.maintenance(after=now)
         found: list[Draft] = []
         for channel in channels:
             told = self._store.told(channel.name)
-            over = [self._alerts.get(number, now) for number, said in told.items() if not said.resolved]
-            ended = [alert for alert in over if alert is not None and not alert.active]
+            ended = self._alerts.some(self._store.over(channel.name), now)
             sent = self._store.count_since(channel.name, now - clock.HOUR)
             found += drafting.drafts(channel, [*active, *ended], told, quiet, sent_last_hour=sent, now=now)
         return found
@@ -176,9 +176,8 @@ class Telling:
         now = self._context.now()
         tries = delivery.attempts + 1
         try:
-            channel = self.channel(delivery.channel)
-            found = [self._alerts.get(number, now) for number in delivery.alerts]
-            alerts: list[Alert] = [alert for alert in found if alert is not None]
+            channel = self.get(delivery.channel)
+            alerts = self._alerts.some(delivery.alerts[: sending.LISTED], now)
             name, folder = self._context.settings.workspace.name, self._context.workspace.project
             sending.send(channel, sending.Outgoing(delivery, alerts, name, folder), self.secrets)
             after = dataclasses.replace(delivery, state=DeliveryState.SENT, attempts=tries, sent_at=now, error="")

@@ -41,11 +41,11 @@ class Standing:
 
 def standings(bench: Workbench) -> list[Standing]:
     """Every rule, looked at."""
-    from mlops_tui.rules import values
+    from mlops_tui.rules import source
 
     found = []
     for rule in bench.alerts.rules.list():
-        judged = bench.alerts.rules.look(rule, lambda one, since: values(bench, one, since))
+        judged = bench.alerts.rules.look(rule, source(bench))
         word = "paused" if rule.paused else {"holds": "open", "clear": "ok"}.get(judged.finding, str(judged.finding))
         found.append(Standing(rule, word, judged.value, "" if rule.paused else judged.reason))
     return found

@@ -8,6 +8,7 @@ from mlops_tui.core import clock
 from mlops_tui.domains.alerts import drafting
 from mlops_tui.domains.alerts.channel_records import Channel, ChannelKind, DeliveryKind, Maintenance, Told
 from mlops_tui.domains.alerts.records import Alert, AlertState, Severity
+from mlops_tui.domains.alerts.recurring import Weekly
 
 NOW = 1_800_000_000_000
 CHANNEL = Channel("ops", ChannelKind.WEBHOOK, "http://localhost/hook")
@@ -99,3 +100,20 @@ def test_a_channel_is_not_told_that_it_is_broken_itself():
     broken = alert(rule=drafting.DELIVERY, subject="ops")
     assert made(broken) == []
     assert len(made(broken, channel=dataclasses.replace(CHANNEL, name="backup"))) == 1
+
+
+def test_a_storm_is_told_in_ever_larger_parts_and_leaves_room_for_what_comes_after():
+    young = [alert(number, f"s{number}", age=20 * clock.SECOND) for number in range(5)]
+    assert len(made(*young, sent=1)) == 1
+    assert made(*young, sent=3) == []
+    assert len(made(*(dataclasses.replace(one, first_at=NOW - 40 * clock.SECOND) for one in young), sent=3)) == 1
+    assert len(made(alert(age=5 * clock.MINUTE), sent=19)) == 1
+    assert len(made(alert(age=30 * clock.SECOND, severity=Severity.CRITICAL), sent=19)) == 1
+
+
+def test_maintenance_that_recurs_keeps_its_hours_quiet_each_week():
+    nights = Maintenance(1, "", 0, 2**53, "ada", "", Weekly("*", "22:00-06:00"))
+    day = NOW // clock.DAY * clock.DAY
+    assert made(alert(), maintenance=[nights], now=day + 23 * clock.HOUR) == []
+    assert made(alert(), maintenance=[nights], now=day + 29 * clock.HOUR) == []
+    assert len(made(alert(), maintenance=[nights], now=day + 12 * clock.HOUR)) == 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from mlops_tui.core import clock as time
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
+from mlops_tui.domains.alerts import normal
 from mlops_tui.domains.alerts.records import Severity
 from mlops_tui.domains.alerts.rules import Finding, Rule, Watch, judge
 
@@ -84,19 +87,19 @@ def test_an_alert_opens_once_and_ends_by_itself(workbench, clock):
     room = workbench.alerts
     room.rules.add(rule())
     for _ in range(2):
-        room.rules.evaluate(lambda one, since: minutes(*[95] * 11, until=clock.now))
+        room.rules.evaluate(lambda one, since, step: minutes(*[95] * 11, until=clock.now))
     [alert] = room.list()
     assert (alert.rule, alert.subject, alert.severity, alert.count) == ("rule:hot", "hardware.cpu", "critical", 1)
     assert alert.facts["value"] == 95
-    room.rules.evaluate(lambda one, since: [])
+    room.rules.evaluate(lambda one, since, step: [])
     assert room.get(alert.id).active  # not knowing ends nothing
-    room.rules.evaluate(lambda one, since: minutes(20, until=clock.now))
+    room.rules.evaluate(lambda one, since, step: minutes(20, until=clock.now))
     assert room.get(alert.id).state == "resolved"
 
 
 def test_pausing_or_removing_a_rule_ends_its_alert(workbench, clock):
     room = workbench.alerts
-    hot = lambda one, since: minutes(*[95] * 11, until=clock.now)  # noqa: E731
+    hot = lambda one, since, step: minutes(*[95] * 11, until=clock.now)  # noqa: E731
     room.rules.add(rule())
     room.rules.evaluate(hot)
     room.rules.pause("hot")
@@ -121,6 +124,10 @@ def test_pausing_or_removing_a_rule_ends_its_alert(workbench, clock):
         {"test": Watch.BELOW, "clear": 80.0},
         {"test": Watch.ABSENT, "clear": 80.0},
         {"test": Watch.RISES, "limit": 0.0},
+        {"test": Watch.RISES, "clear": 95.0},
+        {"test": Watch.ANOMALY, "limit": 1.0},
+        {"test": Watch.ANOMALY, "limit": 6.0, "span": time.MINUTE},
+        {"test": Watch.BURNS, "limit": 2.0},
     ],
 )
 def test_a_rule_that_could_never_work_is_refused(workbench, bad):
@@ -133,3 +140,140 @@ def test_a_name_is_used_once(workbench):
     workbench.alerts.rules.add(rule())
     with pytest.raises(AlreadyExists):
         workbench.alerts.rules.add(rule())
+
+
+# -- rules that learn, and budgets ---------------------------------------------------------------------------------------
+
+HALF = 30 * time.MINUTE
+
+
+def weeks(count, value, *, until=NOW, step=HALF):
+    """One value for each half hour of so many weeks: `value(ms)`."""
+    return [(at, value(at)) for at in range(until - count * 7 * time.DAY, until - HALF, step)]
+
+
+def wave(at):
+    """Traffic of a working week: 100 by day, 10 at night, half of it at weekends, and a little noise."""
+    hour, day = at // time.HOUR % 24, (at // time.DAY + 3) % 7
+    return (100 if 8 <= hour < 18 else 10) * (0.5 if day >= 5 else 1.0) * (1 + 0.02 * ((at // HALF * 7919) % 11 - 5))
+
+
+def odd(limit=6.0, clear=None):
+    return Rule("odd", "deployment.rate", "churn", Watch.ANOMALY, limit, HALF, clear)
+
+
+def test_what_is_normal_is_learned_for_each_hour_of_the_week():
+    found = normal.learn(weeks(4, wave), HALF, 6.0, NOW)
+    assert found.season == "hour of the week"
+    assert found.odd <= 0.01 * found.seen
+    busy, quiet = (
+        at for at in (NOW // time.DAY * time.DAY + 10 * time.HOUR, NOW // time.DAY * time.DAY + 2 * time.HOUR)
+    )
+    assert abs(found.score(busy, wave(busy))) < 3
+    assert found.score(busy, wave(quiet)) < -6  # as at night, but by day
+    assert found.score(quiet, wave(busy)) > 6
+
+
+def test_an_outage_in_the_past_does_not_become_normal():
+    day = [(at, 0.0 if NOW - 9 * time.DAY < at < NOW - 8 * time.DAY else value) for at, value in weeks(4, wave)]
+    found, clean = (normal.learn(each, HALF, 6.0, NOW) for each in (day, weeks(4, wave)))
+    moment = NOW // time.DAY * time.DAY + 10 * time.HOUR
+    assert found.at(moment) == pytest.approx(clean.at(moment), rel=0.5)
+    assert found.score(moment, 0.0) < -6
+
+
+@pytest.mark.parametrize(
+    ("history", "season"), [(weeks(4, wave), "hour of the week"), (weeks(1, wave), "hour of the day"),
+                            (weeks(1, wave)[-30:], "all hours"), (weeks(1, wave)[-20:], None)]
+)  # fmt: skip
+def test_how_much_history_tells_how_many_hours_apart(history, season):
+    found = normal.learn(history, HALF, 6.0, NOW)
+    assert (found.season if found else None) == season
+
+
+def test_a_series_that_never_moved_is_odd_when_it_does():
+    found = normal.learn(weeks(4, lambda at: 80.0), HALF, 6.0, NOW)
+    assert abs(found.score(NOW, 80.4)) < 6 < abs(found.score(NOW, 85.0))
+    nothing = normal.learn(weeks(4, lambda at: 0.0), HALF, 6.0, NOW)
+    assert nothing.score(NOW, 0.0) == 0
+    assert nothing.score(NOW, 1.0) > 6
+
+
+def test_an_odd_value_must_last_and_ends_beyond_its_own_limit():
+    known = normal.learn(weeks(4, lambda at: 100.0 + at // HALF % 5), HALF, 6.0, NOW)
+    level, spread = known.at(NOW)
+    far, near = level + 8 * spread, level + 4 * spread
+    assert judge(odd(), minutes(*[far] * 31), NOW, normal=known).finding is Finding.HOLDS
+    assert judge(odd(), minutes(*[2 * level - far] * 31), NOW, normal=known).finding is Finding.HOLDS  # either way
+    assert judge(odd(), minutes(*[far] * 10), NOW, normal=known).finding is Finding.UNKNOWN
+    assert judge(odd(), minutes(*[near] * 31), NOW, normal=known).finding is Finding.CLEAR
+    assert judge(odd(clear=3), minutes(*[near] * 31), NOW, raised=True, normal=known).finding is Finding.HOLDS
+    assert judge(odd(), minutes(*[far] * 31), NOW).finding is Finding.UNKNOWN
+    said = judge(odd(), minutes(*[far] * 31), NOW, normal=known).reason
+    assert f"{known.odd} of {known.seen} spans" in said
+
+
+def test_a_rule_learns_once_an_hour_and_keeps_what_it_learned(workbench, clock):
+    asked = []
+
+    def source(one, since, step):
+        asked.append(step)
+        if step:
+            return weeks(4, lambda at: 100.0 + at // HALF % 5, until=clock.now)
+        return minutes(*[300] * 31, until=clock.now)
+
+    room = workbench.alerts
+    room.rules.add(odd())
+    for _ in range(3):
+        room.rules.evaluate(source)
+        clock.advance(5 * time.SECOND)
+    assert asked.count(HALF) == 1
+    [alert] = room.list()
+    assert "spreads from" in alert.detail
+    assert room.rules.normal("odd").seen > 1000
+    clock.advance(time.HOUR)
+    room.rules.evaluate(source)
+    assert asked.count(HALF) == 2
+    room.rules.remove("odd")  # and what it learned with it
+    room.rules.add(odd())
+    assert room.rules.normal("odd") is None
+
+
+def burn(limit=14.4, objective=99.0):
+    return Rule("burn", "deployment.error_rate", "churn", Watch.BURNS, limit, time.HOUR, objective=objective)
+
+
+def shares(*pairs, until=NOW):
+    """(share of failures, requests), one a minute."""
+    return [
+        (until - (len(pairs) - 1 - place) * time.MINUTE, share, requests)
+        for place, (share, requests) in enumerate(pairs)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "finding"),
+    [
+        ([(0.2, 100)] * 60, Finding.HOLDS),  # 20 times what is allowed
+        ([(0.1, 100)] * 60, Finding.CLEAR),
+        ([(0.2, 100)] * 50 + [(0.0, 100)] * 10, Finding.CLEAR),  # it is over
+        ([(0.0, 100)] * 58 + [(1.0, 1)] * 2, Finding.CLEAR),  # few requests weigh little
+        ([(0.0, 1)] * 50 + [(0.2, 1000)] * 10, Finding.HOLDS),
+        ([], Finding.UNKNOWN),
+    ],
+)
+def test_a_budget_must_burn_over_the_span_and_now(pairs, finding):
+    assert judge(burn(), shares(*pairs), NOW).finding is finding
+
+
+def test_an_alert_ends_after_its_condition_is_gone_for_as_long_as_the_rule_wants(workbench, clock):
+    room = workbench.alerts
+    room.rules.add(dataclasses.replace(rule(), clear_for=time.MINUTE))
+    high, low = (lambda one, since, step, v=v: minutes(*[v] * 11, until=clock.now) for v in (95, 20))
+    room.rules.evaluate(high)
+    for wait, source, open_ in ((0, low, 1), (30, low, 1), (0, high, 1), (40, low, 1), (30, low, 1), (60, low, 0)):
+        clock.advance(wait * time.SECOND)
+        room.rules.evaluate(source)
+        assert room.open_count() == open_
+    room.rules.evaluate(high)
+    assert room.open_count() == 1

@@ -14,6 +14,7 @@ import pytest
 from mlops_tui.core import clock as time
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
 from mlops_tui.domains.alerts import sending, telling
+from mlops_tui.domains.alerts.recurring import Weekly
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def test_channels_are_paused_resumed_and_removed_by_name_and_audited(workbench, 
     room.remove("desk")
     assert not room.due()
     with pytest.raises(NotFound):
-        room.channel("desk")
+        room.get("desk")
     assert [entry.verb for entry in workbench.audit.list(kind="channel")] == ["remove", "resume", "pause", "add"]
 
 
@@ -248,3 +249,55 @@ def test_maintenance_ends_at_its_time_or_when_somebody_ends_it(workbench, room, 
         room.end_quiet(first.id)
     with pytest.raises(InvalidInput):
         room.quiet("", clock.now - 5, clock.now - 1)
+
+
+# -- 10,000 alerts in a minute ---------------------------------------------------------------------------------------------
+
+
+def test_a_storm_is_counted_and_told_in_a_few_messages_of_bounded_size(workbench, room, clock, hook, monkeypatch):
+    room.add("ops", "webhook", hook.url)
+    with workbench.context.catalog.write():  # one commit, for the test's sake
+        for number in range(1000):
+            workbench.alerts.raise_alert(
+                "job_failed", f"job-{number % 500}", title=f"Job {number} failed", detail="x" * 300
+            )
+    for _ in range(120):  # ten minutes of a daemon that looks every five seconds
+        clock.advance(5 * time.SECOND)
+        if room.due():
+            room.deliver()
+    [message] = hook.got
+    said = json.loads(message[1])
+    assert (said["alerts_in_all"], len(said["alerts"])) == (500, sending.LISTED)
+    assert said["body"].splitlines()[-1] == "and 490 more: mlops alerts list"
+    assert len(message[1]) < 200_000
+    assert (workbench.alerts.open_count(), sum(one.count for one in workbench.alerts.list(limit=1000))) == (500, 1000)
+
+    reads = []
+    read = workbench.context.catalog.read
+    monkeypatch.setattr(workbench.context.catalog, "read", lambda *asked: reads.append(asked[0]) or read(*asked))
+    assert not room.due()
+    assert not [sql for sql in reads if "facts" in sql]  # what was told is not read again every other second
+
+
+def test_the_end_of_a_storm_is_told_at_once(workbench, room, clock, hook):
+    room.add("ops", "webhook", hook.url)
+    for number in range(8):
+        workbench.alerts.raise_alert("drift", f"d{number}", title="x")
+    clock.advance(10 * time.SECOND)
+    room.deliver()
+    for number in range(8):
+        workbench.alerts.resolve_by("drift", f"d{number}")
+    room.deliver()
+    assert [json.loads(body)["title"] for _, body in hook.got] == [
+        "[warning] 8 subjects: 8 alerts",
+        "[resolved] 8 subjects: 8 alerts",
+    ]
+
+
+def test_maintenance_that_recurs_is_kept_and_ended(workbench, room, clock):
+    one = room.quiet(
+        "subject:churn", clock.now, clock.now + 400 * time.DAY, "nightly", weekly=Weekly("sun", "02:00-04:00", "UTC")
+    )
+    assert room.maintenance() == [one]
+    room.end_quiet(one.id)
+    assert room.maintenance() == []
