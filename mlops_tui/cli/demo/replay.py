@@ -38,9 +38,13 @@ class Replay:
         if self._stage.rate and left:
             self._stage.serving(timeout_s=60)
             first = _of_month(live, left[0])
-            with Background(self._stage.client, signature, first, rate=self._stage.rate, connections=8) as self._steady:
+            with Background(
+                self._stage.client, signature, first, rate=self._stage.rate, connections=24
+            ) as self._steady:
                 self._play(live, signature, left)
             self._story.steady = self._steady.figures()
+            for trouble, times in self._steady.trouble.most_common(5):
+                self._stage.tell("trouble", f"{times} times: {trouble}")
             self._story.requests += self._steady.sent
             self._story.failed += self._steady.failed
         else:

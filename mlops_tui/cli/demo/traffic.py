@@ -7,7 +7,7 @@ import json
 import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -41,10 +41,13 @@ class Client:
             answer = self._connection.getresponse()
             return answer.status, json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
-            return 0, {"error": str(error)}
+            self.close()
+            return 0, {"error": f"{type(error).__name__}: {error}"}
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     def infer(self, inputs: list[dict[str, Any]]) -> tuple[int, Any]:
         return self.post(f"/v2/models/{self.deployment}/infer", {"inputs": inputs})
@@ -85,6 +88,7 @@ class Background:
         self.sent = 0
         self.failed = 0
         self.labels = 0
+        self.trouble: Counter[str] = Counter()
         self.latencies: list[float] = []
         self.seconds = 0.0
         self.ask(rows)
@@ -125,25 +129,30 @@ class Background:
             place = number % len(bodies)
             status, answer = client.send(f"/v2/models/{client.deployment}/infer", bodies[place])
             with self._lock:
-                self.sent += 1
-                self.failed += status != 200
+                self._count(status, answer)
                 self.latencies.append(time.monotonic() - due)
                 if truth is not None and status == 200:
                     self._known.append((answer["parameters"]["prediction_ids"][0], float(truth[place])))
             due = max(due + self._gap, time.monotonic() - 1.0)
 
     def _report(self) -> None:
-        client = self._client.another()
         while not self._stop.wait(1.0):
+            client = self._client.another()  # one that was kept may have been closed by the other side meanwhile
             with self._lock:
                 known = [self._known.popleft() for _ in range(len(self._known))]
             for start in range(0, len(known), 500):
                 rows = [{"id": name, "label": label} for name, label in known[start : start + 500]]
-                status, _ = client.post("/v1/feedback", {"rows": rows})
+                status, answer = client.post("/v1/feedback", {"rows": rows})
                 with self._lock:
-                    self.sent += 1
-                    self.failed += status != 200
+                    self._count(status, answer)
                     self.labels += len(rows) if status == 200 else 0
+            client.close()
+
+    def _count(self, status: int, answer: Any) -> None:
+        self.sent += 1
+        if status != 200:
+            self.failed += 1
+            self.trouble[f"{status} {str(answer)[:100]}"] += 1
 
 
 _PARTS = (("p50_ms", 0.5), ("p99_ms", 0.99), ("worst_ms", 1.0))
