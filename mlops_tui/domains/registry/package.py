@@ -313,6 +313,8 @@ def _names(estimator: Any, rows: Any) -> list[str]:
 
 
 def _in_order(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    if names == [str(name).replace(" ", "_") for name in frame.columns]:
+        return frame  # LightGBM tells its names so, and takes the frame's own
     absent = [name for name in names if name not in frame.columns]
     if absent:
         raise InvalidInput(

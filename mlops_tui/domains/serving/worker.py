@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import resource
@@ -43,6 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--gateway", type=int, default=os.getppid(), help="process to live and die with")
     given = parser.parse_args(arguments)
     limit_threads(os.environ)
+    if given.check:  # what workers of the gateway share with each other is no memory of this version
+        from mlops_tui.domains.serving.zygote import PRELOADED
+
+        for name in PRELOADED:
+            importlib.import_module(name)
     return run(given.workspace, given.package, given.socket, given.key, given.gateway, given.engine, given.check)
 
 
