@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_tui.core.clock import iso
-from mlops_tui.domains.monitoring.records import FeatureDrift, Monitor, Performance, Report
+from mlops_tui.domains.monitoring.records import FeatureDrift, Monitor, Pair, Performance, Report
 
 RULES = ("drift", "performance", "error_rate", "latency")
 NAMED = 3
@@ -42,18 +42,19 @@ def moves(report: Report, monitor: Monitor, votes: Sequence[bool]) -> Iterator[M
 
 def _drift(report: Report, monitor: Monitor, votes: Sequence[bool]) -> Iterator[Move]:
     enough = sum(votes[: monitor.of]) >= monitor.need
-    drifted = report.drifted
-    if not drifted:
+    drifted, pairs = report.drifted, report.joint.drifted if report.joint else []
+    if not report.moved:
         if not enough:
             yield Move("drift", raised=False)
         return
     if enough:
-        names = _listed([column.name for column in drifted])
+        moved = "moved away from the training data" if drifted else "no longer go together as in the training data"
+        names = _listed([each.name for each in drifted or pairs])
         yield Move(
             "drift",
             raised=True,
-            title=f"{report.deployment}: {names} moved away from the training data",
-            detail="; ".join(sentence(column) for column in drifted[:NAMED])
+            title=f"{report.deployment}: {names} {moved}",
+            detail="; ".join([*map(sentence, drifted), *map(pair_sentence, pairs)][:NAMED])
             + f". {sum(votes[: monitor.of])} of the last {len(votes[: monitor.of])} windows drifted"
             + f" ({report.rows} predictions of version {report.version} in this one).",
             facts={
@@ -69,6 +70,7 @@ def _drift(report: Report, monitor: Monitor, votes: Sequence[bool]) -> Iterator[
                     }
                     for column in drifted
                 },
+                "pairs": {pair.name: [pair.reference, pair.current] for pair in pairs[:NAMED]},
             },
         )
 
@@ -85,6 +87,11 @@ def sentence(column: FeatureDrift) -> str:
     if column.nulls - column.nulls_reference > 0.01:
         parts.append(f"missing {column.nulls_reference:.1%} -> {column.nulls:.1%}")
     return f"{column.name}: {', '.join(parts)}"
+
+
+def pair_sentence(pair: Pair) -> str:
+    """`temp with humidity: correlation -0.61 -> 0.05 (limit 0.12 apart)`."""
+    return f"{pair.name}: correlation {pair.reference:.2f} -> {pair.current:.2f} (limit {pair.threshold:.2g} apart)"
 
 
 def _performance(report: Report, found: Performance) -> Move:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from mlops_tui.core.clock import DAY
-from mlops_tui.domains.monitoring import performance, windows
-from mlops_tui.domains.monitoring.compare import compare, family
+from mlops_tui.domains.monitoring import inputs, performance, seasons, windows
+from mlops_tui.domains.monitoring.compare import compare
 from mlops_tui.domains.monitoring.records import (
     Detector,
     FeatureDrift,
@@ -19,8 +19,8 @@ from mlops_tui.domains.monitoring.records import (
     Report,
     Verdict,
 )
+from mlops_tui.domains.monitoring.scan import counted
 from mlops_tui.domains.registry.profile import level_text
-from mlops_tui.domains.serving.records import input_column
 
 if TYPE_CHECKING:
     from mlops_tui.core.context import Context
@@ -35,6 +35,7 @@ CLASSES = {"classification", "semi-supervised"}
 MAX_LABEL_LEVELS = 20
 
 Fed = list[tuple[str, int]]
+Wanted = dict[str, tuple[str, dict[str, Any]]]
 
 
 class Check:
@@ -51,8 +52,10 @@ class Check:
         version = self._registry.version(f"{deployment.model}/{number}")
         profile = self._registry.profile(version.ref)
         report = self._window(monitor, deployment, number, profile)
-        found, detector, fed = self._labels(monitor, deployment.name, version, profile)
-        report = dataclasses.replace(report, performance=found)
+        rows = self._labelled(deployment.name, number)
+        found, detector, fed = self._labels(monitor, deployment.name, version, profile, rows)
+        label = _label_drift(monitor, profile, rows) if fed else None
+        report = dataclasses.replace(report, performance=found, label=label, alpha=monitor.alpha)
         return dataclasses.replace(report, verdict=_verdict(report, monitor, profile, bool(fed))), detector, fed
 
     # -- inputs and predictions ----------------------------------------------------------------------------------------
@@ -77,28 +80,39 @@ class Check:
         if traffic.seen < monitor.min_rows:
             return dataclasses.replace(report, notes=[f"{traffic.seen} of {monitor.min_rows} new predictions."])
         columns: dict[str, Any] = profile["columns"] if profile else {}
-        window = windows.newest(lake, files, number, since, list(columns), monitor.max_rows)
+        window = windows.newest(lake, files, number, since, list(columns), monitor.max_rows, traffic.answered)
+        rows = min(traffic.answered, monitor.max_rows)
         report = dataclasses.replace(
             report,
-            since=window.since,
+            since=traffic.since,
             until=traffic.until,
-            rows=len(window.frame),
+            rows=rows,
             error_rate=traffic.error_rate,
             latency_p95_ms=traffic.latency_p95_ms,
-            notes=_notes(window, profile, traffic),
+            notes=_notes(window, profile, traffic, rows),
         )
-        if profile is None or len(window.frame) < monitor.min_rows:
+        if profile is None or rows < monitor.min_rows:
             return report
-        return _compared(report, window, profile, monitor.alpha)
+        history = self._serving.prediction_files(deployment.name)
+        before = self._store.calm_until(deployment.name, number)
+
+        def same_times(wanted: Wanted, covered: tuple[int, int]) -> seasons.Season:
+            return seasons.same_times(lake, history, number, wanted, covered, before or covered[0])
+
+        report, scan = inputs.compared(lake, report, window, profile, monitor.alpha, same_times)
+        return dataclasses.replace(report, since=scan.since) if scan else report
 
     # -- labels --------------------------------------------------------------------------------------------------------
 
+    def _labelled(self, name: str, number: int) -> pd.DataFrame:
+        """The labelled predictions of a version, in the order their labels came."""
+        rows = self._serving.labelled(name, self._context.now() - LABEL_HORIZON, None)
+        return rows[rows["version"] == number].sort_values(["label_at", "id"], ignore_index=True)
+
     def _labels(
-        self, monitor: Monitor, name: str, version: Version, profile: dict[str, Any] | None
+        self, monitor: Monitor, name: str, version: Version, profile: dict[str, Any] | None, rows: pd.DataFrame
     ) -> tuple[Performance | None, Detector | None, Fed]:
         """How right the newest labelled predictions are; each label goes to the detector once, in order of arrival."""
-        rows = self._serving.labelled(name, self._context.now() - LABEL_HORIZON, None)
-        rows = rows[rows["version"] == version.version].sort_values(["label_at", "id"], ignore_index=True)
         if not len(rows):
             return None, None, []
         classification = version.task in CLASSES
@@ -131,30 +145,23 @@ class Check:
         return Detector(number, warmed.errors)  # an alarm inside the reference data is no news
 
 
-def _compared(report: Report, window: windows.Window, profile: dict[str, Any], alpha: float) -> Report:
-    """Score every column; the false-alarm rate is shared out over all statistics of the window (Bonferroni)."""
-    columns: dict[str, Any] = {
-        name: column for name, column in profile["columns"].items() if name not in window.missing
-    }
-    outcome = profile.get("prediction")
-    each = alpha / max(family(columns | ({"": outcome} if outcome else {})), 1)
-    features = [compare(name, column, window.frame[input_column(name)], each) for name, column in columns.items()]
-    gone = [
-        FeatureDrift(name, profile["columns"][name]["kind"], drifted=True, note="It is no longer sent.")
-        for name in window.missing
-    ]
-    predicted = compare("prediction", outcome, window.frame["prediction"], each) if outcome else None
-    return dataclasses.replace(report, features=[*features, *gone], prediction=predicted)
+def _label_drift(monitor: Monitor, profile: dict[str, Any] | None, rows: pd.DataFrame) -> FeatureDrift | None:
+    """The newest true values against those of the reference; None while there are few."""
+    target = (profile or {}).get("target")
+    recent = rows["label"].tail(monitor.max_rows)
+    if profile is None or not target or recent.notna().sum() < monitor.min_labels:
+        return None
+    return compare(inputs.LABEL, target, counted(recent, target), inputs.each_alpha(profile, monitor.alpha))
 
 
-def _notes(window: windows.Window, profile: dict[str, Any] | None, traffic: windows.Traffic) -> list[str]:
+def _notes(window: windows.Window, profile: dict[str, Any] | None, traffic: windows.Traffic, rows: int) -> list[str]:
     notes = []
     if profile is None:
         notes.append("The version has no reference profile, so its inputs cannot be compared.")
     elif not profile["rows"]:
         notes.append("The reference profile has no rows.")
-    if traffic.answered > len(window.frame):
-        notes.append(f"The newest {len(window.frame)} of {traffic.answered} new predictions were compared.")
+    if traffic.answered > rows:
+        notes.append(f"The newest {rows} of {traffic.answered} new predictions were compared.")
     if window.unknown:
         notes.append(f"Inputs the reference does not have: {', '.join(sorted(window.unknown))}.")
     if window.missing:
@@ -215,6 +222,6 @@ def _verdict(report: Report, monitor: Monitor, profile: dict[str, Any] | None, n
     slow = report.latency_p95_ms is not None and report.latency_p95_ms > monitor.max_latency_ms
     if slow or (report.error_rate is not None and report.error_rate > monitor.max_error_rate):
         return Verdict.UNHEALTHY
-    if report.drifted:
+    if report.moved:
         return Verdict.DRIFT
     return Verdict.NO_REFERENCE if profile is None or not profile["rows"] else Verdict.OK

@@ -130,6 +130,46 @@ class FeatureDrift:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """Two columns' rank correlation in the reference and in the window; apart by more than `threshold` is drift."""
+
+    first: str
+    second: str
+    reference: float
+    current: float
+    threshold: float
+
+    @property
+    def size(self) -> float:
+        """How far apart, in thresholds."""
+        return abs(self.current - self.reference) / self.threshold if self.threshold else 0.0
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the pair is past its threshold."""
+        return self.size > 1
+
+    @property
+    def name(self) -> str:
+        """`temp with humidity`."""
+        return f"{self.first} with {self.second}"
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """How columns go together: `pairs` were compared over `rows` rows, the `furthest` are kept."""
+
+    pairs: int
+    rows: int
+    furthest: list[Pair] = field(default_factory=list)
+
+    @property
+    def drifted(self) -> list[Pair]:
+        """Pairs past their threshold, furthest first."""
+        return [pair for pair in self.furthest if pair.drifted]
+
+
+@dataclass(frozen=True, slots=True)
 class Performance:
     """How right the model was on the newest `labels` labelled predictions.
 
@@ -156,7 +196,11 @@ class Performance:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one check found. `rows` were compared, `seen` answered since the check before; shares from 0 to 1, times ms."""
+    """What one check found. `rows` were compared, `seen` answered since the check before; shares from 0 to 1, times ms.
+
+    `label` compares the true values that came in with those of the reference, `joint` columns in pairs. `alpha` is the
+    chance that a window in which nothing changed has anything past a threshold.
+    """
 
     id: int
     deployment: str
@@ -173,13 +217,21 @@ class Report:
     features: list[FeatureDrift] = field(default_factory=list)
     prediction: FeatureDrift | None = None
     performance: Performance | None = None
+    joint: Joint | None = None
+    label: FeatureDrift | None = None
+    alpha: float | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
     def drifted(self) -> list[FeatureDrift]:
-        """The columns past a threshold, predictions among them, furthest first."""
-        columns = [*self.features, *([self.prediction] if self.prediction else [])]
+        """The columns past a threshold, predictions and labels among them, furthest first."""
+        columns = [*self.features, *(one for one in (self.prediction, self.label) if one)]
         return sorted((column for column in columns if column.drifted), key=lambda column: -column.size)
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything at all is past a threshold: a column, or a pair of them."""
+        return bool(self.drifted or (self.joint and self.joint.drifted))
 
     @property
     def max_psi(self) -> float | None:
@@ -215,8 +267,13 @@ def from_document(document: dict[str, Any]) -> Report:
     values = dict(document)
     values["verdict"] = Verdict(values["verdict"])
     values["features"] = [FeatureDrift(**column) for column in values["features"]]
-    if values["prediction"] is not None:
-        values["prediction"] = FeatureDrift(**values["prediction"])
+    for outcome in ("prediction", "label"):
+        if values.get(outcome) is not None:
+            values[outcome] = FeatureDrift(**values[outcome])
+    if values.get("joint") is not None:
+        values["joint"] = Joint(
+            **values["joint"] | {"furthest": [Pair(**pair) for pair in values["joint"]["furthest"]]}
+        )
     if values["performance"] is not None:
         values["performance"] = Performance(**values["performance"])
     return Report(**values)

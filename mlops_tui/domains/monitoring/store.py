@@ -164,6 +164,15 @@ class MonitoringStore:
         )
         return [bool(row["drifted"]) for row in rows]
 
+    def calm_until(self, deployment: str, version: int) -> int | None:
+        """Up to when (ms) the version's windows looked like the reference, before the run of drifted ones there is now."""
+        found: int | None = self._telemetry.value(
+            """SELECT max(until) FROM monitor_report WHERE deployment = ?1 AND version = ?2 AND drifted = 0
+               AND EXISTS (SELECT 1 FROM monitor_report WHERE deployment = ?1 AND version = ?2 AND drifted = 1)""",
+            (deployment, version),
+        )
+        return found
+
     # -- the detector --------------------------------------------------------------------------------------------------
 
     def detector(self, deployment: str) -> Detector | None:
@@ -201,7 +210,7 @@ class MonitoringStore:
         )
 
     def _put_report(self, tx: sqlite3.Connection, report: Report) -> int:
-        drifted = bool(report.drifted) if report.rows and (report.features or report.prediction) else None
+        drifted = report.moved if report.rows and (report.features or report.prediction) else None
         cursor = tx.execute(
             """INSERT INTO monitor_report (deployment, version, at, until, verdict, drifted, document)
                VALUES (?, ?, ?, ?, ?, ?, ?)""",

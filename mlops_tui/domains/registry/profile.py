@@ -2,16 +2,20 @@
 
 Pure: data in, plain JSON values out. A profile is a few kB and is all that monitoring needs to score a window.
 
-    {"version": 1, "rows": n,
+    {"version": 2, "rows": n,
      "columns": {name: column},
      "prediction": column | None,
      "baseline": {"rows": n, "mae", "rmse", ["rmsle"]} | {"rows": n, "accuracy", ["log_loss"]} | None,
      "errors": [...],                      at most 1,000, in the order of the rows: absolute error, or 0/1 for classes
-     "correlations": {"columns": [...], "matrix": [[...]]} | None}     Spearman, numeric columns only
+     "target": column | None,              the true values, described as the predictions are
+     "correlations": {"columns", "rows", "matrix", "noise", "spread"} | None}     Spearman, numeric columns only (`ranks.py`)
 
-    numeric column      {"kind": "numeric", "count", "nulls", "mean", "std", "min", "max", "edges", "counts"}
-    categorical column  {"kind": "categorical", "count", "nulls", "levels": [text], "counts", "other"}
+    numeric column      {"kind": "numeric", "count", "nulls", "mean", "std", "min", "max", "edges", "counts", "blocks"}
+    categorical column  {"kind": "categorical", "count", "nulls", "levels": [text], "counts", "other", "distinct", "once",
+                         "blocks"}                  how many levels there are, and how many were seen a single time
     time column         {"kind": "time", "count", "nulls", "min", "max"}        seconds since the epoch
+
+`blocks` are coarse counts of consecutive stretches of the rows (`blocks.py`), None for a few rows.
 
 `counts` of a numeric column has one more item than `edges`: counts[i] are the values with edges[i-1] < x <= edges[i]
 (the first x <= edges[0], the last x > edges[-1]), as DuckDB's `histogram(column, edges)` counts. `count` has no nulls.
@@ -24,6 +28,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mlops_tui.domains.registry import ranks
+from mlops_tui.domains.registry.blocks import blocks
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,8 +40,6 @@ TAIL_LEVELS = (0.0005, 0.001, 0.0025, 0.9975, 0.999, 0.9995)
 MAX_LEVELS = 50
 LOW_CARDINALITY = 20
 MAX_ERRORS = 1000
-MAX_CORRELATED = 30
-CORRELATION_ROWS = 5000
 
 Column = dict[str, Any]
 
@@ -63,13 +68,14 @@ def build_profile(
     if judged[0] is not None and judged[1] is not None and len(judged[0]):
         baseline, errors = _baseline(judged[0], judged[1], kind, probabilities, labels)
     return {
-        "version": 1,
+        "version": 2,
         "rows": len(frame),
         "columns": {str(name): describe(frame[name]) for name in frame.columns},
         "prediction": None if predicted is None else describe(predicted, categorical=kind == "classification"),
+        "target": None if actual is None else describe(actual, categorical=kind == "classification"),
         "baseline": baseline,
         "errors": errors,
-        "correlations": _correlations(frame),
+        "correlations": ranks.profile(frame),
     }
 
 
@@ -120,7 +126,7 @@ def _describe_numbers(column: pd.Series[Any]) -> Column:
     finite = values[np.isfinite(values)]
     levels = np.sort(np.concatenate([np.linspace(0, 1, QUANTILES), TAIL_LEVELS]))
     edges = np.unique(np.quantile(finite, levels)) if len(finite) else np.array([])
-    return {
+    found: Column = {
         "kind": "numeric",
         "count": len(values),
         "nulls": len(column) - len(values),
@@ -131,6 +137,9 @@ def _describe_numbers(column: pd.Series[Any]) -> Column:
         "edges": [float(edge) for edge in edges],
         "counts": _histogram(values, edges),
     }
+    rows = column.astype("float64").to_numpy(dtype=float, na_value=np.nan)
+    bins = np.where(np.isnan(rows), -1, np.searchsorted(edges, rows, side="left"))
+    return found | {"blocks": blocks(bins, found)}
 
 
 def _histogram(values: np.ndarray[Any, Any], edges: np.ndarray[Any, Any]) -> list[int]:
@@ -144,14 +153,20 @@ def _describe_levels(column: pd.Series[Any]) -> Column:
     # Ties in alphabetical order, so that the same data always gives the same profile.
     seen = sorted(texts.value_counts().items(), key=lambda item: (-int(item[1]), str(item[0])))
     top = seen[:MAX_LEVELS]
-    return {
+    found: Column = {
         "kind": "categorical",
         "count": len(texts),
         "nulls": len(column) - len(texts),
         "levels": [str(level) for level, _ in top],
         "counts": [int(count) for _, count in top],
         "other": len(texts) - sum(int(count) for _, count in top),
+        "distinct": len(seen),
+        "once": sum(1 for _, count in seen if count == 1),
     }
+    places = {level: place for place, level in enumerate(found["levels"])}
+    bins = np.full(len(column), -1)
+    bins[column.notna().to_numpy()] = [places.get(level, len(places)) for level in texts]
+    return found | {"blocks": blocks(bins, found)}
 
 
 def _describe_time(column: pd.Series[Any]) -> Column:
@@ -204,18 +219,3 @@ def _thin(errors: np.ndarray[Any, Any]) -> list[float]:
     """Keep at most MAX_ERRORS, evenly spaced: a stream detector wants them in the order of the rows."""
     places = np.unique(np.linspace(0, len(errors) - 1, min(MAX_ERRORS, len(errors))).astype(int))
     return [float(errors[place]) for place in places]
-
-
-def _correlations(frame: pd.DataFrame) -> dict[str, Any] | None:
-    numeric = [
-        name
-        for name in frame.columns
-        if pd.api.types.is_numeric_dtype(frame[name])
-        and not pd.api.types.is_bool_dtype(frame[name])
-        and frame[name].nunique() > 1
-    ][:MAX_CORRELATED]
-    if len(numeric) < 2:
-        return None
-    ranks = frame[numeric].iloc[:: max(1, len(frame) // CORRELATION_ROWS)].astype("float64").rank()
-    matrix = ranks.corr().fillna(0.0).round(4)
-    return {"columns": [str(name) for name in numeric], "matrix": matrix.to_numpy().tolist()}

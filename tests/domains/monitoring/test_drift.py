@@ -9,8 +9,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mlops_tui.domains.monitoring import drift
-from mlops_tui.domains.monitoring.compare import compare, family
+from mlops_tui.domains.monitoring import compare as comparing
+from mlops_tui.domains.monitoring import drift, joint
+from mlops_tui.domains.monitoring.inputs import each_alpha
+from mlops_tui.domains.monitoring.limits import Limits, gamma_quantile, limits
+from mlops_tui.domains.monitoring.scan import counted
+from mlops_tui.domains.registry import blocks
 from mlops_tui.domains.registry.profile import build_profile, count_like, describe
 
 DRAWS = {
@@ -71,21 +75,21 @@ def test_psi_is_zero_for_equal_shares_and_survives_empty_bins() -> None:
 
 def test_groups_have_about_equal_mass_even_with_ties() -> None:
     counts = np.array([0, 500, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 400, 0])
-    grouped = drift.grouped(counts, drift.group_starts(counts))
+    grouped = blocks.grouped(counts, blocks.group_starts(counts))
     assert grouped.sum() == counts.sum()
-    assert len(grouped) <= drift.PSI_BINS
+    assert len(grouped) <= blocks.GROUPS
     even = np.full(100, 10.0)
-    assert drift.grouped(even, drift.group_starts(even)).tolist() == [100.0] * 10
+    assert blocks.grouped(even, blocks.group_starts(even)).tolist() == [100.0] * 10
 
 
 def test_limits_are_the_same_every_time_and_narrow_with_rows() -> None:
     counts = np.full(20, 100)
-    first = drift.limits(counts, 0, 500, alpha=0.01, name="x")
-    assert first == drift.limits(counts, 0, 500, alpha=0.01, name="x")
-    larger = drift.limits(counts, 0, 2000, alpha=0.01, name="x")
+    first = limits(counts, 0, 500, alpha=0.01, name="x")
+    assert first == limits(counts, 0, 500, alpha=0.01, name="x")
+    larger = limits(counts, 0, 2000, alpha=0.01, name="x")
     assert larger.psi < first.psi
     assert larger.ks < first.ks
-    assert drift.limits(counts / 10, 0, 500, alpha=0.01, name="x").psi > first.psi
+    assert limits(counts / 10, 0, 500, alpha=0.01, name="x").psi > first.psi
 
 
 def frame(random: np.random.Generator, rows: int) -> pd.DataFrame:
@@ -104,9 +108,14 @@ def frame(random: np.random.Generator, rows: int) -> pd.DataFrame:
 
 
 def drifted(profile: dict, window: pd.DataFrame, alpha: float) -> list[str]:
-    each = alpha / family(profile["columns"])
-    scored = [compare(name, column, window[name], each) for name, column in profile["columns"].items()]
-    return [column.name for column in scored if column.drifted]
+    each = each_alpha(profile, alpha)
+    scored = [
+        comparing.compare(name, column, counted(window[name], column), each)
+        for name, column in profile["columns"].items()
+    ]
+    names = profile["correlations"]["columns"]
+    together = joint.compare(profile["correlations"], window[names].to_numpy(dtype=float), names, each)
+    return [*(column.name for column in scored if column.drifted), *(pair.name for pair in together.drifted)]
 
 
 @pytest.mark.slow
@@ -114,15 +123,15 @@ def drifted(profile: dict, window: pd.DataFrame, alpha: float) -> list[str]:
 def test_no_more_windows_cry_wolf_than_promised(reference: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     alpha, references, windows = 0.05, 25, 4
     known: dict = {}
-    honest = drift.limits
+    honest = comparing.limits
 
-    def remembered(counts: np.ndarray, nulls: float, size: int, **options: Any) -> drift.Limits:
+    def remembered(counts: np.ndarray, nulls: float, size: int, **options: Any) -> Limits:
         key = (counts.tobytes(), nulls, size, options["name"])
         if key not in known:
             known[key] = honest(counts, nulls, size, **options)
         return known[key]
 
-    monkeypatch.setattr(drift, "limits", remembered)  # the simulation is the same for all windows of a reference
+    monkeypatch.setattr(comparing, "limits", remembered)  # the simulation is the same for all windows of a reference
     random = np.random.default_rng(reference + rows)
     alarms = 0
     for _ in range(references):

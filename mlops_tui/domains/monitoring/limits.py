@@ -1,0 +1,142 @@
+"""What the statistics stay under while nothing changes: simulated from the reference for the size of the window in use."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import zlib
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mlops_tui.domains.monitoring.drift import SMOOTHING, Counts, ks, psi, rank_shift
+from mlops_tui.domains.registry.blocks import grouped
+
+DRAWS = 2000
+TAIL = 0.1
+POOLED = 10  # stretches of the reference that are left when neighbours are pooled up to the window's size
+CERTAIN = 3.0  # standard errors by which stretches must differ more than chance lets them
+SHORTER = 4.0  # how much further than its stretches a shorter window is thought to move
+STEP = 1.05
+# Mean and variance of the squared Kolmogorov-Smirnov statistic of one row (Kolmogorov 1933): pi^2/12, 7 pi^4/720 less that squared.
+KS_MEAN, KS_VARIANCE = 0.8225, 0.2705
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """The limit of each statistic for one column and one window size.
+
+    `moves` says that they are wider than chance alone asks for, because the reference itself moved from stretch to stretch.
+    """
+
+    psi: float
+    ks: float
+    shift: float
+    moves: bool = False
+
+
+def sized(rows: int) -> int:
+    """The window size to simulate for: at most five percent smaller, so that neighbouring sizes share limits."""
+    return math.ceil(STEP ** int(math.log(max(rows, 1), STEP))) if rows > 20 else rows
+
+
+def limits(
+    reference: ArrayLike,
+    nulls: float,
+    rows: int,
+    *,
+    alpha: float,
+    starts: NDArray[np.intp] | None = None,
+    name: str = "",
+    blocks: dict[str, Any] | None = None,
+    draws: int = DRAWS,
+) -> Limits:
+    """The values PSI, KS and the rank shift pass with probability ``alpha`` each when ``rows`` rows are like the reference.
+
+    Simulated: the unknown true shares are drawn from Dirichlet(reference counts), which is what is known after a
+    reference of that size (exactly so for bins between sample quantiles), then a window from Multinomial(rows, shares).
+    So a small reference gives wide limits by itself. Past the tenth of largest draws the tail is taken as exponential,
+    in PSI and in the squares of the others (the Kolmogorov tail is 2 exp(-2 x^2)): alpha over many columns is rarer than any
+    draw. Seeded by the column's name and the window size: the same question has the same answer. Where ``blocks``
+    (`registry.blocks`) show that the reference moved by more than chance, limits allow for as much again.
+    """
+    counts = np.append(np.asarray(reference, dtype=np.float64), nulls)
+    random = np.random.default_rng([zlib.crc32(name.encode()), rows, counts.size])
+    # An empty bin is not an impossible one; half a row is Jeffreys' prior for what was never seen.
+    weights = np.where(counts > 0, counts, SMOOTHING)
+    gammas = random.standard_gamma(weights, size=(draws, counts.size))
+    windows = random.multinomial(rows, gammas / gammas.sum(axis=1, keepdims=True)).astype(np.float64)
+    bins = _with_nulls(windows[:, :-1], windows[:, -1:], starts)
+    expected = _with_nulls(counts[:-1], counts[-1:], starts)
+    drawn = (psi(expected, bins), ks(counts[:-1], windows[:, :-1]) ** 2, rank_shift(counts[:-1], windows[:, :-1]) ** 2)
+    found = [tail_quantile(draw, alpha) for draw in drawn]
+    wider = found
+    if blocks is not None:
+        allowed = _allowances(blocks, rows)
+        wider = [
+            max(limit, gamma_quantile(float(draw.mean()) + excess, shape, alpha)) if excess else limit
+            for limit, draw, (excess, shape) in zip(found, drawn, allowed, strict=True)
+        ]
+    return Limits(wider[0], math.sqrt(wider[1]), math.sqrt(wider[2]), moves=wider != found)
+
+
+def _with_nulls(counts: Counts, nulls: Counts, starts: NDArray[np.intp] | None) -> Counts:
+    return np.concatenate([counts if starts is None else grouped(counts, starts), nulls], axis=-1)
+
+
+def tail_quantile(draws: ArrayLike, alpha: float) -> float:
+    """The value exceeded with probability ``alpha``: from the draws while they reach, else an exponential tail."""
+    values = np.asarray(draws, dtype=np.float64)
+    if alpha >= TAIL:
+        return float(np.quantile(values, 1 - alpha))
+    start = float(np.quantile(values, 1 - TAIL))
+    excess = values[values > start] - start
+    scale = float(excess.mean()) if excess.size else 0.0
+    return start + scale * math.log(TAIL / alpha)
+
+
+def gamma_quantile(mean: float, shape: float, alpha: float) -> float:
+    """What a gamma variable of that mean and shape passes with probability ``alpha`` (Wilson and Hilferty 1931)."""
+    z = NormalDist().inv_cdf(1 - alpha)
+    return mean * max(0.0, 1 - 1 / (9 * shape) + z / (3 * math.sqrt(shape))) ** 3
+
+
+def _allowances(blocks: dict[str, Any], rows: int) -> list[tuple[float, float]]:
+    """By how much (mean excess, shape) PSI, squared KS and squared rank shift of stretches pass what chance lets them.
+
+    Neighbouring stretches are pooled to about the size of the window while ten are left. A window shorter than they are
+    is less averaged, so the excess grows with their ratio; it is also taken a little too large, as few stretches show it.
+    """
+    counts = np.asarray(blocks["counts"], dtype=np.float64)
+    size, number = int(blocks["rows"]), len(counts)
+    factor = max(1, min(number // POOLED, round(rows / size)))
+    number //= factor
+    counts = counts[: number * factor].reshape(number, factor, -1).sum(axis=1)
+    size *= factor
+    there = counts.sum(axis=0) > 0
+    there[-1] = True  # missing values
+    counts = counts[:, there]
+    whole, used = counts.sum(axis=0), int(there[:-1].sum()) + bool(counts[:, -1].any())
+    if used < 2 or number < 3:
+        return [(0.0, 1.0)] * 3
+    noise = 1 / size - 1 / (size * number)
+    values, total = counts[:, :-1], whole[:-1]
+    if not whole[-1]:
+        counts, whole = values, total  # a bin that is always empty would count what smoothing adds to it
+    ties = (1 - float(((total / max(total.sum(), 1)) ** 3).sum())) / 12
+    found = []
+    for drawn, mean, variance in (
+        (psi(whole, counts), used - 1.0, 2.0 * (used - 1)),
+        (ks(total, values) ** 2, KS_MEAN, KS_VARIANCE),
+        (rank_shift(total, values) ** 2, ties, 2 * ties**2),
+    ):
+        excess = float(drawn.mean()) - mean * noise
+        if excess <= CERTAIN * math.sqrt(variance / number) * noise or variance <= 0:
+            found.append((0.0, 1.0))
+            continue
+        shape = float(np.clip(drawn.mean() ** 2 / max(drawn.var(), 1e-30), 0.5, mean**2 / variance))
+        stretch = min(max(1.0, size / rows), SHORTER) * (1 + 2 / math.sqrt(number))
+        found.append((excess * stretch, shape))
+    return found

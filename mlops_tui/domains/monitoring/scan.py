@@ -1,0 +1,307 @@
+"""One pass of DuckDB over a window: the counts of every column over the bins of its reference, and a sample of rows.
+
+All distances, limits and checks are computed from what comes back, a few kilobytes whatever the window's size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_tui.domains.features.records import quote, text
+from mlops_tui.domains.registry.profile import count_like
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mlops_tui.core.lake import Lake
+
+SAMPLE = 5000
+NUMBERS = {
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "BOOLEAN",
+}
+FLOATS = {"DOUBLE", "FLOAT"}
+EMPTY = "\x01"  # stands for the empty text, which DuckDB's histogram_exact keeps for what is not listed
+
+Column = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One column of a window. `counts` are over the reference's bins (`registry.profile`): values between the edges, or
+    one per known level and one for every other; `nulls` are missing, `wrong` of them values of another type.
+
+    Numbers also have `infinite` (counted in the outer bins), `outside` (past the least or greatest of the reference), and
+    over the finite ones `mean`, `least`, `most`, and the mean excess past the outer edges, `below` and `above`. `distinct`
+    is about how many levels there are.
+    """
+
+    counts: NDArray[np.float64]
+    nulls: int = 0
+    wrong: int = 0
+    infinite: int = 0
+    outside: int = 0
+    mean: float | None = None
+    least: float | None = None
+    most: float | None = None
+    below: float = 0.0
+    above: float = 0.0
+    distinct: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Values and missing ones."""
+        return int(self.counts.sum()) + self.nulls
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one pass found: `rows`, each column, `sample` (rows x the columns in `sampled`, NaN where missing), times in ms."""
+
+    rows: int
+    columns: dict[str, Counted]
+    sample: NDArray[np.float64]
+    sampled: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows to scan: SQL that gives them, its parameters, an expression that tells them apart, to sample by, and their time."""
+
+    sql: str
+    params: tuple[Any, ...] = ()
+    key: str = ""
+    rows: int = 0  # how many there are at most, 0 when unknown
+    time: str = ""
+
+    def types(self, lake: Lake) -> dict[str, str]:
+        """The DuckDB type of each column that is there."""
+        return {row["column_name"]: row["column_type"] for row in lake.query(f"DESCRIBE {self.sql}", list(self.params))}
+
+
+def scan(
+    lake: Lake,
+    source: Source,
+    reference: Mapping[str, tuple[str, Column]],
+    *,
+    sampled: Sequence[str] = (),
+    sample: int = SAMPLE,
+    group: str = "",
+) -> dict[Any, Scan]:
+    """Count `reference` (name -> physical column, described column) in one pass over `source`.
+
+    `sampled` names numeric columns to bring along for rank correlations, about `sample` rows of them. `group` is any SQL
+    expression over the source (an hour, a slice): one `Scan` per value of it, else one under None. Columns that are not in the
+    source, and times, are left out.
+    """
+    types = source.types(lake)
+    wanted = [
+        (name, field, types[field], column)
+        for name, (field, column) in reference.items()
+        if field in types and column["kind"] in ("numeric", "categorical")
+    ]
+    places = {name: place for place, (name, *_) in enumerate(wanted)}
+    listed = tuple(name for name in sampled if name in places and wanted[places[name]][3]["kind"] == "numeric")
+    inner = [f"{_value(field, kind, column)} AS v{place}" for place, (_, field, kind, column) in enumerate(wanted)]
+    inner += [f"{quote(field)} AS r{place}" for place, (_, field, *_) in enumerate(wanted)]
+    extra = [name for name in sampled if name not in listed and reference.get(name, ("", {}))[0] in types]
+    inner += [f"{_number(reference[name][0], types[reference[name][0]])} AS s{at}" for at, name in enumerate(extra)]
+    inner += [f"hash({source.key}) AS k"] if source.key else []
+    inner += [f"{group} AS g"] if group else []
+    inner += [f"{source.time} AS at"] if source.time else []
+    outer = [
+        "count(*) AS n",
+        *(part for place, one in enumerate(wanted) for part in _aggregates(place, one[2], one[3])),
+    ]
+    if listed or extra:
+        outer.append(
+            _sampling(
+                [*(f"v{places[name]}" for name in listed), *(f"s{at}" for at in range(len(extra)))], source, sample
+            )
+        )
+    head = "g, " if group else ""
+    rows = lake.query(
+        f"WITH source AS ({source.sql}), clean AS (SELECT {', '.join(inner) or '1 AS one'} FROM source) "
+        f"SELECT {head}{', '.join(outer)} FROM clean{' GROUP BY g ORDER BY g' if group else ''}",
+        list(source.params),
+    )
+    dirty = [
+        place
+        for place, one in enumerate(wanted)
+        if any(row.get(f"t{place}", row[f"c{place}"]) != row[f"c{place}"] for row in rows)
+    ]
+    if dirty:
+        rows = _with_infinite(lake, source, rows, {place: wanted[place] for place in dirty}, group)
+    return {row.get("g"): _scan(row, wanted, (*listed, *extra)) for row in rows}
+
+
+def counted(values: pd.Series[Any], column: Column) -> Counted:
+    """Count values in memory as `scan` counts them in files: for labels, which are few."""
+    counts, nulls = count_like(values, column)
+    window = np.array(counts, dtype=np.float64)
+    missing = len(values) - int(window.sum())  # a text where a number belongs counts as missing
+    if column["kind"] != "numeric":
+        return Counted(window, missing, distinct=int(values.nunique()))
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    finite = numbers[np.isfinite(numbers)]
+    if not finite.size or not column["edges"]:
+        return Counted(window, missing, wrong=missing - nulls)
+    first, last = column["edges"][0], column["edges"][-1]
+    return Counted(
+        window,
+        missing,
+        wrong=missing - nulls,
+        infinite=int(np.isinf(numbers).sum()),
+        outside=int(((numbers < first) | (numbers > last)).sum()),
+        mean=float(finite.mean()),
+        least=float(finite.min()),
+        most=float(finite.max()),
+        below=float(np.maximum(first - finite, 0).mean()),
+        above=float(np.maximum(finite - last, 0).mean()),
+    )
+
+
+def _with_infinite(
+    lake: Lake,
+    source: Source,
+    rows: list[dict[str, Any]],
+    dirty: Mapping[int, tuple[str, str, str, Column]],
+    group: str,
+) -> list[dict[str, Any]]:
+    """Rows with the infinite values of the columns that hold more than finite numbers, which few do."""
+    parts = [f"{group or 'NULL'} AS g"]
+    for place, (_, field, kind, _) in dirty.items():
+        raw = f"TRY_CAST({quote(field)} AS DOUBLE)"
+        if kind in FLOATS or kind == "VARCHAR":
+            parts.append(f"count(*) FILTER ({raw} = 'inf'::DOUBLE) AS p{place}")
+            parts.append(f"count(*) FILTER ({raw} = '-inf'::DOUBLE) AS q{place}")
+            parts.append(f"count(*) FILTER (isnan({raw})) AS w{place}")
+    found = lake.query(f"SELECT {', '.join(parts)} FROM ({source.sql}) GROUP BY g", list(source.params))
+    by_group = {row["g"]: row for row in found}
+    return [row | by_group[row.get("g")] for row in rows]
+
+
+def _exact(kind: str) -> bool:
+    """Whether a type holds finite numbers and nothing else."""
+    return kind in NUMBERS or kind.startswith("DECIMAL")
+
+
+def _number(field: str, kind: str) -> str:
+    """A column as finite DOUBLE, NULL where it is not one."""
+    column = quote(field)
+    if _exact(kind):
+        return f"{column}::DOUBLE"
+    if kind in FLOATS:
+        return f"CASE WHEN isfinite({column}) THEN {column} END"
+    if kind == "VARCHAR":
+        return f"CASE WHEN isfinite(TRY_CAST({column} AS DOUBLE)) THEN TRY_CAST({column} AS DOUBLE) END"
+    return "NULL::DOUBLE"  # a time or a list where a number belongs
+
+
+def _value(field: str, kind: str, column: Column) -> str:
+    """The value to count: a finite number, or the level's text as `registry.profile.level_text` writes it."""
+    if column["kind"] == "numeric":
+        return _number(field, kind)
+    name = quote(field)
+    if kind in FLOATS:
+        whole = f"{name} = trunc({name}) AND abs({name}) < 9e18"
+        return f"CASE WHEN isnan({name}) THEN NULL WHEN {whole} THEN {name}::BIGINT::VARCHAR ELSE {name}::VARCHAR END"
+    shown = name if kind == "VARCHAR" else f"{name}::VARCHAR"
+    return f"CASE WHEN {shown} = '' THEN chr(1) ELSE {shown} END" if "" in column["levels"] else shown
+
+
+def _aggregates(place: int, kind: str, column: Column) -> list[str]:
+    value = f"v{place}"
+    if column["kind"] == "categorical":
+        levels = ", ".join("chr(1)" if level == "" else text(level) for level in column["levels"])
+        counted = f"histogram_exact({value}, [{levels}]::VARCHAR[])" if column["levels"] else "NULL"
+        return [f"{counted} AS h{place}", f"count({value}) AS c{place}", f"approx_count_distinct({value}) AS d{place}"]
+    found = [
+        f"count({value}) AS c{place}",
+        f"sum({value}) AS m{place}",
+        f"min({value}) AS l{place}",
+        f"max({value}) AS u{place}",
+    ]
+    if column["edges"]:
+        # One more edge just under the first tells what is less than anything in the reference.
+        edges = ", ".join(map(repr, [_under(column), *column["edges"]]))
+        found.append(f"histogram({value}, [{edges}]::DOUBLE[]) AS h{place}")
+        first, last = (f"({edge!r})" for edge in (column["edges"][0], column["edges"][-1]))
+        found.append(f"sum(greatest({value} - {last}, 0)) AS a{place}")
+        found.append(f"sum(greatest({first} - {value}, 0)) AS b{place}")
+    if not _exact(kind):
+        found.append(f"count(r{place}) AS t{place}")
+    return found
+
+
+def _under(column: Column) -> float:
+    return math.nextafter(column["edges"][0], -math.inf)
+
+
+def _sampling(columns: Sequence[str], source: Source, sample: int) -> str:
+    packed = f"list([{', '.join(columns)}])"
+    if not source.rows or source.rows <= sample or not source.key:
+        return f"{packed} AS sample"
+    kept = f"k % {max(1, source.rows // sample)} = 0"
+    # Inside CASE the lists of other rows are never made; a FILTER alone would make all and then throw them away.
+    return f"list(CASE WHEN {kept} THEN [{', '.join(columns)}] END) FILTER ({kept}) AS sample"
+
+
+def _scan(row: dict[str, Any], wanted: Sequence[tuple[str, str, str, Column]], sampled: tuple[str, ...]) -> Scan:
+    rows = int(row["n"])
+    columns = {
+        name: (_numbers if column["kind"] == "numeric" else _levels)(row, place, rows, column)
+        for place, (name, _, _, column) in enumerate(wanted)
+    }
+    values = np.array(row.get("sample") or np.empty((0, len(sampled))), dtype=np.float64)
+    return Scan(rows, columns, values, sampled, row.get("since"), row.get("until"))
+
+
+def _levels(row: dict[str, Any], place: int, rows: int, column: Column) -> Counted:
+    given = dict(row[f"h{place}"] or ())
+    known = [int(given.get(EMPTY if level == "" else level, 0)) for level in column["levels"]]
+    there = int(row[f"c{place}"])
+    return Counted(
+        np.array([*known, there - sum(known)], dtype=np.float64), rows - there, distinct=int(row[f"d{place}"])
+    )
+
+
+def _numbers(row: dict[str, Any], place: int, rows: int, column: Column) -> Counted:
+    edges, finite = column["edges"], int(row[f"c{place}"])
+    given = dict(row.get(f"h{place}") or ())
+    less = int(given.get(_under(column), 0)) if edges else 0
+    inside = [int(given.get(edge, 0)) for edge in edges]
+    inside[:1] = [less + count for count in inside[:1]]
+    counts = np.array([*inside, finite - sum(inside)], dtype=np.float64)
+    up, down = int(row.get(f"p{place}") or 0), int(row.get(f"q{place}") or 0)
+    counts[-1] += up
+    counts[0] += down
+    numbers = finite + up + down
+    return Counted(
+        counts,
+        nulls=rows - numbers,
+        wrong=int(row.get(f"t{place}", numbers)) - numbers - int(row.get(f"w{place}") or 0),
+        infinite=up + down,
+        outside=less + int(counts[-1]) + down if edges else 0,
+        mean=float(row[f"m{place}"]) / finite if finite else None,
+        least=row[f"l{place}"],
+        most=row[f"u{place}"],
+        below=float(row.get(f"b{place}") or 0.0) / max(finite, 1),
+        above=float(row.get(f"a{place}") or 0.0) / max(finite, 1),
+    )
