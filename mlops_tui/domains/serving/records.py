@@ -195,7 +195,7 @@ class ServiceStats:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SeriesPoint:
-    """One step of a traffic series that starts at `at`."""
+    """One step of a traffic series that starts at `at`; `in_flight` is how many requests were under way on average (Little's law)."""
 
     at: int
     requests: int
@@ -203,6 +203,11 @@ class SeriesPoint:
     rate: float
     p50_ms: float | None
     p95_ms: float | None
+    p99_ms: float | None = None
+    in_flight: float = 0.0
+    rows: int = 0
+    client_errors: int = 0
+    server_errors: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

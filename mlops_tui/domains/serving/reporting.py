@@ -45,7 +45,12 @@ class Reporting:
 
     def series(self, name: str, since: int, step: int = 60_000) -> builtins.list[SeriesPoint]:
         """Return traffic per `step` ms since a time, oldest first, empty steps included."""
-        return traffic.series(self._store.intervals(name, since // step * step), since, self._context.now(), step)
+        intervals = self._store.intervals(name, since // step * step, step=step)
+        return traffic.series(intervals, since, self._context.now(), step)
+
+    def roll_up(self) -> bool:
+        """Add up traffic counts that are over by minute, ten minutes and hour; whether more are to be added up."""
+        return self._store.roll_up()
 
     def targets(self) -> dict[tuple[str, int], Target]:
         """Return what is needed to serve each version that a running deployment routes to."""

@@ -15,7 +15,6 @@ from mlops_tui.domains.serving.handling_store import HandlingStore, m002_shadows
 from mlops_tui.domains.serving.records import (
     Deployment,
     GatewayState,
-    Interval,
     LogFile,
     Route,
     RouteState,
@@ -24,6 +23,7 @@ from mlops_tui.domains.serving.records import (
     WorkerState,
 )
 from mlops_tui.domains.serving.rollout_store import m002_rollouts
+from mlops_tui.domains.serving.traffic_store import TrafficStore, m004_rolled
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -92,15 +92,15 @@ def m003_workers(db: sqlite_utils.Database) -> None:
     db.execute("ALTER TABLE serving_worker ADD COLUMN workers INTEGER NOT NULL DEFAULT 0")
 
 
-class ServingStore:
+class ServingStore(TrafficStore):
     """Rows of the serving tables as records."""
 
     def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._catalog = context.catalog
-        self._telemetry = context.telemetry
         self._handlings = HandlingStore(context)
         self._catalog.migrate("serving", [m001_serving, m002_rollouts, m003_handling, m004_checks])
-        self._telemetry.migrate("serving", [m001_serving_state, m002_shadows, m003_workers])
+        self._telemetry.migrate("serving", [m001_serving_state, m002_shadows, m003_workers, m004_rolled])
 
     # -- deployments
 
@@ -193,39 +193,6 @@ class ServingStore:
         rows = self._telemetry.read("SELECT deployment, revision, state, detail FROM serving_route")
         return {row[0]: RouteState(row[0], row[1], State(row[2]), row[3]) for row in rows}
 
-    def add_intervals(self, intervals: Iterable[Interval]) -> None:
-        """Append traffic counts."""
-        rows = [
-            (
-                i.deployment,
-                i.version,
-                i.at,
-                i.span_ms,
-                i.requests,
-                i.rows,
-                i.client_errors,
-                i.server_errors,
-                i.latency_sum_ms,
-                json.dumps(i.histogram, separators=(",", ":")),
-            )
-            for i in intervals
-        ]
-        with self._telemetry.write() as tx:
-            tx.executemany(f"INSERT OR REPLACE INTO serving_interval VALUES ({', '.join('?' * 10)})", rows)
-
-    def intervals(self, deployment: str, since: int, until: int | None = None) -> list[Interval]:
-        """Return traffic counts that began in [since, until), oldest first."""
-        rows = self._telemetry.read(
-            "SELECT * FROM serving_interval WHERE deployment = ? AND at >= ? AND at < ? ORDER BY at, version",
-            (deployment, since, until if until is not None else 2**62),
-        )
-        return [_interval(row) for row in rows]
-
-    def drop_intervals(self, before: int) -> None:
-        """Delete traffic counts older than that."""
-        with self._telemetry.write() as tx:
-            tx.execute("DELETE FROM serving_interval WHERE at < ?", (before,))
-
     # -- the log's files
 
     def files(self, kind: str, deployment: str, since: int | None = None, until: int | None = None) -> list[LogFile]:
@@ -303,11 +270,6 @@ class ServingStore:
         """Delete the offsets of segments that are gone: their names may come again after a reboot."""
         gone = [(name,) for name in self.offsets() if not (folder / name).exists()]
         tx.executemany("DELETE FROM serving_segment WHERE segment = ?", gone)
-
-
-def _interval(row: sqlite3.Row) -> Interval:
-    values = dict(row)
-    return Interval(**{**values, "histogram": tuple(json.loads(values["histogram"]))})
 
 
 def _deployment(row: sqlite3.Row, routes: list[Route], handling: Handling) -> Deployment:

@@ -43,7 +43,8 @@ def series(intervals: Sequence[Interval], since: int, until: int, step: int) -> 
     """Sum up intervals per `step` ms from `since` (rounded down to a step) to `until`."""
     groups: dict[int, list[Interval]] = {at: [] for at in range(since // step * step, until + 1, step)}
     for interval in intervals:
-        groups.setdefault(interval.at // step * step, []).append(interval)
+        for part in _parts(interval, step) if interval.span_ms > step else (interval,):
+            groups.setdefault(part.at // step * step, []).append(part)
     return [_point(at, groups[at], step) for at in sorted(groups)]
 
 
@@ -75,6 +76,31 @@ def _route(route: Route, worker: WorkerState | None) -> Route:
     return dataclasses.replace(route, state=worker.state, pid=worker.pid, detail=worker.detail, workers=worker.workers)
 
 
+def _parts(whole: Interval, step: int) -> list[Interval]:
+    """An interval that is longer than a step as equal parts of whole requests: of what was added up no more is known."""
+    count = -(-whole.span_ms // step)
+
+    def share(total: int, part: int) -> int:
+        return total * (part + 1) // count - total * part // count
+
+    return [
+        dataclasses.replace(
+            whole,
+            at=whole.at + part * step,
+            span_ms=step,
+            requests=share(whole.requests, part),
+            rows=share(whole.rows, part),
+            client_errors=share(whole.client_errors, part),
+            server_errors=share(whole.server_errors, part),
+            latency_sum_ms=whole.latency_sum_ms / count,
+        )
+        for part in range(count)
+    ]
+
+
 def _point(at: int, intervals: list[Interval], step: int) -> SeriesPoint:
     summed = stats(intervals, step)
-    return SeriesPoint(at, summed.requests, summed.errors, summed.rate, summed.p50_ms, summed.p95_ms)
+    return SeriesPoint(
+        at, summed.requests, summed.errors, summed.rate, summed.p50_ms, summed.p95_ms, summed.p99_ms,
+        sum(one.latency_sum_ms for one in intervals) / step, summed.rows, summed.client_errors, summed.server_errors,
+    )  # fmt: skip
