@@ -52,7 +52,11 @@ class SegmentWriter:
 
     def append_all(self, records: Iterable[Any]) -> None:
         """Write several records with one write(2)."""
-        data = b"".join(map(frame, records))
+        self.append_frames(map(frame, records))
+
+    def append_frames(self, frames: Iterable[bytes]) -> None:
+        """Write records that were framed before (see `frame`), all with one write(2)."""
+        data = b"".join(frames)
         if data:
             self._write(data)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
+import functools
 import logging
 import time
+from collections.abc import Callable
+from typing import Any
 
 from mlops_tui.core.clock import now_ms
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
@@ -27,7 +32,25 @@ logger = logging.getLogger("mlops.inference")
 ROUTING_KEY = "x-routing-key"
 REQUEST_ID = "x-request-id"  # MLflow's form has no place for it
 LONGEST_ID = 200
+SORRY = {"error": "Something went wrong inside the gateway; its log says what."}
 _JSON, _CSV, _BINARY = "application/json", "text/csv", "application/octet-stream"
+
+
+@dataclasses.dataclass(slots=True)
+class Question:
+    """One request for predictions, `invocation` in MLflow's form, else the Open Inference Protocol's; who answers is found out
+    on the way. `begun` is when it came, on the clock `time.perf_counter`.
+    """
+
+    request: Request
+    name: str
+    version: int | None
+    invocation: bool
+    begun: float
+    reply: Callable[[Response], None]
+    table: Table = dataclasses.field(init=False)
+    slot: Slot = dataclasses.field(init=False)
+    call: protocol.Call | None = None
 
 
 class Answering:
@@ -49,39 +72,77 @@ class Answering:
         self._seconds = settings.request_timeout_s
 
     async def predict(self, request: Request, name: str, version: int | None, *, invocation: bool) -> Response:
-        """Answer one request; `invocation` is MLflow's form, else the Open Inference Protocol's."""
+        """Answer one request once its body is there. Raises what `ask` raises, and Refusal for the body."""
         begun = time.perf_counter()
         self._fleet.table(name)  # an unknown name is told before its body is read
         body = await request.body(self._limit, self._seconds)
+        response: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self.ask(Question(request, name, version, invocation, begun, response.set_result), body)
+        return await response
+
+    def ask(self, question: Question, body: bytes) -> None:
+        """Answer one request: its `reply` is called once, maybe before this returns.
+
+        Raises NotFound and Unavailable where nobody answers to that name or version.
+        """
         # No await between choosing a slot and asking it: a slot that is about to go waits for those who ask.
-        table = self._fleet.table(name)
+        table = self._fleet.table(question.name)
         handling = table.deployment.handling
+        request, version = question.request, question.version
         key = request.headers.get(ROUTING_KEY) or routing_key(handling, request.headers, None)
-        slot = pick(table, version, key)
-        call: protocol.Call | None = None
+        question.table, question.slot = table, pick(table, version, key)
         try:
-            call = _parse(body, request, slot, invocation=invocation)
+            call = question.call = _parse(body, question)
             if handling.field and version is None and len(table.slots) > 1:
-                slot = pick(table, None, key or routing_key(handling, {}, call.columns))
-                call = _parse(body, request, slot, invocation=invocation)
-            answer = await slot.predict(call.columns, call.rows, guard=handling.guard != "off")
-            if answer.error:
-                raise _blamed(answer)
-            if answer.marks:
-                answer = self._guarded(name, handling, answer)
-            response = await self._answered(name, slot, call, answer, begun, invocation=invocation)
-            if handling.shadow is not None:
-                self.shadows.offer(name, self._fleet.shadow(table.deployment), call.columns, call.rows, answer)
+                question.slot = pick(table, None, key or routing_key(handling, {}, call.columns))
+                call = question.call = _parse(body, question)
+            question.slot.ask(
+                call.columns, call.rows, functools.partial(self._told, question), guard=handling.guard != "off"
+            )
         except (WorkbenchError, Refusal) as error:
-            response = error_response(error)
-            if invocation:
-                response = _in_mlflow_words(response, error)
-            if response.status >= 500 and call is not None:
-                self._log_failure(name, slot, call, response.status, error.message, begun)
-        rows = call.rows if call else 0
-        self._meter.count(name, slot.target.version, response.status, rows, _since(begun))
-        self._doorman.note(request.caller, name, rows=rows, status=response.status)
-        return response
+            self._refuse(question, error)
+
+    def _told(self, question: Question, told: Answer | WorkbenchError) -> None:
+        """Log what the model said, then reply: nothing that a client was told is missing from the log."""
+        try:
+            if isinstance(told, WorkbenchError):
+                raise told
+            if told.error:
+                raise _blamed(told)
+            handling = question.table.deployment.handling
+            answer = self._guarded(question.name, handling, told) if told.marks else told
+            response, record = _answered(question, answer)
+            self._journal.post(record, functools.partial(self._logged, question, answer, response))
+        except WorkbenchError as error:
+            self._refuse(question, error)
+        except Exception:  # a mistake of ours, met in the turn of a socket that others' answers come from
+            logger.exception("%s", question.name)
+            question.reply(json_response(SORRY, 500))
+            self._meter.refuse(500)
+
+    def _logged(self, question: Question, answer: Answer, response: Response, refused: WorkbenchError | None) -> None:
+        if refused is not None:
+            self._refuse(question, refused)
+            return
+        question.reply(response)
+        self._count(question, 200)
+        table, call = question.table, question.call
+        if table.deployment.handling.shadow is not None and call is not None:
+            self.shadows.offer(question.name, self._fleet.shadow(table.deployment), call.columns, call.rows, answer)
+
+    def _refuse(self, question: Question, error: WorkbenchError | Refusal) -> None:
+        response = error_response(error)
+        if question.invocation:
+            response = _in_mlflow_words(response, error)
+        if response.status >= 500 and question.call is not None:
+            self._log_failure(question, response.status, error.message)
+        question.reply(response)
+        self._count(question, response.status)
+
+    def _count(self, question: Question, status: int) -> None:
+        rows = question.call.rows if question.call else 0
+        self._meter.count(question.name, question.slot.target.version, status, rows, _since(question.begun))
+        self._doorman.note(question.request.caller, question.name, rows=rows, status=status)
 
     def _guarded(self, name: str, handling: Handling, answer: Answer) -> Answer:
         """Do about odd rows what the deployment says: nothing but noting them, refuse, or answer by the rule."""
@@ -97,58 +158,50 @@ class Answering:
             answer.probabilities = None
         return answer
 
-    async def _answered(
-        self, name: str, slot: Slot, call: protocol.Call, answer: Answer, begun: float, *, invocation: bool
-    ) -> Response:
-        """Log, then reply: nothing that a client was told is missing from the log."""
-        target = slot.target
-        at = now_ms()
-        ids = [new_prediction_id(at) for _ in range(call.rows)]
-        record = prediction_record(
-            ids=ids,
-            at=at,
-            deployment=name,
-            model=target.model,
-            version=target.version,
-            latency_ms=_since(begun),
-            columns=call.columns,
-            prediction=answer.prediction,
-            score=scores(answer.probabilities, target.signature.labels),
-            request_id=call.request_id,
-            marks=answer.marks,
-        )
-        self._journal.append(PREDICTIONS, record)
-        await self._journal.settle()
-        values = {"prediction": answer.prediction, "probabilities": answer.probabilities}
-        headers = {"x-prediction-id": ids[0], "x-model-version": str(target.version)}
-        if invocation:
-            return json_response(scoring.invocation_answer(ids, values), headers=headers)
-        body, json_length = protocol.infer_answer(
-            call, target.signature, name=name, version=target.version, ids=ids, answer=values
-        )
-        if json_length is None:
-            return Response(200, body, headers=headers)
-        return Response(200, body, _BINARY, {**headers, protocol.JSON_LENGTH: str(json_length)})
+    def _log_failure(self, question: Question, status: int, error: str) -> None:
+        logger.error("%s answered %d: %s", question.name, status, error)
+        assert question.call is not None
+        with contextlib.suppress(Unavailable):  # the disk is full, which is what the client is being told already
+            self._journal.append(PREDICTIONS, _record(question, question.call, status=status, error=error))
 
-    def _log_failure(self, name: str, slot: Slot, call: protocol.Call, status: int, error: str, begun: float) -> None:
-        logger.error("%s answered %d: %s", name, status, error)
-        at = now_ms()
-        record = prediction_record(
-            ids=[new_prediction_id(at) for _ in range(call.rows)],
-            at=at,
-            deployment=name,
-            model=slot.target.model,
-            version=slot.target.version,
-            latency_ms=_since(begun),
-            columns=call.columns,
-            status=status,
-            error=error,
-            request_id=call.request_id,
-        )
-        try:
-            self._journal.append(PREDICTIONS, record)
-        except Unavailable:  # the disk is full, which is what the client is being told already
-            return
+
+def _answered(question: Question, answer: Answer) -> tuple[Response, dict[str, Any]]:
+    """What the client is told, and what the log."""
+    call, target = question.call, question.slot.target
+    assert call is not None
+    record = _record(
+        question,
+        call,
+        prediction=answer.prediction,
+        score=scores(answer.probabilities, target.signature.labels),
+        marks=answer.marks,
+    )
+    ids = record["ids"]
+    values = {"prediction": answer.prediction, "probabilities": answer.probabilities}
+    headers = {"x-prediction-id": ids[0], "x-model-version": str(target.version)}
+    if question.invocation:
+        return json_response(scoring.invocation_answer(ids, values), headers=headers), record
+    body, json_length = protocol.infer_answer(
+        call, target.signature, name=question.name, version=target.version, ids=ids, answer=values
+    )
+    if json_length is None:
+        return Response(200, body, headers=headers), record
+    return Response(200, body, _BINARY, {**headers, protocol.JSON_LENGTH: str(json_length)}), record
+
+
+def _record(question: Question, call: protocol.Call, **more: Any) -> dict[str, Any]:
+    at, target = now_ms(), question.slot.target
+    return prediction_record(
+        ids=[new_prediction_id(at) for _ in range(call.rows)],
+        at=at,
+        deployment=question.name,
+        model=target.model,
+        version=target.version,
+        latency_ms=_since(question.begun),
+        columns=call.columns,
+        request_id=call.request_id,
+        **more,
+    )
 
 
 def pick(table: Table, version: int | None, key: str | None) -> Slot:
@@ -162,17 +215,23 @@ def pick(table: Table, version: int | None, key: str | None) -> Slot:
     return slot
 
 
-def _parse(body: bytes, request: Request, slot: Slot, *, invocation: bool) -> protocol.Call:
-    signature = slot.target.signature
+def _parse(body: bytes, question: Question) -> protocol.Call:
+    signature, request = question.slot.target.signature, question.request
     kind = request.content_type or _JSON
-    json_length = None if invocation else request.headers.get(protocol.JSON_LENGTH)
-    if kind != _JSON and not (invocation and kind == _CSV) and not (json_length is not None and kind == _BINARY):
-        raise Refusal(415, f"Content type {kind[:80]!r} is not read here; send application/json.")
-    if invocation:
-        call = scoring.parse_invocation(body, kind, signature)
-        mine = request.headers.get(REQUEST_ID)
-        return dataclasses.replace(call, request_id=mine[:LONGEST_ID]) if mine else call
-    return protocol.parse_infer(body, signature, json_length)
+    if not question.invocation:
+        json_length = request.headers.get(protocol.JSON_LENGTH)
+        if kind != _JSON and not (json_length is not None and kind == _BINARY):
+            raise _unread(kind)
+        return protocol.parse_infer(body, signature, json_length)
+    if kind not in {_JSON, _CSV}:
+        raise _unread(kind)
+    call = scoring.parse_invocation(body, kind, signature)
+    mine = request.headers.get(REQUEST_ID)
+    return dataclasses.replace(call, request_id=mine[:LONGEST_ID]) if mine else call
+
+
+def _unread(kind: str) -> Refusal:
+    return Refusal(415, f"Content type {kind[:80]!r} is not read here; send application/json.")
 
 
 def _blamed(answer: Answer) -> WorkbenchError:

@@ -37,6 +37,8 @@ class Crew:
 
     def choose(self, first: Link | None) -> Link | None:
         """Return the live worker with the least before it, None when there is none."""
+        if first is not None and not self.extras and first.alive and first.in_flight < QUEUE:
+            return first
         links = [link for link in (first, *self.extras) if link is not None and link.alive]
         best = min(links, key=lambda link: link.in_flight, default=None)
         if best is not None and self._task is None and (best.in_flight >= QUEUE or self.extras) and self._most:

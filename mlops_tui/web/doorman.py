@@ -33,6 +33,15 @@ class _Bucket:
         return (1.0 - self.left) / self.rate
 
 
+@dataclasses.dataclass(slots=True)
+class _Used:
+    requests: int = 0
+    rows: int = 0
+    errors: int = 0
+    limited: int = 0
+    last_at: int = 0
+
+
 class Doorman:
     """Checks requests against the newest settings and tokens it was given."""
 
@@ -48,15 +57,20 @@ class Doorman:
         self._now = now
         self._tokens: dict[str, Token] = {}
         self._buckets: dict[str, _Bucket] = {}
-        self._usage: dict[tuple[str, str, int], Usage] = {}
+        self._usage: dict[tuple[str, str, int], _Used] = {}
+        self.edition = (
+            0  # moves when settings or tokens change: what was found out about a caller before counts no more
+        )
 
     def configure(self, settings: ServingSettings) -> None:
         """Take new settings."""
         self._settings = settings
+        self.edition += 1
 
     def know(self, tokens: Iterable[Token]) -> None:
         """Take the tokens as they are now."""
         self._tokens = {token.hash: token for token in tokens}
+        self.edition += 1
         rates = {token.name: token.rate for token in self._tokens.values()}
         self._buckets = {name: one for name, one in self._buckets.items() if rates.get(name) == one.rate}
 
@@ -107,20 +121,22 @@ class Doorman:
             return
         at = self._now()
         key = (caller.name, deployment, at // HOUR * HOUR)
-        was = self._usage.get(key) or Usage(*key)
-        self._usage[key] = dataclasses.replace(
-            was,
-            requests=was.requests + 1,
-            rows=was.rows + rows,
-            errors=was.errors + (status >= 400),
-            limited=was.limited + limited,
-            last_at=at,
-        )
+        used = self._usage.get(key)
+        if used is None:
+            used = self._usage[key] = _Used()
+        used.requests += 1
+        used.rows += rows
+        used.errors += status >= 400
+        used.limited += limited
+        used.last_at = at
 
     def take(self) -> list[Usage]:
         """Return what was counted since the last call."""
-        counted, self._usage = list(self._usage.values()), {}
-        return counted
+        counted, self._usage = self._usage, {}
+        return [
+            Usage(*key, used.requests, used.rows, used.errors, used.limited, used.last_at)
+            for key, used in counted.items()
+        ]
 
     def _wait(self, caller: Token) -> float:
         if caller.rate is None:

@@ -22,7 +22,7 @@ from mlops_tui.domains.serving.access import Right
 from mlops_tui.domains.serving.log import FEEDBACK
 from mlops_tui.domains.serving.records import State
 from mlops_tui.web import trying
-from mlops_tui.web.answering import Answering, pick
+from mlops_tui.web.answering import SORRY, Answering, pick
 from mlops_tui.web.asgi import (
     Gone,
     Receive,
@@ -114,7 +114,7 @@ class Gateway:
             self._meter.refuse(response.status)
         except Exception:
             logger.exception("%s %s", request.method, request.path)
-            response = json_response({"error": "Something went wrong inside the gateway; its log says what."}, 500)
+            response = json_response(SORRY, 500)
             self._meter.refuse(500)
         if request.method == "HEAD":
             response = Response(response.status, b"", response.content_type, response.headers)

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any, cast
 
+from mlops_tui.domains.registry.engines.formula import Formula
 from mlops_tui.domains.serving.wire import Answer, Ask, Failed, Hello, Ready, Unpacker, pack
 
 
@@ -14,15 +15,24 @@ class WorkerLost(Exception):  # noqa: N818
     """The worker's process ended before it answered."""
 
 
+Then = Callable[[Answer | None], None]
+"""What becomes of an answer; None when the worker ended before it answered."""
+
+
 class LoadFailed(Exception):  # noqa: N818
-    """The model could not be loaded; trying again would not help."""
+    """The model could not be loaded, or is refused for one of `checks`; trying again would not help."""
+
+    def __init__(self, reason: str, checks: list[tuple[str, bool, str]] | None = None) -> None:
+        super().__init__(reason)
+        self.checks = checks or []
 
 
 class Link(asyncio.Protocol):
     """One worker that dialled in. `claim` is called with the link once it has said which key it was started with."""
 
     def __init__(self, claim: Callable[[Link], bool]) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
+        self._formula: Formula | None = None
         self.key = ""
         self.pid: int | None = None
         self.ready: asyncio.Future[Ready] = loop.create_future()
@@ -30,7 +40,7 @@ class Link(asyncio.Protocol):
         self._claim = claim
         self._transport: asyncio.Transport | None = None
         self._unpacker = Unpacker()
-        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._waiting: dict[int, Then] = {}
         self._ids = itertools.count(1)
         self._outbox: list[bytes] = []
         self._heard = loop.time()
@@ -45,29 +55,48 @@ class Link(asyncio.Protocol):
     @property
     def silent_s(self) -> float:
         """Seconds for which requests have been waiting without any answer."""
-        return asyncio.get_running_loop().time() - self._heard if self._waiting else 0.0
+        return self._loop.time() - self._heard if self._waiting else 0.0
 
     @property
     def alive(self) -> bool:
         """Whether the socket is open."""
         return not self.lost.done()
 
+    @property
+    def formula(self) -> Formula | None:
+        """The formula of the model, once it was loaded and where it has one."""
+        return self._formula
+
+    def send(
+        self, columns: dict[str, list[Any]], rows: int, then: Then, *, alone: bool = False, guard: bool = False
+    ) -> None:
+        """Send a request; `then` is called once, with its answer or with None."""
+        if self._transport is None or self.lost.done():
+            then(None)
+            return
+        if not self._waiting:
+            self._heard = self._loop.time()
+        number = next(self._ids)
+        self._waiting[number] = then
+        if not self._outbox:  # all that is asked in one turn of the loop is one write: they become one batch, too
+            self._loop.call_soon(self._flush)
+        self._outbox.append(pack(Ask(number, rows, columns, alone, guard)))
+
     def ask(
         self, columns: dict[str, list[Any]], rows: int, *, alone: bool = False, guard: bool = False
     ) -> asyncio.Future[Answer]:
         """Send a request; the future holds its answer, or WorkerLost."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
-        if not self.alive or self._transport is None:
-            future.set_exception(WorkerLost())
-            return future
-        if not self._waiting:
-            self._heard = loop.time()
-        number = next(self._ids)
-        self._waiting[number] = future
-        if not self._outbox:  # all that is asked in one turn of the loop is one write: they become one batch, too
-            loop.call_soon(self._flush)
-        self._outbox.append(pack(Ask(number, rows, columns, alone, guard)))
+        future: asyncio.Future[Answer] = self._loop.create_future()
+
+        def then(answer: Answer | None) -> None:
+            if future.done():
+                return
+            if answer is None:
+                future.set_exception(WorkerLost())
+            else:
+                future.set_result(answer)
+
+        self.send(columns, rows, then, alone=alone, guard=guard)
         return future
 
     def _flush(self) -> None:
@@ -89,12 +118,12 @@ class Link(asyncio.Protocol):
         except ValueError:  # a stranger at our socket, or a broken worker (msgspec's errors are ValueErrors too)
             self.close()
             return
-        self._heard = asyncio.get_running_loop().time()
+        self._heard = self._loop.time()
         for message in messages:
             if isinstance(message, Answer):
-                future = self._waiting.pop(message.id, None)
-                if future is not None and not future.done():
-                    future.set_result(message)
+                then = self._waiting.pop(message.id, None)
+                if then is not None:
+                    then(message)
             else:
                 self._told(message)
 
@@ -103,10 +132,9 @@ class Link(asyncio.Protocol):
             self.lost.set_result(None)
         if not self.ready.done():
             self.ready.set_exception(WorkerLost())
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(WorkerLost())
-        self._waiting.clear()
+        waiting, self._waiting = self._waiting, {}
+        for then in waiting.values():
+            then(None)
 
     def _told(self, message: Hello | Ready | Failed | Ask) -> None:
         if isinstance(message, Hello):
@@ -114,6 +142,7 @@ class Link(asyncio.Protocol):
             if not self._claim(self):
                 self.close()
         elif isinstance(message, Ready) and not self.ready.done():
+            self._formula = message.formula
             self.ready.set_result(message)
         elif isinstance(message, Failed) and not self.ready.done():
-            self.ready.set_exception(LoadFailed(message.reason))
+            self.ready.set_exception(LoadFailed(message.reason, message.checks))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import functools
 import logging
 import os
 import signal
@@ -11,6 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mlops_tui.core.errors import Unavailable, WorkbenchError
+from mlops_tui.domains.registry.engines.formula import MOST_ROWS
+from mlops_tui.domains.registry.records import Health
 from mlops_tui.domains.serving.records import State, Target, WorkerState
 from mlops_tui.domains.serving.wire import Answer
 from mlops_tui.web.crew import Crew
@@ -24,6 +28,9 @@ ATTEMPTS = 3
 # Deaths in a row without one answered request, after which a version is given up until someone deploys or starts it again.
 STRIKES = 5
 MAX_WAITING = 4096
+
+
+Told = Callable[[Answer | WorkbenchError], None]
 
 
 class ModelBroke(WorkbenchError):  # noqa: N818
@@ -40,6 +47,7 @@ class Slot:
         self.state = State.STARTING
         self.detail = ""
         self.restarts = 0
+        self.checks: tuple[Health, ...] = ()
         self.users = 0
         self._nursery = nursery
         self._timeout_s = timeout_s
@@ -47,6 +55,7 @@ class Slot:
         self._link: Link | None = None
         self._crew = Crew(self._start, workers - 1, changed)
         self._renewing: asyncio.Task[None] | None = None
+        self._asking: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
         self._one_by_one = asyncio.Lock()
         self._closing = False
@@ -58,7 +67,8 @@ class Slot:
         pid = self._link.pid if self._link is not None and self._link.alive else None
         more = len(self._crew.extras)
         detail = self.detail or (f"{more + 1} workers" if more and self.state is State.READY else "")
-        return WorkerState(self.target.model, self.target.version, self.state, pid, detail, self.restarts)
+        told = (self.target.model, self.target.version, self.state, pid, detail, self.restarts)
+        return WorkerState(*told, self.checks, more + 1 if pid is not None else 0)
 
     @property
     def example(self) -> dict[str, list[Any]] | None:
@@ -72,24 +82,68 @@ class Slot:
             self.target = target
             self._renewing = asyncio.create_task(self._renew())
 
-    async def predict(self, columns: dict[str, list[Any]], rows: int, *, guard: bool = False) -> Answer:
-        """Return the model's answer, asking again when the worker dies meanwhile.
+    def ask(self, columns: dict[str, list[Any]], rows: int, then: Told, *, guard: bool = False) -> None:
+        """Ask the model; `then` is called once, maybe before this returns, with its answer or with what went wrong.
 
-        Raises Unavailable (failed, overloaded, not up in time) or ModelBroke (this request ends every worker it meets).
+        That is Unavailable (failed, not up in time) or ModelBroke (this request ends every worker it meets). Raises Unavailable
+        when too many wait already.
         """
         if self.users >= MAX_WAITING:
             raise Unavailable(f"{MAX_WAITING} requests are waiting for this model already.", hint="Send fewer at once.")
+        link = self._crew.choose(self._link)
+        if link is None or not (self.state is State.READY or link is not self._link):
+            self._persist(columns, rows, then, guard, asked=0)
+            return
+        if link.formula is not None and not guard and rows <= MOST_ROWS:
+            found = link.formula.answer(columns, rows)
+            if found is not None:
+                self._answered = True
+                then(Answer(0, *found))
+                return
         self.users += 1
-        try:
-            answer = await self._ask(columns, rows, guard)
-        finally:
-            self.users -= 1
-        self._answered = True
-        return answer
 
-    async def _ask(self, columns: dict[str, list[Any]], rows: int, guard: bool) -> Answer:
-        with contextlib.suppress(WorkerLost):
-            return await (await self._live()).ask(columns, rows, guard=guard)
+        def heard(answer: Answer | None) -> None:
+            self.users -= 1
+            if answer is None:
+                self._persist(columns, rows, then, guard, asked=1)
+            else:
+                self._answered = True
+                then(answer)
+
+        link.send(columns, rows, heard, guard=guard)
+
+    async def predict(self, columns: dict[str, list[Any]], rows: int, *, guard: bool = False) -> Answer:
+        """Return the model's answer. Raises what `ask` tells."""
+        future: asyncio.Future[Answer | WorkbenchError] = asyncio.get_running_loop().create_future()
+        self.ask(columns, rows, functools.partial(_settle, future), guard=guard)
+        told = await future
+        if isinstance(told, WorkbenchError):
+            raise told
+        return told
+
+    def _persist(self, columns: dict[str, list[Any]], rows: int, then: Told, guard: bool, asked: int) -> None:
+        """Wait for a worker, and ask again when it dies; from the second time on the request is asked by itself."""
+        self.users += 1
+
+        async def whole() -> None:
+            told: Answer | WorkbenchError
+            try:
+                told = await self._ask(columns, rows, guard, asked)
+                self._answered = True
+            except WorkbenchError as error:
+                told = error
+            finally:
+                self.users -= 1
+            then(told)
+
+        task = asyncio.create_task(whole())
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask(self, columns: dict[str, list[Any]], rows: int, guard: bool, asked: int) -> Answer:
+        if not asked:
+            with contextlib.suppress(WorkerLost):
+                return await (await self._live()).ask(columns, rows, guard=guard)
         for _ in range(ATTEMPTS - 1):
             async with self._one_by_one:
                 with contextlib.suppress(WorkerLost):
@@ -175,7 +229,8 @@ class Slot:
             self._link.close()  # what it had been asked is asked again of the other
 
     async def _start(self) -> Link:
-        link = await self._nursery.bear(self.target.package, self._timeout_s + 90, self.target.engine)
+        target = self.target
+        link = await self._nursery.bear(target.package, self._timeout_s + 90, target.engine, target.check)
         try:
             # Not wait_for: until Python 3.12 it may swallow a cancellation that meets a finished future.
             async with asyncio.timeout(self._timeout_s + 90):
@@ -184,7 +239,12 @@ class Slot:
                 golden = await link.ask(ready.sample, 1)
             if golden.error:
                 raise LoadFailed(f"it cannot answer its own sample: {golden.error}")
-        except BaseException:
+            if ready.checks:  # once is enough: further workers of it begin at once
+                self.checks = tuple(Health(*one) for one in ready.checks)
+                self.target = dataclasses.replace(self.target, check=None)
+        except BaseException as error:
+            if isinstance(error, LoadFailed) and error.checks:
+                self.checks = tuple(Health(*one) for one in error.checks)
             link.close()
             raise
         return link
@@ -221,6 +281,11 @@ class Slot:
         return (
             "Deploy another version, or try again: mlops deployments start NAME" if self.state is State.FAILED else ""
         )
+
+
+def _settle(future: asyncio.Future[Answer | WorkbenchError], told: Answer | WorkbenchError) -> None:
+    if not future.done():  # whoever waited may be gone
+        future.set_result(told)
 
 
 def _how(code: int | None) -> str:

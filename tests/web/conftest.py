@@ -13,13 +13,14 @@ import pytest
 
 from mlops_tui.core import segments
 from mlops_tui.core.settings import Serving
+from mlops_tui.domains.registry.engines.formula import Formula
 from mlops_tui.domains.serving.handling import Handling
 from mlops_tui.domains.serving.records import Column, Deployment, Route, Signature, Target, Wanted
 from mlops_tui.domains.serving.wire import Answer, Ready
 from mlops_tui.web.fleet import Fleet
 from mlops_tui.web.gateway import Gateway
 from mlops_tui.web.journal import Journal
-from mlops_tui.web.link import LoadFailed, WorkerLost
+from mlops_tui.web.link import LoadFailed, Then, WorkerLost
 from mlops_tui.web.meter import Meter
 
 SIGNATURE = Signature(
@@ -42,6 +43,7 @@ class FakeLink:
         self.lost: asyncio.Future[None] = loop.create_future()
         self.silent_s = 0.0
         self.held: asyncio.Event | None = None
+        self.formula: Formula | None = None
         self.answers: set[asyncio.Task[Answer]] = set()
         if package == "unloadable":
             self.ready.set_exception(LoadFailed("the file is damaged"))
@@ -62,6 +64,15 @@ class FakeLink:
         task = asyncio.create_task(self._answer(columns, rows, alone, guard))
         self.answers.add(task)
         return task
+
+    def send(
+        self, columns: dict[str, list[Any]], rows: int, then: Then, *, alone: bool = False, guard: bool = False
+    ) -> None:
+        def told(task: asyncio.Task[Answer]) -> None:
+            if not task.cancelled():
+                then(None if task.exception() else task.result())
+
+        self.ask(columns, rows, alone=alone, guard=guard).add_done_callback(told)
 
     async def _answer(self, columns: dict[str, list[Any]], rows: int, alone: bool, guard: bool) -> Answer:
         if not self.alive:
@@ -96,7 +107,7 @@ class FakeNursery:
         self.delay_s = 0.0
         self.failures = 0
 
-    async def bear(self, package: str, seconds: float, engine: str = "") -> FakeLink:
+    async def bear(self, package: str, seconds: float, engine: str = "", check: Any = None) -> FakeLink:
         await asyncio.sleep(self.delay_s)
         if self.failures:
             self.failures -= 1

@@ -134,11 +134,11 @@ async def test_rows_the_model_refuses_are_400_and_a_broken_model_is_500_and_logg
 async def test_a_full_disk_rejects_and_the_next_request_after_it_is_logged(
     door: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: SegmentWriter, record: Any) -> None:
+    def full(self: SegmentWriter, frames: Any) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(SegmentWriter, "append", full)
+        patched.setattr(SegmentWriter, "append_frames", full)
         reply = await door.predict(1)
     assert reply.status == 503
     assert "No space left" in reply.json["error"]
@@ -152,7 +152,7 @@ async def test_a_full_disk_may_serve_unlogged_when_the_settings_say_so(
     door = make_door(log_failure="serve_unlogged")
     door.want(v1=100)
     await door.ready()
-    monkeypatch.setattr(SegmentWriter, "append", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(SegmentWriter, "append_frames", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
     assert (await door.predict(1)).status == 200
     assert "mlops_unlogged_total 1" in (await door.ask("GET", "/metrics")).body.decode()
 

@@ -11,6 +11,7 @@ from mlops_tui.domains.serving.wire import Answer, Ask
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlops_tui.domains.registry.engines.formula import Formula
     from mlops_tui.domains.registry.engines.reference import Engine
     from mlops_tui.domains.serving.guards import Guard
 
@@ -20,9 +21,13 @@ _INPUT_ERRORS = (ValueError, TypeError, OverflowError)
 
 
 class Predictor:
-    """Answers asks with an engine (see `registry/engines`); a `guard` marks rows that look unlike the training data."""
+    """Answers asks with an engine (see `registry/engines`); a `guard` marks rows that look unlike the training data.
 
-    def __init__(self, engine: Engine, guard: Guard | None = None) -> None:
+    `formula` is the engine's model as numbers, where it is linear.
+    """
+
+    def __init__(self, engine: Engine, guard: Guard | None = None, formula: Formula | None = None) -> None:
+        self.formula = formula
         self._engine = engine
         self._guard = guard
 

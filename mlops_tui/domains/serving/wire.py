@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from mlops_tui.domains.registry.engines.formula import Formula
+
 _LENGTH = struct.Struct(">I")
 MAX_FRAME = 512 * 1024 * 1024
 
@@ -23,11 +25,15 @@ class Hello(msgspec.Struct, array_like=True, tag=True):
 
 
 class Ready(msgspec.Struct, array_like=True, tag=True):
-    """The model is loaded; `sample` holds one golden request, column by column, `checks` what was looked at (see `staging`)."""
+    """The model is loaded; `sample` holds one golden request, column by column, `checks` what was looked at (see `staging`).
+
+    `formula` is all of the model where that is so little that the gateway answers by itself.
+    """
 
     sample: dict[str, list[Any]]
     note: str = ""
     checks: list[tuple[str, bool, str]] = []
+    formula: Formula | None = None
 
 
 class Failed(msgspec.Struct, array_like=True, tag=True):

@@ -85,7 +85,7 @@ def run(
         if refused := refusal(checks):
             connection.sendall(pack(Failed(refused, found)))
             return 1
-        connection.sendall(pack(Ready(sample, note, found)))
+        connection.sendall(pack(Ready(sample, note, found, predictor.formula)))
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             _answer(connection, predictor)
     return 0
@@ -155,6 +155,7 @@ def predictor_of(folder: Path, engine: str = ""):  # type: ignore[no-untyped-def
     """
     from mlops_tui.domains.registry import package
     from mlops_tui.domains.registry.engines import choosing
+    from mlops_tui.domains.registry.engines.reading import formula_of
     from mlops_tui.domains.registry.engines.reference import one_thread
     from mlops_tui.domains.serving.guards import guard_of
     from mlops_tui.domains.serving.predictor import Predictor
@@ -166,7 +167,8 @@ def predictor_of(folder: Path, engine: str = ""):  # type: ignore[no-untyped-def
         chosen, note = choosing.open_engine(wanted, estimator, described, sample, folder)
     else:
         (chosen, _), note = choosing.choose(estimator, described, sample, folder=folder), ""
-    return Predictor(chosen, guard_of(described, sample, package.profile(folder))), note
+    formula = formula_of(chosen, estimator, described, sample)
+    return Predictor(chosen, guard_of(described, sample, package.profile(folder)), formula), note
 
 
 def _answer(connection: socket.socket, predictor) -> None:  # type: ignore[no-untyped-def]
@@ -174,21 +176,11 @@ def _answer(connection: socket.socket, predictor) -> None:  # type: ignore[no-un
     from mlops_tui.domains.serving.wire import Ask, Unpacker, pack
 
     unpacker = Unpacker()
-    while data := connection.recv(_CHUNK):
-        messages = unpacker.feed(data)
-        while data := _arrived(connection):
-            messages += unpacker.feed(data)
-        asks = [message for message in messages if isinstance(message, Ask)]
+    room = memoryview(bytearray(_CHUNK))
+    while size := connection.recv_into(room):  # everything that has arrived since the last answers
+        asks = [message for message in unpacker.feed(room[:size]) if isinstance(message, Ask)]
         if asks:
             connection.sendall(b"".join(map(pack, predictor.answer(asks))))
-
-
-def _arrived(connection: socket.socket) -> bytes:
-    """Return what lies ready, nothing when there is nothing yet."""
-    try:
-        return connection.recv(_CHUNK, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return b""
 
 
 if __name__ == "__main__":

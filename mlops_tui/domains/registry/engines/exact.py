@@ -26,7 +26,7 @@ class ExactEngine:
         self._probabilities = any(item["name"] == "probabilities" for item in described["outputs"])
         names = [item["name"] for item in described["inputs"]]
         kinds = {str(name): str(sample[name].dtype) for name in sample.columns}
-        steps = _flat(reference.estimator)
+        steps = flat(reference.estimator)
         try:
             self._source = source_of(steps[:-1], names, kinds)
             self._final = final_of(steps[-1], self._probabilities)
@@ -41,8 +41,8 @@ class ExactEngine:
         return predicted.tolist(), wide.tolist() if wide is not None and self._probabilities else None
 
 
-def _flat(estimator: Any) -> list[Any]:
+def flat(estimator: Any) -> list[Any]:
     """Return the steps of a pipeline, of pipelines inside it too."""
     if not is_a(estimator, "pipeline", "Pipeline"):
         return [estimator]
-    return [inner for _, step in estimator.steps for inner in _flat(step)]
+    return [inner for _, step in estimator.steps for inner in flat(step)]

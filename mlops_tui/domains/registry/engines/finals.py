@@ -16,11 +16,11 @@ from mlops_tui.domains.registry.engines.trees import Trees, boosted_trees, histo
 
 Final = Callable[[Matrix], tuple[Matrix, Matrix | None]]  # rows -> predictions, probabilities
 
-_REGRESSIONS = (
+REGRESSIONS = (
     "LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "BayesianRidge",
     "HuberRegressor", "SGDRegressor", "LinearSVR", "Lars", "LassoLars", "OrthogonalMatchingPursuit",
 )  # fmt: skip
-_CLASSIFIERS = ("RidgeClassifier", "RidgeClassifierCV", "SGDClassifier", "Perceptron", "LinearSVC")
+CLASSIFIERS = ("RidgeClassifier", "RidgeClassifierCV", "SGDClassifier", "Perceptron", "LinearSVC")
 _FLOAT32 = float(np.finfo("float32").max)
 
 
@@ -28,9 +28,9 @@ def final_of(estimator: Any, probabilities: bool) -> Final:
     """Compile the last step of a pipeline; `probabilities` says whether the signature has them. Raises Uncompiled."""
     if is_a(estimator, "linear_model", "LogisticRegression", "LogisticRegressionCV") and probabilities:
         return _logistic(estimator)
-    if is_a(estimator, "linear_model", *_REGRESSIONS) or is_a(estimator, "svm", "LinearSVR"):
+    if is_a(estimator, "linear_model", *REGRESSIONS) or is_a(estimator, "svm", "LinearSVR"):
         return _regression(estimator)
-    if not probabilities and (is_a(estimator, "linear_model", *_CLASSIFIERS) or is_a(estimator, "svm", "LinearSVC")):
+    if not probabilities and (is_a(estimator, "linear_model", *CLASSIFIERS) or is_a(estimator, "svm", "LinearSVC")):
         return _decision(estimator)
     if is_a(estimator, "tree", "DecisionTreeClassifier", "DecisionTreeRegressor"):
         return _forest([estimator], estimator)
