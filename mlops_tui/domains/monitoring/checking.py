@@ -100,7 +100,7 @@ class Check:
             return seasons.same_times(lake, history, number, wanted, covered, before or covered[0])
 
         report, scan = inputs.compared(lake, report, window, profile, monitor.alpha, same_times)
-        return dataclasses.replace(report, since=scan.since) if scan else report
+        return dataclasses.replace(report, since=scan.since) if scan and scan.since is not None else report
 
     # -- labels --------------------------------------------------------------------------------------------------------
 

@@ -124,9 +124,10 @@ def scan(
     inner += [f"{_number(reference[name][0], types[reference[name][0]])} AS s{at}" for at, name in enumerate(extra)]
     inner += [f"hash({source.key}) AS k"] if source.key else []
     inner += [f"{group} AS g"] if group else []
-    inner += [f"{source.time} AS at"] if source.time else []
+    inner += [f"{source.time} AS moment"] if source.time else []
     outer = [
         "count(*) AS n",
+        *(("min(moment) AS since", "max(moment) AS until") if source.time else ()),
         *(part for place, one in enumerate(wanted) for part in _aggregates(place, one[2], one[3])),
     ]
     if listed or extra:
