@@ -108,6 +108,7 @@ def code() -> str:
 def environment(recipe: Recipe) -> dict[str, str]:
     """Versions of the libraries that make a model of this recipe."""
     names = [*LIBRARIES, recipe.model.estimator.partition(".")[0]]
+    names += ["shap"] if recipe.explain is not None and recipe.explain.shap else []
     found = {}
     for name in dict.fromkeys(names):
         try:

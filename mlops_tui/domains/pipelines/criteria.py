@@ -36,12 +36,16 @@ class Evaluate(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Explain(Struct, forbid_unknown_fields=True, frozen=True):
-    """[explain] Permutation importance over `repeats` shuffles, and partial dependence of the `top` columns at `points`."""
+    """[explain] Permutation importance over `repeats` shuffles, and partial dependence of the `top` columns at `points`.
+
+    `shap`: also what each column adds to each answer of the stored sample (extra `shap`).
+    """
 
     rows: Annotated[int, Meta(ge=30)] = 1000
     repeats: Annotated[int, Meta(ge=2, le=100)] = 5
     top: Annotated[int, Meta(ge=0, le=100)] = 5
     points: Annotated[int, Meta(ge=2, le=200)] = 15
+    shap: bool = False
 
 
 class Behaviour(Struct, forbid_unknown_fields=True, frozen=True):

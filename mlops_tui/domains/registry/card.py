@@ -43,12 +43,12 @@ def write(facts: Facts) -> str:
         _section("Metrics", _metrics(facts)),
         _section("Test", _tabled(judgement.intervals(facts.evidence))),
         _section("Slices", _tabled(judgement.slices(facts.evidence))),
-        _section("Calibration", _calibration(facts)),
-        _section("What matters", _tabled(judgement.importance(facts.evidence))),
+        _section("Calibration", _told(judgement.calibration(facts.evidence))),
+        _section("What matters", _matters(facts)),
         _section("Data", _data(facts)),
         _section("Inputs", _inputs(facts)),
         _section("Limits", judgement.limits(facts.evidence, facts.version.tags, facts.profile is not None)),
-        _section("Fairness", judgement.fairness(facts.evidence)),
+        _section("Fairness", _told(judgement.fairness(facts.evidence))),
         _section("Parameters", _table(("Parameter", "Value"), sorted(facts.params.items()))),
         _section("Approval", _approval(facts)),
         _section("History", _history(facts)),
@@ -167,9 +167,14 @@ def _environment(version: Version) -> str:
     return f"Python {version.environment.get('python', 'unknown')}; {listed or 'no libraries recorded'}."
 
 
-def _calibration(facts: Facts) -> str:
-    words, bins = judgement.calibration(facts.evidence)
-    return "\n\n".join(part for part in (words, _tabled(bins)) if part)
+def _matters(facts: Facts) -> str:
+    parts = (_tabled(judgement.importance(facts.evidence)), _told(judgement.effects(facts.evidence)))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _told(found: tuple[str, judgement.Table | None]) -> str:
+    """A sentence and the table it leads to, as far as there are such."""
+    return "\n\n".join(part for part in (found[0], _tabled(found[1])) if part)
 
 
 def _tabled(found: judgement.Table | None) -> str:

@@ -1,4 +1,4 @@
-"""What the run behind a version kept of its judgement: charter, test results by slice, calibration, importance.
+"""What the run behind a version kept of its judgement: charter, test results by slice, calibration, importance, verdict.
 
 A pipeline logs these files with its run; a script that logs files of the same names and forms gets the same card.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mlops_tui.domains.experiments.service import Experiments
 
-REPORT, EXPLANATION, DEFINITION = "report.json", "explanation.json", "pipeline.toml"
+REPORT, EXPLANATION, DEFINITION, VERDICT = "report.json", "explanation.json", "pipeline.toml", "verdict.json"
 LONGEST = 4 * 2**20
 
 
@@ -28,6 +28,7 @@ class Evidence:
     report: dict[str, Any] = field(default_factory=dict)
     explanation: dict[str, Any] = field(default_factory=dict)
     definition: dict[str, Any] = field(default_factory=dict)
+    verdict: dict[str, Any] = field(default_factory=dict)
 
     @property
     def charter(self) -> dict[str, Any]:
@@ -55,7 +56,12 @@ def gather(experiments: Experiments, run_id: str) -> Evidence:
         except (WorkbenchError, OSError, ValueError):  # damaged files are no evidence; `models health` names them
             return {}
 
-    return Evidence(read(REPORT, json.loads), read(EXPLANATION, json.loads), read(DEFINITION, tomllib.loads))
+    return Evidence(
+        read(REPORT, json.loads),
+        read(EXPLANATION, json.loads),
+        read(DEFINITION, tomllib.loads),
+        read(VERDICT, json.loads),
+    )
 
 
 def _table(value: Any) -> dict[str, Any]:

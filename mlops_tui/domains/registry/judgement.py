@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 Rows = Iterable[tuple[Any, ...]]
 Table = tuple[tuple[str, ...], list[tuple[Any, ...]]]
 MOST = 15
+_FAIRNESS = "fairness "  # how the gate calls its checks of gaps between groups
 
 
 def charter(found: Evidence) -> str:
@@ -74,6 +75,21 @@ def importance(found: Evidence) -> Table | None:
     ]
 
 
+def effects(found: Evidence) -> tuple[str, Table | None]:
+    """How much each column moves single answers, in a sentence and as a table; "" where no SHAP values were computed."""
+    said = found.explanation.get("shap")
+    if not isinstance(said, dict) or not (listed := _dicts(said.get("columns"))):
+        return "", None
+    what = f"the probability of {said['label']}" if said.get("label") else "the answer"
+    rows, base = _count(said.get("rows")), _number(said.get("base"))
+    words = f"SHAP values of {rows} stored rows: what each column adds to {what}, which is {base} on average."
+    shown = [
+        (f"`{one.get('column')}`", _number(one.get("mean")), _span((one.get("low"), one.get("high"))))
+        for one in listed[:MOST]
+    ]
+    return words, (("Column", "Moves it by, on average", "Nine in ten rows"), shown)
+
+
 def limits(found: Evidence, tags: Mapping[str, str], profiled: bool) -> str:
     """What is known of where it should not be trusted, as a list."""
     lines = []
@@ -91,12 +107,35 @@ def limits(found: Evidence, tags: Mapping[str, str], profiled: bool) -> str:
     return "\n".join(lines)
 
 
-def fairness(found: Evidence) -> str:
-    """What was declared; who wants groups watched says so in the definition."""
+def fairness(found: Evidence) -> tuple[str, Table | None]:
+    """What was declared, and the gaps between groups that the gate measured; who wants groups watched says so in the definition."""
     if not found.fairness:
-        return "No groups were declared ([fairness] of the pipeline), so none were compared."
-    said = ", ".join(f"{name} {value}" for name, value in found.fairness.items())
-    return f"Declared, and held by the gate: {said}."
+        return "No groups were declared ([fairness] of the pipeline), so none were compared.", None
+    said = ", ".join(f"{name} {_listed(value)}" for name, value in found.fairness.items())
+    gaps = [one for one in _dicts(found.verdict.get("checks")) if str(one.get("name")).startswith(_FAIRNESS)]
+    if not gaps:
+        return f"Declared, and held by the gate: {said}. Its run kept no measured gaps.", None
+    words = {True: "yes", False: "**no**", None: "open"}
+    rows = [
+        (
+            str(one["name"]).removeprefix(_FAIRNESS),
+            _number(one.get("value")),
+            _span((one.get("low"), one.get("high"))),
+            str(one.get("limit", "")),
+            _count(one.get("rows")) if one.get("rows") else "",
+            words.get(one.get("passed"), ""),
+            str(one.get("detail", "")).partition("; ")[2] or str(one.get("detail", "")),
+        )
+        for one in gaps
+    ]
+    return f"Declared: {said}. Measured by the gate on the test rows:", (
+        ("Of", "Gap", "Interval", "Wanted", "Rows", "Held", "Groups"),
+        rows,
+    )
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.pipelines.making import Range, Split, Tune
 from mlops_tui.domains.pipelines.search import candidates
+from mlops_tui.domains.pipelines.steps import split
 from mlops_tui.domains.pipelines.steps.split import assign
 
 FRAME = pd.DataFrame(
@@ -82,3 +85,12 @@ def test_a_grid_is_every_combination():
     found = list(candidates(Tune(method="grid", space={"a": [1, 2], "b": ["x", "y"]}), seed=0))
     assert len(found) == 4
     assert {"a": 2, "b": "y"} in found
+
+
+def test_rows_with_one_label_only_are_refused_before_anything_is_trained(monkeypatch):
+    frame = pd.DataFrame({"x": range(40), "left": ["no"] * 38 + ["yes"] * 2})
+    recipe = types.SimpleNamespace(classes=True, data=types.SimpleNamespace(target="left"), split=Split())
+    work = types.SimpleNamespace(recipe=recipe, read_frame=lambda name: frame, results={"load": {"time": None}})
+    monkeypatch.setattr(split, "assign", lambda *_, **__: np.repeat([0, 2], [38, 2]))
+    with pytest.raises(InvalidInput, match="The 38 rows to learn from have only the label no"):
+        split.run(work)

@@ -40,7 +40,7 @@ def test_every_part_has_its_numbers():
     assert words == "expected calibration error 0.021, Brier score 0.1"
     assert bins == (("from", "to", "rows"), [("0", "0.1", "12")])
     assert judgement.importance(FOUND) == (("Column", "auc lost without it", "Spread"), [("`temp`", "0.12", "0.01")])
-    assert "age" in judgement.fairness(FOUND)
+    assert "age" in judgement.fairness(FOUND)[0]
 
 
 def test_limits_are_what_is_known_of_them():
@@ -57,7 +57,7 @@ def test_nothing_is_said_of_what_is_not_there():
     assert judgement.slices(Evidence()) is None
     assert judgement.calibration(Evidence()) == ("", None)
     assert judgement.importance(Evidence()) is None
-    assert "No groups were declared" in judgement.fairness(Evidence())
+    assert "No groups were declared" in judgement.fairness(Evidence())[0]
 
 
 @pytest.mark.parametrize("part", ["metrics", "slices", "intervals", "calibration", "rows"])
@@ -81,3 +81,22 @@ def test_the_files_of_a_run_are_read_and_damaged_ones_are_not(workbench, tmp_pat
     assert found.report == REPORT
     assert (found.explanation, found.definition) == ({}, {})
     assert gather(workbench.experiments, "0" * 16) == Evidence()
+
+
+def test_the_gaps_that_the_gate_measured_stand_in_the_card():
+    detail = "equal opportunity of age: gap 0.2 [0.1, 0.3], wanted at most 0.1; old 0.5 (40 rows), young 0.7 (60 rows)"
+    gap = {"name": "fairness equal opportunity age", "passed": False, "value": 0.2, "limit": "gap <= 0.1", "low": 0.1}
+    gap |= {"high": 0.3, "rows": 100, "detail": detail}
+    few = {"name": "fairness error gap town", "passed": None, "limit": "gap <= 1", "detail": "fewer than two groups"}
+    verdict = {"checks": [{"name": "loads", "passed": True}, gap, few]}
+    definition = {"fairness": {"sensitive": ["age", "town"], "equal_opportunity": 0.1}}
+    words, table = judgement.fairness(Evidence(definition=definition, verdict=verdict))
+    assert "Declared: sensitive age, town, equal_opportunity 0.1." in words
+    assert [row[:6] for row in table[1]] == [
+        ("equal opportunity age", "0.2", "0.1 to 0.3", "gap <= 0.1", "100", "**no**"),
+        ("error gap town", "", "", "gap <= 1", "", "open"),
+    ]
+    assert table[1][0][6] == "old 0.5 (40 rows), young 0.7 (60 rows)"
+    without = judgement.fairness(Evidence(definition=definition))
+    assert without[1] is None
+    assert "kept no measured gaps" in without[0]

@@ -1,4 +1,4 @@
-"""What the model looks at: permutation importance, and how its answer moves with its most important columns."""
+"""What the model looks at: permutation importance, how its answer moves with its most important columns, SHAP values."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mlops_tui.domains.pipelines import shapley
 from mlops_tui.domains.pipelines.answers import answer_of, places_of
 from mlops_tui.domains.pipelines.records import HIGHER_IS_BETTER
-from mlops_tui.domains.pipelines.work import Work
-from mlops_tui.domains.registry import metrics
+from mlops_tui.domains.pipelines.work import PACKAGE, Work
+from mlops_tui.domains.registry import metrics, package
 
 if TYPE_CHECKING:
     from mlops_tui.domains.pipelines.criteria import Explain
     from mlops_tui.domains.registry.metrics import Array
 
-OUTPUTS = ("explanation.json",)
+OUTPUTS = ("explanation.json", "shap.csv")
 DEPENDENCE_ROWS = 300
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Write `explanation.json`: {"metric", "rows", "importance": [...], "dependence": [...]}."""
+    """Write `explanation.json`: {"metric", "rows", "importance": [...], "dependence": [...]}, and with `shap` that of `shapley`
+    beside them; the values of each row go to `shap.csv`.
+    """
     settings = work.recipe.explain
     assert settings is not None
     model = work.read_object("model")
@@ -32,6 +35,8 @@ def run(work: Work) -> dict[str, Any]:
     top = [item["column"] for item in importance if item["mean"] > 0][: settings.top]
     dependence = [found for name in top if (found := _dependence(work, model, rows, name, settings)) is not None]
     report = {"metric": work.recipe.primary, "rows": len(rows), "importance": importance, "dependence": dependence}
+    if settings.shap:
+        report["shap"] = _shap(work, model)
     work.write_json("explanation", report)
     for item in importance:
         work.say(f"{item['column']}: {item['mean']:.6g} +- {item['sd']:.3g}")
@@ -42,7 +47,21 @@ def run(work: Work) -> dict[str, Any]:
 def publish(work: Work, result: dict[str, Any]) -> None:
     """Show the importances with the run, and the file."""
     work.log_metrics({f"importance/{item['column']}": item["mean"] for item in result["importance"]})
-    work.log_files("explanation.json")
+    work.log_files("explanation.json", "shap.csv")
+
+
+def _shap(work: Work, model: Any) -> dict[str, Any]:
+    """Of the sample stored with the model, against rows it has learned from."""
+    sample = package.sample(work.folder / PACKAGE)[work.inputs]
+    report, values = shapley.explain(
+        model, sample, work.part("train")[0], work.recipe.model.task, work.recipe.split.seed
+    )
+    staged = work.folder / ".shap.csv"
+    values.to_csv(staged, index=False)
+    staged.replace(work.folder / "shap.csv")
+    for one in report["columns"]:
+        work.say(f"{one['column']}: moves an answer by {one['mean']:.6g} on average")
+    return report
 
 
 def _importance(

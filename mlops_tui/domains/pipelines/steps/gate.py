@@ -59,6 +59,12 @@ def run(work: Work) -> dict[str, Any]:
     return {"verdict": asdict(verdict), "detail": f"{outcome}: {reason}"}
 
 
+def publish(work: Work, result: dict[str, Any]) -> None:
+    """Keep the verdict with the run, for the card of the version that comes of it."""
+    work.write_json("verdict", result["verdict"])
+    work.log_files("verdict.json")
+
+
 def _infra(probed: dict[str, Any]) -> Iterator[GateCheck]:
     error, rows = probed["error"], probed["rows"]
     detail = (

@@ -28,6 +28,14 @@ def run(work: Work) -> dict[str, Any]:
             f"{len(frame):,} rows leave {counts['train']} to train and {counts['test']} to test.",
             hint="Use more rows, other shares, or another split.",
         )
+    if work.recipe.classes:
+        labels = frame.loc[parts == 0, work.recipe.data.target].dropna().unique()
+        if len(labels) < 2:
+            only = f"only the label {labels[0]}" if len(labels) else "no label"
+            raise InvalidInput(
+                f"The {counts['train']:,} rows to learn from have {only}; a classification needs two.",
+                hint='Look at the data, or split by = "stratified".',
+            )
     for place, name in enumerate(PARTS):
         work.write_frame(name, frame[parts == place])
     detail = ", ".join(f"{counts[name]:,} {name}" for name in PARTS)
