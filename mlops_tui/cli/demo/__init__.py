@@ -24,7 +24,8 @@ from mlops_tui.core.workspace import Workspace
     "--harmful",
     "harm",
     type=click.Choice(["gate", "canary"]),
-    help="Retrain on labels that lost three bikes in four: all but the newest (the gate stops it), or all (the canary).",
+    help="Retrain on labels that lost three bikes in four: all but the newest, which the gate sees; or all, with a loose gate, "
+    "which only the canary sees.",
 )
 @click.option("--no-tui", is_flag=True, help="Print the summary and end, even in a terminal.")
 def demo(

@@ -38,9 +38,8 @@ class Demo:
         if fresh:
             _choose_settings(workspace)
         self._workbench = Workbench(workspace, actor="demo")
-        self._stage = Stage(workspace, self._workbench, read_bike_hour(data) if data else read_sample(), rate)
+        self._stage = Stage(workspace, self._workbench, read_bike_hour(data) if data else read_sample(), rate, harm)
         self._months = months
-        self._harm = harm
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +65,7 @@ class Demo:
         if story.ended_well:
             say("The replay was done before; here is what happened.")
         else:
-            Replay(self._stage, self._months, self._harm).play()
+            Replay(self._stage, self._months).play()
         return story.ended_well
 
     def print_summary(self) -> None:
@@ -74,7 +73,7 @@ class Demo:
         click.echo(self._stage.story.summary())
         trail = self._workbench.audit.verify()
         click.echo(f"Audit        {trail.checked} entries, chain {'intact' if trail.ok else 'BROKEN: ' + trail.reason}")
-        for alert in self._workbench.alerts.list(rule="performance", limit=1) if self._stage.rate or self._harm else ():
+        for alert in self._workbench.alerts.list(rule="performance", limit=1) if self._stage.rate else ():
             click.echo(f"\n{incident.markdown(self._workbench, alert.id)}", nl=False)
         click.echo("\nLook further")
         for line in (

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 class Replay:
     """Sends the months one after another and waits for what follows from each."""
 
-    def __init__(self, stage: Stage, months: int | None, harm: str = "") -> None:
+    def __init__(self, stage: Stage, months: int | None) -> None:
         self._stage = stage
         self._story = stage.story
         self._workbench = stage.workbench
         self._most = months
-        self._harm = harm
+        self._harm = stage.harm
         self._steady: Background | None = None
 
     def play(self) -> None:

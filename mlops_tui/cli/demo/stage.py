@@ -24,10 +24,13 @@ PIPELINE = "bike-demand"
 class Stage:
     """What every act of the demo needs: the workspace, the data, waiting for others, and telling."""
 
-    def __init__(self, workspace: Workspace, workbench: Workbench, data: BikeData, rate: float = 0.0) -> None:
+    def __init__(
+        self, workspace: Workspace, workbench: Workbench, data: BikeData, rate: float = 0.0, harm: str = ""
+    ) -> None:
         self.workspace = workspace
         self.workbench = workbench
         self.data = data
+        self.harm = harm
         self.rate = rate  # requests a second all the while; 0: only while versions are swapped
         self.story = Story.load(workspace.root / "demo.json")
         self._began = time.monotonic()
