@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
@@ -198,5 +200,13 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped
 
 
+def leave(code: int) -> int:
+    """Do what is left at the end of a process, all but taking the interpreter apart (50 ms with the libraries loaded): exit with this."""
+    atexit._run_exitfuncs()  # noqa: SLF001 - what `os._exit` leaves out
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(run(Workspace(Path(sys.argv[2])), int(sys.argv[3]), int(sys.argv[4])))
+    os._exit(leave(run(Workspace(Path(sys.argv[2])), int(sys.argv[3]), int(sys.argv[4]))))

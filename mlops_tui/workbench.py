@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from mlops_tui.maturity import Maturity
     from mlops_tui.why import Step
 
+_LOOK_S = 0.01
+
 
 class Workbench:
     """The rooms of one workspace for one thread; each is imported, migrated and built when it is first asked for."""
@@ -41,6 +44,7 @@ class Workbench:
     ) -> None:
         self.workspace = workspace
         self.context = Context(workspace, actor=actor or default_actor(), now=now)
+        self._seen = -1
 
     @property
     def actor(self) -> str:
@@ -50,6 +54,15 @@ class Workbench:
         """Three numbers that differ from the last answer when anyone changed the workspace: cheap enough for four times a second."""
         context = self.context
         return context.catalog.data_version(), context.metrics.data_version(), context.telemetry.data_version()
+
+    def await_change(self, timeout_s: float) -> None:
+        """Sleep until anyone has changed the catalog since the last such call, at most so long: a hundredth of a second late, for a
+        thousandth of a core.
+        """
+        catalog, deadline = self.context.catalog, time.monotonic() + timeout_s
+        while (now := catalog.data_version()) == self._seen and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(_LOOK_S, left))
+        self._seen = now
 
     def daemon_alive(self) -> bool:
         """Whether a daemon runs on this workspace."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from mlops_tui.cli.output import follow, progress_bar, say
@@ -46,7 +45,7 @@ class Attending:
                 progress = self.job.progress
                 if progress is not None:
                     bar(progress.done, progress.total, progress.note)
-                time.sleep(POLL_S)
+                self._workbench.await_change(POLL_S)
 
     def leave(self) -> None:
         """Say what becomes of it when nobody looks on."""

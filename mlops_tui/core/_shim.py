@@ -4,6 +4,8 @@ Run as `python -I -S _shim.py FOLDER` (11 MB); it imports nothing but the standa
 itself behind as a detached grandchild of its caller, and keeps in FOLDER: pid.json (who runs), heartbeat (its file time says
 when the shim was last alive), log.txt (output of the whole tree, capped), exit.json (how it ended, written once, atomically).
 
+A warm process forks the shim instead (`mlops_tui/warm.py`); the child then does its work without a new interpreter.
+
 `PR_SET_CHILD_SUBREAPER` makes every orphan below it come back as its own child, so that even double-forked grandchildren in
 their own sessions are found by walking /proc. `PR_SET_PDEATHSIG` ends the child when the shim itself is killed.
 """
@@ -17,7 +19,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ SWEEP_S = 0.02
 CANCEL_FILE = "cancel"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+Act = Callable[[dict[str, Any]], int]
 
 
 # -- /proc ---------------------------------------------------------------------------------------------------------------
@@ -114,14 +117,17 @@ def signal_all(found: list[int], number: int) -> None:
             os.kill(pid, number)
 
 
-def write_json(path: Path, document: dict[str, Any]) -> None:
-    """All of it or nothing, and on the disk before this returns."""
+def write_json(path: Path, document: dict[str, Any], *, durable: bool = True) -> None:
+    """All of it or nothing, and on the disk before this returns; what a new boot makes worthless need not be `durable`."""
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     with staged.open("w", encoding="utf-8") as file:
         json.dump(document, file)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     staged.replace(path)
+    if not durable:
+        return
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
@@ -139,9 +145,10 @@ def _prctl(option: int, value: int) -> None:
 class Shim:
     """Watches one child until nothing of it is left."""
 
-    def __init__(self, folder: Path, spec: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, spec: dict[str, Any], act: Act | None = None) -> None:
         self.folder = folder
         self.spec = spec
+        self.act = act
         self.reason = "exited"
         self.status: int | None = None
         self.peak = 0
@@ -166,7 +173,7 @@ class Shim:
         identity(self.folder / "pid.json", os.getpid(), 0, self.spec)
         os.close(ready)
         output, inlet = os.pipe()
-        self.child = start_child(self.spec, inlet)
+        self.child = start_child(self.spec, inlet, self.act)
         os.close(inlet)
         os.set_blocking(output, False)
         identity(self.folder / "pid.json", os.getpid(), self.child, self.spec)
@@ -314,8 +321,10 @@ class Log:
             self.size += len(chunk)
 
 
-def start_child(spec: dict[str, Any], output: int) -> int:
-    """Fork and become the command, in a session of its own, ending with the shim. Must run in the main thread (PDEATHSIG is per thread)."""
+def start_child(spec: dict[str, Any], output: int, act: Act | None = None) -> int:
+    """Fork and become the command, or `act`, in a session of its own, ending with the shim. Must run in the main thread (PDEATHSIG is per
+    thread).
+    """
     parent = os.getpid()
     pid = os.fork()
     if pid:
@@ -333,6 +342,8 @@ def start_child(spec: dict[str, Any], output: int) -> int:
         os.dup2(output, 2)
         if spec.get("cwd"):
             os.chdir(spec["cwd"])
+        if act is not None:
+            os._exit(act(spec))
         # No shell: the command is a list that our own code built.
         os.execvpe(spec["command"][0], spec["command"], {**os.environ, MARK: spec["mark"]})  # noqa: S606
     except OSError as error:
@@ -350,10 +361,14 @@ def identity(path: Path, shim: int, child: int, spec: dict[str, Any]) -> None:
             "child": {"pid": child, "started": child_stat[2], "boot": boot_id()} if child_stat else None,
             "mark": spec["mark"],
         },
+        durable=False,
     )
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, act: Act | None = None) -> None:
+    """Leave a shim behind that keeps `folder`, and end this process with 0 once it can be asked to stop. `act` is done instead of the
+    command of the spec, in the child; it returns the exit code and never raises.
+    """
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     os.umask(0o027)
     ready_out, ready_in = os.pipe()
@@ -363,7 +378,7 @@ def main(folder: Path) -> None:
         os._exit(0 if (folder / "pid.json").exists() else 1)
     os.close(ready_out)
     os.setsid()
-    Shim(folder, spec).run(ready_in)
+    Shim(folder, spec, act).run(ready_in)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class Database:
         self._lock_file: int | None = None
         self._depth = 0
         self._owner = os.getpid()
+        self._after: list[Callable[[], None]] = []
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -93,11 +94,22 @@ class Database:
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
+                self._after.clear()
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
             finally:
                 self._depth = 0
+        after, self._after = self._after, []
+        for call in after:
+            call()
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Call this once what is being written is there for others to see: at once outside of a `write()`."""
+        if self._depth:
+            self._after.append(call)
+        else:
+            call()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -155,19 +155,8 @@ def spawn(
     `timeout_s` its time; over either, the tree is ended and the exit record says why. A command that cannot be started
     ends with code 127 and a line in log.txt. Raises Unavailable when the folder cannot be written or no shim starts.
     """
-    spec = {
-        "command": list(command),
-        "cwd": str(cwd) if cwd else None,
-        "timeout_s": timeout_s,
-        "memory_bytes": memory_bytes,
-        "log_bytes": log_bytes,
-        "mark": secrets.token_hex(16),
-    }
+    prepare(command, folder=folder, cwd=cwd, timeout_s=timeout_s, memory_bytes=memory_bytes, log_bytes=log_bytes)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("pid.json", "exit.json", _shim.CANCEL_FILE):
-            (folder / name).unlink(missing_ok=True)
-        _shim.write_json(folder / "spec.json", spec)
         starter = subprocess.run(
             [sys.executable, "-I", "-S", str(_SHIM), str(folder)],
             env=dict(os.environ if env is None else env),
@@ -185,6 +174,40 @@ def spawn(
     if starter.returncode != 0 or shim is None:
         raise Unavailable(f"The shim for {command[0]} did not start in {folder}.", hint="See `mlops doctor`.")
     return shim
+
+
+def prepare(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout_s: float | None = None,
+    memory_bytes: int | None = None,
+    log_bytes: int = 16 << 20,
+) -> None:
+    """Write down in `folder` what a shim is to run there, for one that is started by others; `env` is added to the environment it has.
+
+    Raises Unavailable when the folder cannot be written.
+    """
+    spec = {
+        "command": list(command),
+        "env": dict(env or {}),
+        "cwd": str(cwd) if cwd else None,
+        "timeout_s": timeout_s,
+        "memory_bytes": memory_bytes,
+        "log_bytes": log_bytes,
+        "mark": secrets.token_hex(16),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("pid.json", "exit.json", _shim.CANCEL_FILE):
+            (folder / name).unlink(missing_ok=True)
+        _shim.write_json(folder / "spec.json", spec, durable=False)
+    except OSError as error:
+        raise Unavailable(
+            f"Cannot start a process in {folder}: {error.strerror}.", hint="Check the disk and its rights."
+        ) from error
 
 
 def shim_identity(folder: Path) -> Identity | None:

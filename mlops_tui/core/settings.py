@@ -36,6 +36,7 @@ class Daemon(Struct, forbid_unknown_fields=True, frozen=True):
     log_mb: Positive = 5  # size at which a log is rotated; three old ones are kept
     limits: dict[str, Annotated[float, Meta(gt=0)]] = {}  # how much of a resource all running jobs may hold together
     free_gb: Annotated[float, Meta(ge=0)] = 1.0  # with less free disk no job is started; 0 never looks
+    warm_s: Annotated[float, Meta(ge=0)] = 300.0  # how long after a pipeline's run its libraries stay loaded; 0 never
 
 
 class Serving(Struct, forbid_unknown_fields=True, frozen=True):

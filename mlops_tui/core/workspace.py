@@ -91,6 +91,11 @@ class Workspace:
         return self.run / "daemon.lock"
 
     @property
+    def bell(self) -> Path:
+        """What wakes the daemon: see `core/bell.py`."""
+        return self.run / "daemon.bell"
+
+    @property
     def upkeep_lock(self) -> Path:
         """Held by a backup and by a collection while they run: neither may see the other's half."""
         return self.run / "upkeep.lock"

@@ -6,17 +6,18 @@ import logging
 import os
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlops_tui import rules
 from mlops_tui.core import locks
+from mlops_tui.core.bell import Bell
 from mlops_tui.core.errors import WorkbenchError
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.daemon.disk import DiskGuard
 from mlops_tui.daemon.gateway import TRACKING, Gateway
+from mlops_tui.daemon.launcher import Launcher
 from mlops_tui.domains.jobs.records import JobState
 from mlops_tui.domains.schedules.ticker import Ticker
 from mlops_tui.workbench import Workbench
@@ -48,7 +49,7 @@ class Daemon:
         self._log = log
         self._bench = Workbench(workspace, actor="daemon")
         self._settings = self._bench.context.settings
-        self._wake = threading.Event()
+        self._bell = Bell(workspace.bell)
         self._rang = False
         self._stopping = ""
         self._seen: object = None
@@ -57,6 +58,7 @@ class Daemon:
         self._began = self._bench.context.now()
         self._judged: dict[int, int] = {}  # job id -> the end that was looked at
         self._synced: list[tuple[str, int]] | None = None
+        self._launcher = Launcher(self._bench, log, self._settings.daemon.warm_s)
         self._ticker = Ticker(self._ring)
         self._disk = DiskGuard(self._bench, self._settings.daemon.free_gb * 1e9)
         self._gateway = Gateway(workspace, log, self._serving_wanted, self._serving_elsewhere)
@@ -98,8 +100,7 @@ class Daemon:
                 self._pass(self._changed())
                 self._dog()
                 pause = min(task.due for task in self._tasks) - time.monotonic()
-                self._wake.wait(max(0.01, min(pause, self._settings.daemon.poll_ms / 1000)))
-                self._wake.clear()
+                self._bell.wait(max(0.01, min(pause, self._settings.daemon.poll_ms / 1000)))
         finally:
             self._close()
 
@@ -149,11 +150,11 @@ class Daemon:
 
     def _ring(self) -> None:
         self._rang = True
-        self._wake.set()
+        self._bell.ring()
 
     def _stop(self, number: int, frame: object) -> None:
         self._stopping = signal.Signals(number).name
-        self._wake.set()
+        self._bell.ring()
 
     def _close(self) -> None:
         notify("STOPPING=1")
@@ -161,6 +162,7 @@ class Daemon:
         self._ticker.stop()
         self._guarded("gateway", self._gateway.stop)
         self._guarded("tracking", self._tracking.stop)
+        self._guarded("jobs", self._launcher.close)
         self._guarded("hardware", lambda: _ignore(self._bench.hardware.flush()))
         self._bench.close()
         self._log.info("daemon stopped")
@@ -169,6 +171,7 @@ class Daemon:
 
     def _jobs(self) -> None:
         jobs = self._bench.jobs
+        self._launcher.look()
         ended = jobs.recover()
         for job in ended:
             self._log.info("job %d (%s): %s %s", job.id, job.title, job.state, job.error)
@@ -176,7 +179,7 @@ class Daemon:
         lanes = ((True, INTERNAL_LANE), (False, 0 if low else self._settings.daemon.max_jobs))
         for internal, room in lanes:
             for job in jobs.claim(room - jobs.active(internal), internal=internal):
-                jobs.launch(job)
+                self._launcher.launch(job)
                 level = logging.DEBUG if internal else logging.INFO
                 self._log.log(level, "job %d (%s): started, attempt %d", job.id, job.title, job.attempt)
         if ended:

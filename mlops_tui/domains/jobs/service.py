@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import builtins
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlops_tui.core import clock, processes
+from mlops_tui.core import bell, clock, processes
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound
 from mlops_tui.core.identity import Identity
@@ -100,6 +101,7 @@ class Jobs(Starting):
             )
             if not internal:
                 self._audit.note(tx, "submit", "job", str(job_id), after={"title": title}, cause=cause)
+            self._wake()
         return self.get(job_id)
 
     def cancel(self, job_id: int, why: str = "", *, grace_s: float = 2.0) -> Job:
@@ -137,6 +139,7 @@ class Jobs(Starting):
                 tx, job_id, state=JobState.QUEUED, stop_reason="", not_before=self._context.now(), ended_at=None
             )
             self._audit.note(tx, "retry", "job", str(job_id), why=why, before={"state": job.state})
+            self._wake()
         return self.get(job_id)
 
     # -- doing it ----------------------------------------------------------------------------------------------------------
@@ -163,6 +166,10 @@ class Jobs(Starting):
                 return False
             self._ending.end(tx, job, JobState(state), result, error)
             return True
+
+    def _wake(self) -> None:
+        """Have the daemon, if one lives, look at the queue as soon as this is written."""
+        self._context.catalog.afterwards(partial(bell.ring, self._context.workspace.bell))
 
     # -- picking up what died ----------------------------------------------------------------------------------------------
 

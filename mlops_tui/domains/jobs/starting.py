@@ -12,6 +12,7 @@ from mlops_tui.core import clock, processes
 from mlops_tui.core.context import Context
 from mlops_tui.core.errors import NotAllowed, Unavailable
 from mlops_tui.domains.audit.service import Audit
+from mlops_tui.domains.jobs.ending import Ending
 from mlops_tui.domains.jobs.limits import Limits
 from mlops_tui.domains.jobs.records import LEASE_MS, Job, JobState
 from mlops_tui.domains.jobs.store import JobsStore
@@ -27,6 +28,7 @@ class Starting:
     _audit: Audit
     _store: JobsStore
     _limits: Limits
+    _ending: Ending
 
     def get(self, job_id: int) -> Job:
         raise NotImplementedError
@@ -76,24 +78,39 @@ class Starting:
         """How many jobs of a lane are claimed or running."""
         return self._store.count_active(internal)
 
-    def launch(self, job: Job) -> None:
-        """Start the child of a claimed job; when that fails the attempt ends as failed, with the reason."""
+    def launch(self, job: Job, fork: Callable[[Path], str] | None = None) -> None:
+        """Start the child of a claimed job; when that fails the attempt ends as failed, with the reason.
+
+        `fork` starts what is prepared in a folder from a warm process. What it says is why that came to nothing, for sure or not:
+        this attempt is over then, and the job waits again.
+        """
         command = processes.python_module(
             "mlops_tui.job", "--workspace", str(self._context.workspace.root), str(job.id), str(job.attempt)
         )
-        environment = processes.package_environment()
-        environment["MLOPS_ACTOR"] = job.created_by
+        actor = {"MLOPS_ACTOR": job.created_by}
+        project, timeout_s, memory = self._context.workspace.project, job.timeout_s, job.memory_bytes
+        limits: dict[str, Any] = {"cwd": project, "timeout_s": timeout_s, "memory_bytes": memory}
         try:
-            processes.spawn(
-                command,
-                folder=self.folder(job),
-                env=environment,
-                cwd=self._context.workspace.project,
-                timeout_s=job.timeout_s,
-                memory_bytes=job.memory_bytes,
-            )
+            if fork is None:
+                environment = processes.package_environment() | actor
+                processes.spawn(command, folder=self.folder(job), env=environment, **limits)
+                return
+            processes.prepare(command, folder=self.folder(job), env=actor, **limits)
+            if why := fork(self.folder(job)):
+                self.give_back(job, why)
         except Unavailable as error:
             self.finish(job.id, job.attempt, JobState.FAILED, error=error.message)
+
+    def give_back(self, job: Job, why: str) -> bool:
+        """Have a claimed job wait again whose process did not come to be, as far as anyone can tell: should there be one all the same,
+        `begin` refuses it. False when it has begun or ended.
+        """
+        with self._context.catalog.write() as tx:
+            now = self.get(job.id)
+            if now.attempt != job.attempt or now.state is not JobState.CLAIMED:
+                return False
+            self._ending.end(tx, now, JobState.LOST, None, why)
+            return True
 
     def run_here(self, job: Job, *, at_once: bool = False) -> Job:
         """Start a queued job without a daemon; the child is as detached as under one. Follow it with `wait`.
