@@ -116,6 +116,7 @@ def show(workbench: Workbench, name: str, as_json: bool) -> None:
 @click.option(
     "--like", default="", metavar="RUN", help="Make that run again and compare: equal to the last digit, or why not."
 )
+@click.option("--dry-run", is_flag=True, help="Say everything it would do and do nothing.")
 @json_option
 @pass_workbench
 def run(
@@ -128,6 +129,7 @@ def run(
     no_cache: bool,
     resume: str,
     like: str,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Run a pipeline now, in the daemon when it lives, else in a process of its own.
@@ -139,6 +141,12 @@ def run(
     """
     if sum(map(bool, (name, resume, like))) != 1:
         raise click.UsageError("Say which: a pipeline's NAME, --resume RUN or --like RUN.")
+    if dry_run:
+        if name is None:
+            raise click.UsageError("--dry-run takes a pipeline's NAME.")
+        lines = workbench.pipelines.plan(name)
+        emit([{"would": line} for line in lines], [("would", "It would")], as_json=as_json)
+        return
     if resume:
         job = workbench.pipelines.resume(resume)
     elif like:

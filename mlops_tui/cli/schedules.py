@@ -75,6 +75,7 @@ def _rule_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--any", "any_of", multiple=True, metavar="CONDITION", help="Only when one of these holds too."),
         click.option("--branch", metavar="NAME", help="Whose commits count; what is checked out by default."),
         click.option("--path", "paths", multiple=True, metavar="PATH", help="Only commits that touch it."),
+        click.option("--dry-run/--no-dry-run", default=None, help="Only say what a fire would do; see it with: fires."),
         click.option("--then", "action", type=click.Choice(["run", "release"]),
                      help="Run the pipeline, or test, package and deploy it to staging; release for commits by default."),
     ]  # fmt: skip

@@ -185,3 +185,19 @@ def test_a_run_that_must_wait_says_for_what_and_how_it_starts_all_the_same(bikes
     assert bikes("jobs", "start", str(holder.id + 1))[0] == 0
     assert launched == [holder.id + 2, holder.id + 1]
     assert bikes("jobs", "start", str(holder.id + 1))[0] == 6
+
+
+def test_a_dry_run_says_every_step_and_starts_nothing(bikes, workbench):
+    code, out, _ = bikes("pipelines", "run", "bikes", "--dry-run", "--json")
+    said = " ".join(one["would"] for one in json.loads(out))
+    assert code == 0
+    for part in (
+        "Reads labels@1 (5 rows",
+        "Trains sklearn",
+        "The gate wants",
+        "no champion",
+        "Registers the version as bikes/1",
+    ):
+        assert part in said, said
+    assert workbench.jobs.list() == []
+    assert workbench.pipelines.runs() == []

@@ -36,7 +36,8 @@ class Trigger(Struct, forbid_unknown_fields=True, frozen=True):
 
     `jitter` spreads slots over that span, `within` is how young data must be, `grace` how late a slot may start under
     missed = "skip". `all` and `any` are conditions (`When`) on top of the kind, or all there is of kind "condition". `branch` and
-    `paths` are what a commit trigger watches; `then` "release" tests, packages and deploys to staging instead of running.
+    `paths` are what a commit trigger watches; `then` "release" tests, packages and deploys to staging instead of running; with `dry_run`
+    it only says what it would do.
     """
 
     kind: Literal["schedule", "new_data", "drift", "performance", "commit", "condition", "manual"]
@@ -59,6 +60,7 @@ class Trigger(Struct, forbid_unknown_fields=True, frozen=True):
     branch: str = ""
     paths: list[str] = []
     then: Literal["", "run", "release"] = ""
+    dry_run: bool = False
 
 
 class When(Struct, forbid_unknown_fields=True, frozen=True):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tui.core import clock, ids
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
 from mlops_tui.domains.pipelines import definition as definitions
-from mlops_tui.domains.pipelines import files, freezing, templates
+from mlops_tui.domains.pipelines import files, freezing, planning, templates
 from mlops_tui.domains.pipelines.flow import bytes_of
 from mlops_tui.domains.pipelines.packages_store import PackagesStore
 from mlops_tui.domains.pipelines.packaging import Packaging, placed_options
@@ -132,6 +132,12 @@ class Pipelines(Packaging):
     def triggers(self, name: str) -> builtins.list[dict[str, Any]]:
         """The triggers of a definition as dicts with every field of [[triggers]]; spans stay text, "" is not set."""
         return self.get(name).triggers
+
+    def plan(self, name: str) -> builtins.list[str]:
+        """What a run would do if it began now, in sentences. Raises NotFound, and InvalidInput for a file with mistakes."""
+        live = self.active(name)
+        recipe = definitions.parse(live[1].definition, f"{name}.toml") if live else self.recipe(name)
+        return planning.plan(recipe, self._features, self._registry, self._serving)
 
     # -- runs
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mlops_tui.domains.features.service import Features
 
 
+HELD = "held:"
+"""Begins the slot under which it is put down that an event was held back; the event itself may still fire."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that sets a schedule off; `slot` names it for good."""
@@ -153,7 +157,8 @@ class Events:
 
         Without this a retraining that the gate refused would be the last one until a person ends the alert.
         """
-        newest = next(iter(self._store.fires(schedule.id, 1)), None)
+        fires = self._store.fires(schedule.id, 20)
+        newest = next((fire for fire in fires if not fire.slot.startswith(HELD)), None)
         if newest is None or newest.job_id is None or not newest.slot.startswith(f"alert:{alert.id}"):
             return
         try:

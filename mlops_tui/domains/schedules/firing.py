@@ -14,7 +14,7 @@ from mlops_tui.domains.alerts.service import Alerts
 from mlops_tui.domains.jobs.records import Job, Pending
 from mlops_tui.domains.jobs.service import Jobs
 from mlops_tui.domains.schedules import blackouts, commits, slots
-from mlops_tui.domains.schedules.events import Events
+from mlops_tui.domains.schedules.events import HELD, Event, Events
 from mlops_tui.domains.schedules.records import (
     Action,
     Blackout,
@@ -105,7 +105,12 @@ class Firing:
 
     def _record_event(self, schedule: Schedule, now: int, off: list[Blackout]) -> bool:
         event = self._events.event(schedule)
-        if event is None or blackouts.over(off, schedule, now) or self.held_back(schedule, now):
+        if event is None:
+            return False
+        window = blackouts.over(off, schedule, now)
+        held = blackouts.in_words(window) if window else self.held_back(schedule, now)
+        if held:
+            self._refuse(schedule, event, held, now)
             return False
         with self._context.catalog.write() as tx:
             seen = {"seen": self._events.versions(schedule.tables), "last_fired_at": now}
@@ -117,6 +122,14 @@ class Firing:
                 return False
             self._store.update(tx, schedule.id, **seen)
         return True
+
+    def _refuse(self, schedule: Schedule, event: Event, why: str, now: int) -> None:
+        """Put down, once, that an event got nothing yet and why. It is asked again, so its own slot stays free."""
+        slot = f"{HELD}{event.slot}"
+        if self._store.fire(schedule.id, slot) is None:
+            with self._context.catalog.write() as tx:
+                reason = f"{event.reason.rstrip('.')}. Not yet: {why}"
+                self._store.add_fire(tx, schedule.id, slot, now, FireState.SKIPPED, reason, self._context.now())
 
     def held_back(self, schedule: Schedule, now: int) -> str:
         """Why cool-down or limit would keep the schedule from firing at `now`; empty when they would not."""
@@ -220,6 +233,11 @@ class Firing:
         if verdict is not None:
             state, reason = verdict
             return state is FireState.SKIPPED and self._store.settle_fire(tx, fire, state=state, reason=reason)
+        if schedule.dry_run and fire.origin is Origin.RULE:
+            said = " ".join(self._pipelines.plan(schedule.pipeline))
+            return self._store.settle_fire(
+                tx, fire, state=FireState.SKIPPED, reason=f"{fire.reason.rstrip('.')}. Dry run: {said}"
+            )
         job = self._job(schedule, fire)
         running[schedule.id].append(Pending(job.id, job_key(schedule, fire.slot), None, fire.origin))
         seen = {"seen": self._events.versions(schedule.tables)} if schedule.kind is Kind.SCHEDULE else {}

@@ -102,7 +102,8 @@ class Schedule:
     `min_rows`, `min_share` and `max_per_day` hold back events that are too small or too many (0: no limit). `seen` is the
     (version, rows) of each table when the rule last fired, `seen_commit` the newest commit of `branch` that it answered.
     `all_of` must all hold as well, of `any_of` one; for kind "condition" they are what sets it off. `jitter_s` spreads the slots:
-    each comes later by its own part of it. `waits` says why it will not run by itself right now; empty when it will.
+    each comes later by its own part of it. With `dry_run` a fire says what it would do and does nothing. `waits` says why it
+    will not run by itself right now; empty when it will.
     """
 
     id: int
@@ -138,6 +139,7 @@ class Schedule:
     action: Action = Action.RUN
     seen_commit: str = ""
     waits: str = ""
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

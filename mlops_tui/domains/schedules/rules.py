@@ -37,6 +37,7 @@ RULE = (
     "branch",
     "paths",
     "action",
+    "dry_run",
 )
 EVENTS = frozenset({"new_data", "drift", "performance"})  # conditions that become true at a moment
 
@@ -150,6 +151,7 @@ def of_trigger(trigger: dict[str, Any], definition: Definition) -> dict[str, Any
         "any_of": [_of_when(one) for one in trigger.get("any") or ()],
         "branch": trigger.get("branch") or "",
         "paths": trigger.get("paths") or [],
+        "dry_run": trigger.get("dry_run") or False,
         "action": trigger.get("then") or (Action.RELEASE if release else Action.RUN),
     }
 

@@ -86,6 +86,7 @@ class Schedules(ByHand):
         branch: str = "",
         paths: builtins.list[str] | None = None,
         action: str = "run",
+        dry_run: bool = False,
         why: str = "",
     ) -> Schedule:
         """Keep a rule: by the clock (`cron`), or by event (`kind` drift, performance, new_data, commit, condition).
@@ -116,6 +117,7 @@ class Schedules(ByHand):
             "branch": branch,
             "paths": paths or (),
             "action": action,
+            "dry_run": dry_run,
         }
         rule = self._checked(given, self._pipelines.get(pipeline))
         if name == UPKEEP:

@@ -80,12 +80,17 @@ def m002_blackout(db: sqlite_utils.Database) -> None:
     )
 
 
+def m003_dry_run(db: sqlite_utils.Database) -> None:
+    """Rules that only say what they would do."""
+    db.execute("ALTER TABLE schedule ADD COLUMN dry_run INTEGER NOT NULL DEFAULT 0")
+
+
 class SchedulesStore:
     """Rows as schedules and fires. Methods that take `tx` belong inside a `catalog.write()`."""
 
     def __init__(self, context: Context) -> None:
         self._db = context.catalog
-        self._db.migrate("schedules", [m001_schedule, m002_blackout])
+        self._db.migrate("schedules", [m001_schedule, m002_blackout, m003_dry_run])
 
     def add(self, tx: sqlite3.Connection, values: dict[str, Any]) -> int:
         row = _row(values)
@@ -263,6 +268,7 @@ def _schedule(row: sqlite3.Row) -> Schedule:
         overlap=Overlap(row["overlap"]),
         action=Action(row["action"]),
         paused=bool(row["paused"]),
+        dry_run=bool(row["dry_run"]),
         tables=_texts(row["tables"]),
         paths=_texts(row["paths"]),
         all_of=_conditions(row["all_of"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,10 @@ class FakePipelines:
         if name not in self.triggers_of:
             raise NotFound(f"There is no pipeline '{name}'.")
         return Definition(name, f"{name}.toml", spine="labels", features=["orders@3:total"], deployment=f"{name}-api")
+
+    def plan(self, name: str) -> builtins.list[str]:
+        self.get(name)
+        return ["Reads labels@2.", "Trains."]
 
     def run(self, name: str, cause: dict[str, Any] | None, key: str | None = None) -> Job:
         self.get(name)

@@ -342,3 +342,49 @@ def test_a_manual_trigger_is_listed_and_never_fires(schedules: Schedules, pipeli
     clock.advance(100 * HOUR)
     assert schedules.tick() == []
     assert schedules.evaluate() == []
+
+
+# -- held back, and dry runs -------------------------------------------------------------------------------------------------
+
+
+def test_an_event_that_is_held_back_is_put_down_once_with_the_reason_and_still_fires_later(
+    schedules: Schedules, workbench: Workbench, clock
+) -> None:
+    schedules.add("retrain", "churn", kind="drift", cooldown_s=3600, max_per_day=2)
+    fired = []
+    for _ in range(3):
+        alert = workbench.alerts.raise_alert("drift", "churn-api", title="Drift")
+        fired += schedules.evaluate()
+        assert schedules.evaluate() == []
+        clock.advance(2 * HOUR)
+        fired += schedules.evaluate()
+        workbench.alerts.resolve(alert.id)
+        finish_all(workbench)
+    assert [fire.slot for fire in fired] == ["alert:1", "alert:2"]
+    (held,) = [fire for fire in schedules.fires("retrain") if fire.slot.startswith("held:")]
+    assert (held.slot, held.state, held.job_id) == ("held:alert:3", "skipped", None)
+    assert held.reason == "Alert 3: Drift. Not yet: It fired 2 times in the last 24 h, its limit."
+    workbench.alerts.raise_alert("drift", "churn-api", title="Drift")
+    clock.advance(24 * HOUR)
+    assert [fire.slot for fire in schedules.evaluate()] == ["alert:4"]
+
+
+def test_a_dry_run_says_all_it_would_do_and_starts_nothing(schedules: Schedules, workbench: Workbench, clock) -> None:
+    schedules.add("retrain", "churn", kind="drift", dry_run=True)
+    workbench.alerts.raise_alert("drift", "churn-api", title="Drift")
+    (fire,) = schedules.evaluate()
+    assert (fire.state, fire.job_id) == ("skipped", None)
+    assert fire.reason == "Alert 1: Drift. Dry run: Reads labels@2. Trains."
+    assert workbench.jobs.list() == []
+    assert schedules.evaluate() == []
+    schedules.change("retrain", dry_run=False)
+    assert schedules.fire("retrain").job_id is not None
+
+
+def test_a_dry_run_by_the_clock_starts_nothing_either(schedules: Schedules, workbench: Workbench, clock) -> None:
+    schedules.add("nightly", "churn", "@hourly", dry_run=True)
+    clock.advance(HOUR)
+    (fire,) = schedules.tick()
+    assert fire.state == "skipped"
+    assert "Dry run: Reads labels@2." in fire.reason
+    assert workbench.jobs.list() == []
