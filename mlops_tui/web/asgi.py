@@ -72,6 +72,7 @@ class Request:
     headers: dict[str, str]
     _receive: Receive
     parts: list[str]  # of the path, each decoded once: an escaped slash separates nothing
+    content_type: str = ""  # the media type without parameters, in lower case; empty when none is given
     repeated: frozenset[str] = frozenset()  # names of headers that came more than once
     caller: Token | None = None  # whose it is, once that was found out
 
@@ -86,12 +87,8 @@ class Request:
             repeated = frozenset(name for name in headers if names.count(name) > 1)
         raw = scope.get("raw_path")
         parts = segments(raw.decode("latin-1")) if raw is not None else scope["path"].strip("/").split("/")
-        return cls(scope["method"], scope["path"], headers, receive, parts, repeated)
-
-    @property
-    def content_type(self) -> str:
-        """The media type without parameters, in lower case; empty when none is given."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        return cls(scope["method"], scope["path"], headers, receive, parts, kind, repeated)
 
     async def body(self, limit: int, seconds: float | None = None) -> bytes:
         """Return the whole body, unpacked; raises Refusal 413 as soon as it is known to be longer than `limit` bytes.

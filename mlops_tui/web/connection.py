@@ -22,8 +22,19 @@ class Connection(HttpToolsProtocol):
     """One client. A request whose head arrives at once, as they do, costs nothing more."""
 
     _in_head = True
+    _in_message = False
     _head_bytes = 0
     _patience: asyncio.TimerHandle | None = None
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is under way: no part of a request has come, no answer is owed."""
+        return not self._in_message and (self.cycle is None or self.cycle.response_complete)
+
+    def hear(self) -> None:
+        """A request is there whose head need not be waited for."""
+        self._in_head, self._head_bytes = False, 0
+        self._wait_no_more()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
@@ -56,13 +67,16 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
     def on_message_begin(self) -> None:
-        self._in_head, self._head_bytes = True, 1
+        self._in_head, self._in_message, self._head_bytes = True, True, 1
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._head_bytes = False, 0
-        self._wait_no_more()
+        self.hear()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        super().on_message_complete()
 
     def _wait(self) -> None:
         if self._patience is None and not self.transport.is_closing():

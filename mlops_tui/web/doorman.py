@@ -93,6 +93,10 @@ class Doorman:
             )
         return token
 
+    def over(self, token: Token) -> bool:
+        """Whether a token that was good once is good no more."""
+        return token.state(self._now()) != "active"
+
     def admit(self, caller: Token | None, right: Right | None, deployment: str | None = None) -> None:
         """Let a caller through who has a right (None: any right) at a deployment, at their rate.
 

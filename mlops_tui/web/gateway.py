@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ from mlops_tui.domains.serving.access import Right
 from mlops_tui.domains.serving.log import FEEDBACK
 from mlops_tui.domains.serving.records import State
 from mlops_tui.web import trying
-from mlops_tui.web.answering import SORRY, Answering, pick
+from mlops_tui.web.answering import SORRY, Answering, Question, pick
 from mlops_tui.web.asgi import (
     Gone,
     Receive,
@@ -36,10 +37,12 @@ from mlops_tui.web.asgi import (
 )
 from mlops_tui.web.doorman import Doorman
 from mlops_tui.web.fleet import Fleet
+from mlops_tui.web.heads import Head, Heads
 from mlops_tui.web.journal import Journal
 from mlops_tui.web.lookups import Lookups
 from mlops_tui.web.meter import Meter
 from mlops_tui.web.repository import Repository
+from mlops_tui.web.wanted import Wanted, version_of, wanted_of
 
 logger = logging.getLogger("mlops.inference")
 
@@ -63,6 +66,7 @@ class Gateway:
     ) -> None:
         self.closing = False  # whether answers tell clients to let go of their connection
         self.doorman = Doorman(settings)
+        self.heads = Heads(self.doorman)
         self._lookups = lookups
         self._fleet = fleet
         self._journal = journal
@@ -92,7 +96,7 @@ class Gateway:
     def configure(self, settings: ServingSettings) -> None:
         """Take new settings: limits, names, whether tokens are needed."""
         self._limit = settings.max_body_mb * 1_000_000
-        self._seconds = settings.request_timeout_s
+        self.patience_s = settings.request_timeout_s
         self.doorman.configure(settings)
         self._answering.configure(settings)
 
@@ -109,18 +113,34 @@ class Gateway:
             response = await self._route(request)
         except Gone:
             return
-        except (WorkbenchError, Refusal) as error:
-            response = error_response(error)
-            self._meter.refuse(response.status)
-        except Exception:
-            logger.exception("%s %s", request.method, request.path)
-            response = json_response(SORRY, 500)
-            self._meter.refuse(500)
+        except Exception as error:
+            response = self._refused(request, error)
         if request.method == "HEAD":
             response = Response(response.status, b"", response.content_type, response.headers)
         if self.closing:
             response = dataclasses.replace(response, headers={**response.headers, "connection": "close"})
         await response.send(send)
+
+    def quick(self, head: Head, body: bytes, reply: Callable[[Response], None]) -> None:
+        """Answer a request for predictions that has arrived whole: `reply` is called once, maybe before this returns."""
+        wanted = head.wanted
+        try:
+            name = self._admitted(head.request, wanted)
+            begun = time.perf_counter()
+            question = Question(head.request, name, wanted.version, wanted.invocation, begun, reply)
+            self._answering.ask(question, body)
+        except Exception as error:
+            reply(self._refused(head.request, error))
+
+    def _refused(self, request: Request, error: Exception) -> Response:
+        """What is said of a request that no deployment answered."""
+        if isinstance(error, WorkbenchError | Refusal):
+            response = error_response(error)
+        else:
+            logger.error("%s %s", request.method, request.path, exc_info=error)
+            response = json_response(SORRY, 500)
+        self._meter.refuse(response.status)
+        return response
 
     # -- routing
 
@@ -135,13 +155,15 @@ class Gateway:
             self.doorman.admit(request.caller, right)
             return await handler(request)
         parts = request.parts
+        wanted = wanted_of(parts)
+        if wanted is not None:
+            _need(method, "POST")
+            name = self._admitted(request, wanted)
+            return await self._answering.predict(request, name, wanted.version, invocation=wanted.invocation)
         if parts[:2] == ["v2", "models"] and len(parts) > 2:
-            return await self._model(request, method, parts[2], parts[3:])
+            return self._model(request, method, parts[2], parts[3:])
         if parts[:2] == ["v2", "repository"]:
             return await self._stock(request, method, parts[2:])
-        if parts[-1] == "invocations" and (len(parts) == 1 or (len(parts) == 3 and parts[0] == "deployments")):
-            _need(method, "POST")
-            return await self._invocation(request, parts[1] if len(parts) == 3 else None)
         if self._lookups is not None and len(parts) == 4 and parts[:2] == ["v1", "features"] and parts[3] == "lookup":
             _need(method, "POST")
             self.doorman.admit(request.caller, Right.INFER)
@@ -151,16 +173,10 @@ class Gateway:
                 _need(method, other)
         raise _nowhere(request)
 
-    async def _model(self, request: Request, method: str, name: str, rest: list[str]) -> Response:
+    def _model(self, request: Request, method: str, name: str, rest: list[str]) -> Response:
         version: int | None = None
         if rest[:1] == ["versions"] and len(rest) > 1:
-            if not rest[1].isascii() or not rest[1].isdigit() or len(rest[1]) > 18:
-                raise NotFound(f"{name[:80]} has no version {rest[1][:40]!r}.", hint="Versions are whole numbers.")
-            version, rest = int(rest[1]), rest[2:]
-        if rest == ["infer"]:
-            _need(method, "POST")
-            self.doorman.admit(request.caller, Right.INFER, name)
-            return await self._answering.predict(request, name, version, invocation=False)
+            version, rest = version_of(name, rest[1]), rest[2:]
         if rest in ([], ["ready"]):
             _need(method, "GET")
             self.doorman.admit(request.caller, None, name)
@@ -176,8 +192,9 @@ class Gateway:
             return await self._repository.change(request, rest[1], rest[2])
         raise _nowhere(request)
 
-    async def _invocation(self, request: Request, name: str | None) -> Response:
-        """MLflow scoring: of the deployment named, or of the only one there is."""
+    def _admitted(self, request: Request, wanted: Wanted) -> str:
+        """The deployment that is asked, once its caller was let through to it."""
+        name = wanted.name
         if name is None:
             names = list(self._fleet.tables)
             if len(names) != 1:
@@ -186,7 +203,7 @@ class Gateway:
                 raise NotFound(f"/invocations needs exactly one deployment; there are {len(names)}.", hint=hint)
             name = names[0]
         self.doorman.admit(request.caller, Right.INFER, name)
-        return await self._answering.predict(request, name, None, invocation=True)
+        return name
 
     # -- features and labels
 
@@ -198,7 +215,7 @@ class Gateway:
     async def _labels(self, request: Request) -> Response:
         if request.content_type not in {"", "application/json"}:
             raise Refusal(415, f"Content type {request.content_type[:80]!r} is not read here; send application/json.")
-        body = protocol.decode(_feedback, await request.body(self._limit, self._seconds))
+        body = protocol.decode(_feedback, await request.body(self._limit, self.patience_s))
         rows = body if isinstance(body, list) else body.get("rows", [body])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise InvalidInput("rows must be a list of objects.", hint='{"rows": [{"id": "p...", "label": 1}]}')

@@ -36,6 +36,7 @@ from mlops_tui.web.lookups import Lookups
 from mlops_tui.web.meter import Meter
 from mlops_tui.web.nursery import Nursery
 from mlops_tui.web.repository import Repository
+from mlops_tui.web.shortcut import Shortcut
 
 logger = logging.getLogger("mlops.inference")
 
@@ -100,7 +101,7 @@ async def _run(
         lookups=lookups,
         repository=lambda doorman: Repository(fleet, doorman, ledger, serving.worker_timeout_s),
     )
-    http = server.uvicorn_of(gateway, closing=gateway.close, **(tls.options if tls else {}))
+    http = server.uvicorn_of(gateway, closing=gateway.close, http=Shortcut, **(tls.options if tls else {}))
     port = listener.getsockname()[1]
     keeper = Keeper(workspace, settings, fleet, ledger, meter, gateway, lambda: tls.reload(http) if tls else None)
     await ledger.call(Serving.report, (), ())  # a killed gateway left its word on workers that are gone

@@ -80,15 +80,13 @@ class Journal:
             self._telling.add(task := asyncio.create_task(self._tell_settled([then for _, then in posted])))
             task.add_done_callback(self._telling.discard)
             return
-        for _, then in posted:
-            then(refused)
+        _tell([then for _, then in posted], refused)
         if self._dirty and self._syncing is None:
             self._sync(SYNC_SECONDS)
 
     async def _tell_settled(self, waiting: list[Then]) -> None:
         await self.settle()
-        for then in waiting:
-            then(None)
+        _tell(waiting, None)
 
     async def settle(self) -> None:
         """Wait for the appends made so far, as far as the durability in the settings asks for it."""
@@ -124,6 +122,14 @@ class Journal:
             await asyncio.to_thread(_sync_files, paths)
         finally:
             self._syncing = None
+
+
+def _tell(waiting: list[Then], refused: Unavailable | None) -> None:
+    for then in waiting:
+        try:
+            then(refused)
+        except Exception:  # whoever asked has a mistake in it; the others wait for their answers
+            logger.exception("a logged prediction could not be answered")
 
 
 def _sync_files(paths: set[Path]) -> None:

@@ -84,7 +84,7 @@ class Unpacker:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[Message]:
+    def feed(self, data: bytes | memoryview) -> list[Message]:
         """Take in bytes and return the messages that are now whole.
 
         Raises ValueError when the stream is no stream of ours.
