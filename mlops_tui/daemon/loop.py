@@ -20,12 +20,15 @@ from mlops_tui.daemon.gateway import TRACKING, Gateway
 from mlops_tui.daemon.launcher import Launcher
 from mlops_tui.domains.jobs.records import JobState
 from mlops_tui.domains.schedules.ticker import Ticker
+from mlops_tui.telemetry.loads import Loads
 from mlops_tui.workbench import Workbench
 
 INTERNAL_LANE = 2  # compaction and monitoring side by side, whatever the users' jobs do
 RETRY_MS = 60_000  # between tries of upkeep that fails
 ROLLOUTS_S = 2.0
 PROMISES_S = 30.0
+LOADS_S = 10.0
+TRAFFIC_S = 20.0
 BARK_S = 20.0
 REPEAT_S = 60.0  # the same complaint of the same task is logged at most this often
 
@@ -59,6 +62,7 @@ class Daemon:
         self._judged: dict[int, int] = {}  # job id -> the end that was looked at
         self._synced: list[tuple[str, int]] | None = None
         self._launcher = Launcher(self._bench, log, self._settings.daemon.warm_s)
+        self._loads = Loads(self._bench)
         self._ticker = Ticker(self._ring)
         self._disk = DiskGuard(self._bench, self._settings.daemon.free_gb * 1e9)
         self._gateway = Gateway(workspace, log, self._serving_wanted, self._serving_elsewhere)
@@ -70,6 +74,8 @@ class Daemon:
             Task("gateway", 1.0, self._gateway.step, on_change=True),
             Task("tracking", 1.0, self._tracking.step),
             Task("hardware", self._settings.hardware.interval_s, self._hardware),
+            Task("loads", LOADS_S, self._take_loads),
+            Task("traffic", TRAFFIC_S, self._traffic),
             Task("experiments", 2.0, self._experiments),
             Task("features", 1.0, self._features),
             Task("compaction", max(1.0, pace.compact_s / 2), self._compaction),
@@ -203,6 +209,14 @@ class Daemon:
 
     def _hardware(self) -> None:
         self._bench.hardware.record(self._bench.hardware.read())
+
+    def _take_loads(self) -> None:
+        """What deployments, runs and jobs take of the machine."""
+        self._loads.sample()
+
+    def _traffic(self) -> None:
+        """Add up traffic counts that are over; after a long pause a piece at a time, so that nothing waits."""
+        self._bench.serving.roll_up()
 
     def _experiments(self) -> None:
         self._bench.experiments.take_in(wait=False)

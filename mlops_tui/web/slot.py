@@ -68,7 +68,8 @@ class Slot:
         more = len(self._crew.extras)
         detail = self.detail or (f"{more + 1} workers" if more and self.state is State.READY else "")
         told = (self.target.model, self.target.version, self.state, pid, detail, self.restarts)
-        return WorkerState(*told, self.checks, more + 1 if pid is not None else 0)
+        others = tuple(link.pid for link in self._crew.extras if link.alive and link.pid is not None)
+        return WorkerState(*told, self.checks, more + 1 if pid is not None else 0, others)
 
     @property
     def example(self) -> dict[str, list[Any]] | None:

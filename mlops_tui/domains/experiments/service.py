@@ -77,6 +77,10 @@ class Experiments(Groups):
             self._forget(forgotten)
         return crashed
 
+    def processes(self) -> list[tuple[str, identity.Identity]]:
+        """(id, process) of every run that is said to run on this machine."""
+        return [(run_id, identity.Identity(*process)) for run_id, process in self._store.running()]
+
     def _due(self) -> list[str]:
         """Some runs that logged something since they were judged: of this machine those that run, of HTTP clients the newest.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.core.clock import HOUR, MINUTE
 from mlops_tui.core.errors import NotFound, Unavailable
-from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, Process, Reading, Top, series_of
+from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, GpuProcess, Process, Reading, Top, series_of
 from mlops_tui.domains.hardware.rings import Point, Rings, Sample
 from mlops_tui.domains.hardware.store import HardwareStore
 
@@ -113,6 +113,10 @@ class Hardware:
     def processes(self, limit: int | None = None) -> list[Process]:
         """Running processes, busiest first. A full scan (about 14 ms of CPU): for a screen that is open, not for a daemon."""
         return self._probes().processes()[:limit]
+
+    def on_gpus(self) -> dict[int, dict[int, GpuProcess]] | None:
+        """By process id, what it uses of each GPU, by the GPU's index; None on a machine where no GPU can be read."""
+        return self._probes().on_gpus() if self.gpus() else None
 
     def top(self, count: int = 5) -> Top:
         """The largest users of processors, memory and GPU memory."""

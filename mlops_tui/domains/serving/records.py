@@ -122,8 +122,8 @@ class Target:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WorkerState:
-    """The gateway's word on the workers of one version: its first one's process, how many there are (`workers`), and what it
-    showed before it was ready, where it had to.
+    """The gateway's word on the workers of one version: its first one's process, how many there are (`workers`), the processes of
+    the `others`, and what it showed before it was ready, where it had to.
     """
 
     model: str
@@ -134,6 +134,7 @@ class WorkerState:
     restarts: int = 0
     checks: tuple[Health, ...] = ()
     workers: int = 0
+    others: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -91,6 +91,10 @@ class Reporting:
         self._store.put_states(told, routes)
         self.checking.take(told)
 
+    def workers(self) -> dict[tuple[str, int], WorkerState]:
+        """Return the gateway's last word on each worker, by model and version; {} when no gateway runs."""
+        return self._store.workers() if self.gateway() is not None else {}
+
     def record_traffic(self, intervals: Iterable[Interval]) -> None:
         """Record counts of requests."""
         self._store.add_intervals(intervals)

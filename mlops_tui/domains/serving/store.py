@@ -92,6 +92,11 @@ def m003_workers(db: sqlite_utils.Database) -> None:
     db.execute("ALTER TABLE serving_worker ADD COLUMN workers INTEGER NOT NULL DEFAULT 0")
 
 
+def m005_others(db: sqlite_utils.Database) -> None:
+    """Say which processes the further workers of a version are."""
+    db.execute("ALTER TABLE serving_worker ADD COLUMN others TEXT NOT NULL DEFAULT '[]'")
+
+
 class ServingStore(TrafficStore):
     """Rows of the serving tables as records."""
 
@@ -100,7 +105,7 @@ class ServingStore(TrafficStore):
         self._catalog = context.catalog
         self._handlings = HandlingStore(context)
         self._catalog.migrate("serving", [m001_serving, m002_rollouts, m003_handling, m004_checks])
-        self._telemetry.migrate("serving", [m001_serving_state, m002_shadows, m003_workers, m004_rolled])
+        self._telemetry.migrate("serving", [m001_serving_state, m002_shadows, m003_workers, m004_rolled, m005_others])
 
     # -- deployments
 
@@ -164,8 +169,11 @@ class ServingStore(TrafficStore):
             tx.execute("DELETE FROM serving_worker")
             tx.execute("DELETE FROM serving_route")
             tx.executemany(
-                "INSERT INTO serving_worker VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(w.model, w.version, w.state, w.pid, w.detail, w.restarts, w.workers) for w in workers],
+                "INSERT INTO serving_worker VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (w.model, w.version, w.state, w.pid, w.detail, w.restarts, w.workers, json.dumps(w.others))
+                    for w in workers
+                ],
             )
             tx.executemany(
                 "INSERT INTO serving_route VALUES (?, ?, ?, ?)",
@@ -184,6 +192,7 @@ class ServingStore(TrafficStore):
                 row["detail"],
                 row["restarts"],
                 workers=row["workers"],
+                others=tuple(json.loads(row["others"])),
             )
             for row in rows
         }
