@@ -34,6 +34,8 @@ def hand_on(work: Work, frame: pd.DataFrame, read: dict[str, Any]) -> dict[str, 
     work.write_frame("frame", frame)
     work.say(f"{len(frame):,} rows, {len(inputs)} inputs: {', '.join(inputs)}")
     detail = f"{len(frame):,} rows x {len(inputs)} inputs"
+    if read.get("corrected"):
+        detail += f", {read['corrected']:,} earlier rows corrected by later ones"
     return {"rows": len(frame), "unlabelled": skipped, "inputs": inputs, "detail": detail}
 
 

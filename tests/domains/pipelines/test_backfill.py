@@ -1,4 +1,4 @@
-"""A run for a slot of the past learns from what was known then."""
+"""A run learns from what was known last, a run for a slot of the past from what was known then."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.pipelines.steps.load import known_by
+from mlops_tui.domains.pipelines.steps.load import as_known_last, known_by
 from mlops_tui.workbench import Workbench
 
 
@@ -27,3 +27,19 @@ def test_only_the_run_of_a_backfill_is_held_to_its_slot(workbench: Workbench) ->
     for origin, until in (({}, None), ({"origin": "hand"}, None), ({"origin": "backfill"}, 2_000)):
         job = workbench.pipelines.run("churn", {**cause, **origin})
         assert workbench.pipelines.run_of_job(job).options.get("until") == until
+
+
+def test_of_a_row_that_was_corrected_only_the_last_word_counts() -> None:
+    rows = [
+        ("a", 1, 9, 10.0),
+        ("b", 1, 9, 20.0),
+        ("a", 1, 12, 11.0),
+        ("a", 1, 11, 12.0),
+        ("a", 2, None, 13.0),
+        ("a", 2, 9, 14.0),
+    ]
+    spine = pd.DataFrame(rows, columns=["key", "at", "known", "y"])
+    kept, corrected = as_known_last(spine, ["key", "at"], "known")
+    assert (list(kept["y"]), corrected) == ([20.0, 11.0, 14.0], 3)
+    assert as_known_last(spine, ["key", "at"], None) == (spine, 0)
+    assert as_known_last(spine, ["key", None], "known") == (spine, 0)

@@ -28,6 +28,7 @@ def run(work: Work) -> dict[str, Any]:
         rows.need_column(data.target, list(spine.columns), snapshot.reference)
     if "until" in work.options:
         spine = known_by(spine, table.created or table.time, work.options["until"])
+    spine, corrected = as_known_last(spine, [*table.keys, table.time], table.created)
     spine, outside = _inside_window(spine, table.time, data.window)
     task = work.recipe.model.task
     # Without a label a row teaches nothing, unless the task is to learn from such rows too.
@@ -48,6 +49,7 @@ def run(work: Work) -> dict[str, Any]:
         "time": table.time,
         "special": list(table.special),
         "outside_window": outside,
+        "corrected": corrected,
         "unlabelled": skipped,
         "snapshots": [snapshot.reference, *dict.fromkeys(read)],
         "pins": {"spine": snapshot.reference, "features": references, "at": read},
@@ -82,6 +84,22 @@ def known_by(spine: pd.DataFrame, column: str | None, until: int) -> pd.DataFram
         raise InvalidInput("A backfill needs a spine with a time.", hint="Which rows were there then cannot be told.")
     moment = pd.Timestamp(until, unit="ms", tz="UTC")
     return spine[spine[column] <= (moment if spine[column].dt.tz is not None else moment.tz_localize(None))]
+
+
+def as_known_last(spine: pd.DataFrame, same: list[str | None], created: str | None) -> tuple[pd.DataFrame, int]:
+    """The spine with one row for each key and time, the one that became known last, and how many rows gave way to a correction.
+
+    Without a column that says when a row became known nobody can tell a correction from a second event: all rows stay.
+    """
+    columns = [column for column in same if column is not None]
+    if created is None or len(columns) < len(same) or not (again := spine.duplicated(columns)).any():
+        return spine, 0
+    kept = (
+        spine.sort_values(created, kind="stable", na_position="first")
+        .drop_duplicates(columns, keep="last")
+        .sort_index()
+    )
+    return kept, int(again.sum())
 
 
 def _inside_window(spine: pd.DataFrame, time: str | None, window: str) -> tuple[pd.DataFrame, int]:
