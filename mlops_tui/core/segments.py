@@ -20,6 +20,8 @@ from mlops_tui.core.identity import identity, runs
 SUFFIX = ".seg"
 _HEADER = struct.Struct("<II")
 _MAX_RECORD = 256 * 1024 * 1024
+_used: dict[tuple[str, str, int], int] = {}
+"""The next number of each folder, name and process: readers remember how far they read by the name, so none is given twice."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()
 
@@ -98,7 +100,8 @@ class SegmentWriter:
         self._owner = os.getpid()  # after a fork the child starts a file of its own
         self.folder.mkdir(parents=True, exist_ok=True)
         me = identity()
-        number = 0
+        key = (str(self.folder), self.name, self._owner)
+        number = _used.get(key, 0)
         while True:
             path = self.folder / f"{self.name}.{me.pid}-{me.started}.{number:06d}{SUFFIX}"
             try:
@@ -106,6 +109,7 @@ class SegmentWriter:
                 break
             except FileExistsError:
                 number += 1
+        _used[key] = number + 1
         self.path, self._size = path, 0
 
 

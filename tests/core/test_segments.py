@@ -121,3 +121,16 @@ def test_a_cut_write_is_taken_back_and_the_disk_s_reason_raised(
     writer.append("third")
     writer.close()
     assert records(tmp_path) == ["first", "third"]
+
+
+def test_the_name_of_a_segment_that_was_taken_in_is_not_given_again(tmp_path: Path) -> None:
+    """Readers remember how far they read by the name: what a second file of that name begins with would be passed over."""
+    names = []
+    for number in range(3):
+        writer = SegmentWriter(tmp_path, "feedback")
+        writer.append(number)
+        writer.close()
+        (path,) = segments.segments(tmp_path)
+        names.append(path.name)
+        path.unlink()
+    assert len(set(names)) == 3
