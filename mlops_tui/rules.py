@@ -9,20 +9,23 @@ from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.alerts.rules import Watch
+from mlops_tui.telemetry import loads
 
 if TYPE_CHECKING:
     from mlops_tui.domains.alerts.rules import Judgement, Rule
     from mlops_tui.domains.alerts.ruling import Values
     from mlops_tui.workbench import Workbench
 
-TRAFFIC = ("requests", "errors", "error_rate", "rate", "p50_ms", "p95_ms")
+COUNTED = ("requests", "rows", "errors", "client_errors", "server_errors", "rate", "in_flight")
+"""Figures of traffic that are zero when nobody asks."""
+TRAFFIC = (*COUNTED, "error_rate", "success_rate", "p50_ms", "p95_ms", "p99_ms")
 MONITOR = ("psi", "performance", "error_rate", "latency_p95_ms")
 STEP = 10 * clock.SECOND
 REPORTS = 500
 SERIES = (
-    *(f"deployment.{name}" for name in TRAFFIC),
+    *(f"deployment.{name}" for name in (*TRAFFIC, *loads.SERIES, *loads.OF_DEPLOYMENTS)),
     *(f"monitor.{name}" for name in MONITOR),
-    "hardware.cpu", "hardware.memory", "hardware.disk", "hardware.load", "hardware.swap",
+    "hardware.cpu", "hardware.memory", "hardware.disk", "hardware.load", "hardware.swap", "hardware.temperature",
 )  # fmt: skip
 """What rules can look at; of `hardware` any series that is recorded, such as hardware.gpu0_temperature."""
 SHARES = ("deployment.error_rate", "monitor.error_rate")
@@ -66,9 +69,12 @@ def values(bench: Workbench, rule: Rule, since: int, step: int = 0) -> Sequence[
     """What a rule looks at, from `since` on, oldest first: (ms, value) or (ms, value, weight), at best one for each `step` ms."""
     kind, _, name = rule.series.partition(".")
     try:
+        points = max(300, (bench.context.now() - since) // step) if step else 300
         if kind == "hardware":
-            points = max(300, (bench.context.now() - since) // step) if step else 300
             return [(at, mean) for at, _, mean, _ in bench.hardware.history(name, since, points=points)]
+        if kind == "deployment" and name not in TRAFFIC:
+            found = bench.hardware.load_history(f"deployment {rule.subject}", name, since, points=points)
+            return [(at, mean) for at, _, mean, _ in found]
         if kind == "deployment":
             return _traffic(bench, rule, name, since, max(step, STEP))
         return _reports(bench, rule.subject, name, since)
@@ -81,14 +87,15 @@ def _traffic(bench: Workbench, rule: Rule, name: str, since: int, step: int) -> 
     found: list[tuple[int, float, float]] = []
     over = bench.context.now() - step
     for point in bench.serving.series(rule.subject, since, step):
-        counted = name in ("requests", "errors", "rate") and rule.test is not Watch.ABSENT
+        counted = name in COUNTED and rule.test is not Watch.ABSENT
         if counted and point.at > over:
             continue  # this step has not ended, so its count is not comparable
         if not counted and not point.requests:
             continue  # nobody asked, so there is neither a share of errors nor a latency
-        share = point.errors / point.requests if name == "error_rate" else 0.0
-        value = share if name == "error_rate" else getattr(point, name) or 0.0
-        if name == "requests" and step > STEP:
+        failed = point.errors / point.requests if point.requests else 0.0
+        shares = {"error_rate": failed, "success_rate": 1 - failed}
+        value = shares[name] if name in shares else getattr(point, name) or 0.0
+        if name in COUNTED and name not in ("rate", "in_flight") and step > STEP:
             value *= STEP / step  # always so many in ten seconds
         found.append((point.at, float(value), float(point.requests if name == "error_rate" else 1)))
     return found

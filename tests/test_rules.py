@@ -10,6 +10,7 @@ from mlops_tui import rules
 from mlops_tui.core import clock as time
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.domains.alerts.rules import Rule, Watch
+from mlops_tui.domains.serving.records import Interval
 
 
 def rule(series="hardware.cpu", subject="", test=Watch.ABOVE):
@@ -46,3 +47,31 @@ def test_a_deployment_that_is_gone_gives_no_values_and_ends_nothing(workbench):
     workbench.alerts.rules.add(rule("deployment.p95_ms", "churn"))
     workbench.alerts.rules.add(dataclasses.replace(rule("monitor.psi", "churn"), name="two"))
     assert {one.finding for one in rules.evaluate(workbench).values()} == {"unknown"}
+
+
+def test_what_a_deployment_takes_of_the_machine_can_be_looked_at(workbench, clock, monkeypatch):
+    for value in (2.0, 3.0):
+        clock.advance(10 * time.SECOND)
+        workbench.hardware.record_loads([("deployment churn", clock.now, {"saturation": value, "gpu_percent": None})])
+    under_use = rule("deployment.saturation", "churn", Watch.BELOW)
+    monkeypatch.setattr(type(workbench.serving), "get", lambda self, name: name)
+    rules.check(workbench, under_use)
+    assert [value for _, value in rules.values(workbench, under_use, clock.now - time.MINUTE)] == [2.0, 3.0]
+    assert rules.values(workbench, rule("deployment.gpu_percent", "churn"), clock.now - time.MINUTE) == []
+    assert rules.values(workbench, rule("deployment.saturation", "gone"), clock.now - time.MINUTE) == []
+
+
+def test_a_deployment_nobody_asks_has_no_requests_and_no_share_of_errors(workbench, clock, monkeypatch):
+    monkeypatch.setattr(type(workbench.serving), "get", lambda self, name: name)
+    clock.now = clock.now // time.MINUTE * time.MINUTE
+    histogram = (0,) * 10 + (4,) + (0,) * 39
+    workbench.serving.record_traffic([Interval("churn", 1, clock.now, 5_000, 4, 4, 0, 1, 40_000.0, histogram)])
+    clock.advance(time.MINUTE)
+
+    def seen(name):
+        return [one[1] for one in rules.values(workbench, rule(f"deployment.{name}", "churn"), clock.now - time.MINUTE)]
+
+    assert seen("requests") == [4.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    assert seen("in_flight")[:2] == [4.0, 0.0]
+    assert seen("success_rate") == [0.75]
+    assert len(seen("p99_ms")) == 1
