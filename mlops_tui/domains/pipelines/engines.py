@@ -41,7 +41,12 @@ def engine(resources: Resources) -> Iterator[None]:
 def portable(work: Work) -> Work:
     """The run as far as judging settings needs it, without what belongs to this process: databases and rooms."""
     gone: dict[str, Any] = dict.fromkeys(("context", "features", "experiments", "registry", "serving", "store"))
-    return dataclasses.replace(work, code=work.project, note=print, **gone)
+    return dataclasses.replace(work, code=work.project, note=_aloud, **gone)
+
+
+def _aloud(text: str) -> None:
+    """What a step would note; of a worker nobody reads it. Not `print` itself, which Ray replaces and then cannot send."""
+    print(text)  # noqa: T201 - goes to the worker's log
 
 
 @contextlib.contextmanager
@@ -50,7 +55,8 @@ def _cluster(resources: Resources) -> Iterator[None]:
         ray = need("ray", "ray")
         need("ray.util.joblib", "ray").register_ray()
         try:
-            ray.init(address=resources.address or None, num_cpus=None if resources.address else resources.jobs)
+            here = {} if resources.address else {"num_cpus": resources.jobs, "include_dashboard": False}
+            ray.init(address=resources.address or None, logging_level="error", log_to_driver=False, **here)
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
             raise _silent("Ray", resources.address, error) from error
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from mlops_tui.domains.pipelines.making import Range, Tune
 from mlops_tui.domains.pipelines.operating import Resources
 from mlops_tui.domains.pipelines.steps import tune
 from mlops_tui.domains.pipelines.store import PipelinesStore
+from mlops_tui.domains.pipelines.work import Work
 
 
 class Killed(BaseException):
@@ -137,3 +139,28 @@ def test_an_engine_that_is_not_installed_is_said_with_the_line_that_installs_it(
     with pytest.raises(Unavailable) as caught, engines.engine(Resources(engine=name)):
         raise AssertionError
     assert caught.value.hint == f"pip install 'mlops-tui[{name}]'"
+
+
+@pytest.fixture
+def whole_work(tmp_path):
+    """A run whose note goes to this process, as it has while it searches."""
+    rooms = dict.fromkeys(("recipe", "context", "features", "experiments", "registry", "serving", "store"))
+    return Work("run", "", "", folder=tmp_path, code=tmp_path, note=lambda text: None, **rooms)
+
+
+def test_what_goes_to_a_cluster_can_be_sent_also_where_the_engine_replaces_print(whole_work, monkeypatch):
+    monkeypatch.setattr("builtins.print", lambda *_: None)  # as Ray does
+    assert pickle.loads(pickle.dumps(engines.portable(whole_work))).run_id == "run"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_ray_does_what_joblib_asks_of_it_on_workers_of_its_own(whole_work):
+    joblib = pytest.importorskip("joblib")
+    pytest.importorskip("ray")
+    with engines.engine(Resources(engine="ray", jobs=2)):
+        work = engines.portable(whole_work)
+        found = joblib.Parallel(n_jobs=-1)(
+            joblib.delayed(lambda work, x: (work.run_id, x * x))(work, x) for x in range(3)
+        )
+    assert found == [("run", 0), ("run", 1), ("run", 4)]
