@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,12 @@ from mlops_tui.workbench import Workbench
 # The suite tries the same examples every time, so that what passed here passes there; MLOPS_TEST_SEARCH=1 looks for new ones.
 hypothesis.settings.register_profile("suite", derandomize=not os.environ.get("MLOPS_TEST_SEARCH"), deadline=None)
 hypothesis.settings.load_profile("suite")
+
+# Files of tests lie in memory where there is room for them: SQLite waits for the disk at each commit, and a busy disk doubles the
+# time of the suite. What the tests kill are processes, not machines, so a disk would show nothing more.
+MEMORY, ROOM = Path("/dev/shm"), 4 << 30
+if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @dataclasses.dataclass
