@@ -8,7 +8,8 @@ Pure: data in, plain JSON values out. A profile is a few kB and is all that moni
      "baseline": {"rows": n, "mae", "rmse", ["rmsle"]} | {"rows": n, "accuracy", ["log_loss"]} | None,
      "errors": [...],                      at most 1,000, in the order of the rows: absolute error, or 0/1 for classes
      "target": column | None,              the true values, described as the predictions are
-     "correlations": {"columns", "rows", "matrix", "noise", "spread"} | None}     Spearman, numeric columns only (`ranks.py`)
+     "correlations": {"columns", "rows", "matrix", "noise", "spread"} | None,     Spearman, numeric columns only (`ranks.py`)
+     "oddness": {...} | None}              what tells how odd a row is (`oddness.py`)
 
     numeric column      {"kind": "numeric", "count", "nulls", "mean", "std", "min", "max", "edges", "counts", "blocks"}
     categorical column  {"kind": "categorical", "count", "nulls", "levels": [text], "counts", "other", "distinct", "once",
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mlops_tui.domains.registry import ranks
+from mlops_tui.domains.registry import oddness, ranks
 from mlops_tui.domains.registry.blocks import blocks
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def build_profile(
         "baseline": baseline,
         "errors": errors,
         "correlations": ranks.profile(frame),
+        "oddness": oddness.calibrate(frame),
     }
 
 
