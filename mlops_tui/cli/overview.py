@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import plotting
+from mlops_tui.cli import plotting, reasons
 from mlops_tui.cli.output import Session, emit, human_bytes, json_option, jsonable, pass_workbench, say
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput, Unavailable, WorkbenchError
@@ -160,22 +160,30 @@ def _trail(workbench: Workbench) -> tuple[bool, str, str]:
 
 @click.command()
 @click.argument("reference")
+@click.option("--quick", is_flag=True, help="Only where it came from: no model is loaded for the reasons of an answer.")
 @json_option
 @pass_workbench
-def why(workbench: Workbench, reference: str, as_json: bool) -> None:
+def why(workbench: Workbench, reference: str, quick: bool, as_json: bool) -> None:
     """Explain where REFERENCE came from: a prediction id, MODEL/VERSION, a run, or TABLE@VERSION, down to commit and rows.
+
+    Of a prediction also what each input added to the answer, and the rows of training nearest to it.
 
     \b
     Example: mlops why p019a2b3c4d5e6f708192a3b4
     """
     items = workbench.why(reference)
+    explained = None if quick or items[0].kind != "prediction" else reasons.asked(workbench, items[0].name)
     if as_json:
+        if explained is not None:
+            items[0].facts["reasons"] = jsonable(explained)
         click.echo(json.dumps(jsonable(items), ensure_ascii=False, indent=2))
         return
     for depth, item in enumerate(items):
         click.echo("   " * depth + ("└─ " if depth else "") + click.style(f"{item.kind} {item.name}", bold=True))
         for name, value in item.facts.items():
             click.echo("   " * (depth + 1) + f"{name}: {value}")
+    if explained is not None:
+        reasons.tell(explained)
 
 
 @click.command()

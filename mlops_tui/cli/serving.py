@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import objectives, plotting, predicting, rollouts, treating
+from mlops_tui.cli import objectives, plotting, predicting, reasons, rollouts, treating
 from mlops_tui.cli.output import (
     confirm,
     emit,
@@ -73,6 +73,7 @@ deployments.add_command(treating.shadow)
 deployments.add_command(treating.ab)
 deployments.add_command(treating.guard)
 deployments.add_command(treating.check)
+deployments.add_command(reasons.replay)
 deployments.add_command(objectives.objective)
 deployments.add_command(objectives.budgets)
 deployments.add_command(predicting.labels)

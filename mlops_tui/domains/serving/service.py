@@ -19,6 +19,7 @@ from mlops_tui.domains.serving import log, retiring, routing, searching
 from mlops_tui.domains.serving.checking import Checking
 from mlops_tui.domains.serving.labelling import Labelling
 from mlops_tui.domains.serving.promises import Promises
+from mlops_tui.domains.serving.reasons.asking import Asking
 from mlops_tui.domains.serving.records import (
     STRATEGIES,
     Deployment,
@@ -35,6 +36,7 @@ from mlops_tui.domains.serving.treating import Treating
 if TYPE_CHECKING:
     from mlops_tui.domains.alerts.service import Alerts
     from mlops_tui.domains.serving import batch
+    from mlops_tui.domains.serving.reasons.records import Reasons, Replayed
 
 CANARY_PERCENT = 10.0
 # A compaction costs a second of CPU for its libraries, so little traffic waits a little longer.
@@ -51,6 +53,7 @@ class Serving(Labelling):
         self.checking = Checking(context, audit, alerts, registry, self._store)
         self.rollouts = Rollouts(context, audit, alerts, registry, self)
         self.treating = Treating(context, audit, registry, self._store, self._predictions)
+        self._asking = Asking(context, registry, features)
         self.tokens = Tokens(context, audit)
         self.promises = Promises(context, audit, alerts)
 
@@ -178,6 +181,14 @@ class Serving(Labelling):
                 f"No prediction {prediction_id} is in the log.", hint="See recent ones: mlops deployments show NAME"
             )
         return found
+
+    def why(self, prediction_id: str) -> Reasons:
+        """What each input added to an answer, and the rows of training nearest to it; see `reasons`. Raises NotFound."""
+        return self._asking.explain(self.prediction(prediction_id))
+
+    def replay(self, prediction_id: str, ref: str) -> Replayed:
+        """Have another version answer a logged row again; see `reasons`. Raises NotFound, InvalidInput."""
+        return self._asking.replay(self.prediction(prediction_id), ref)
 
     def prediction_files(self, name: str, since: int | None = None, until: int | None = None) -> builtins.list[Path]:
         """Return Parquet files that may hold predictions of [since, until), oldest first.

@@ -53,7 +53,7 @@ class FrameEngine:
         self._labels = likeliest_labels(estimator, prepare(described, sample)) if self._probabilities else None
 
     def answer(self, columns: Columns, rows: int) -> Answers:
-        return self.ask(prepare(self._described, self._frame(columns)))
+        return self.ask(prepare(self._described, self.frame(columns)))
 
     def ask(self, table: Any) -> Answers:
         """Ask for rows in the form the estimator takes."""
@@ -64,7 +64,8 @@ class FrameEngine:
             predicted = plain(self.estimator.predict(table))
         return predicted, plain(probabilities) if probabilities is not None else None
 
-    def _frame(self, columns: Columns) -> pd.DataFrame:
+    def frame(self, columns: Columns) -> pd.DataFrame:
+        """Rows of a request as the estimator was given them in training."""
         import numpy as np
         import pandas as pd
 
