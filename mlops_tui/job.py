@@ -19,6 +19,7 @@ from mlops_tui.core import processes
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.jobs.records import STOPPED_BY_SIGTERM, Job, JobState
+from mlops_tui.domains.pipelines import forking
 from mlops_tui.upkeep import nightly
 from mlops_tui.workbench import Workbench
 
@@ -64,6 +65,7 @@ def _do(workbench: Workbench, job: Job) -> tuple[JobState, dict[str, Any] | None
 
 
 def _pipeline(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    forking.adopt()
     return _plain(workbench.pipelines.execute(job.spec["run_id"], report))
 
 

@@ -109,13 +109,17 @@ def environment(recipe: Recipe) -> dict[str, str]:
     """Versions of the libraries that make a model of this recipe."""
     names = [*LIBRARIES, recipe.model.estimator.partition(".")[0]]
     names += ["shap"] if recipe.explain is not None and recipe.explain.shap else []
-    found = {}
-    for name in dict.fromkeys(names):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    versions = {name: _version(name) for name in dict.fromkeys(names)}
+    return {name: version for name, version in versions.items() if version}
+
+
+@lru_cache(maxsize=64)
+def _version(name: str) -> str:
+    """Of an installed library; "" without it. Read once in a process: what is imported stays what it was."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def project_files(recipe: Recipe, project: Path) -> dict[str, str]:
@@ -123,6 +127,12 @@ def project_files(recipe: Recipe, project: Path) -> dict[str, str]:
     uses = [extra.uses for extra in recipe.steps]
     uses += [recipe.model.preprocess] if ":" in recipe.model.preprocess else []
     return {name: _hash_of(name.partition(":")[0], project) for name in uses}
+
+
+def by_files(recipe: Recipe) -> bool:
+    """Whether the project's own code is named by files alone: what a module comes from, only importing what is around it tells."""
+    uses = [*(extra.uses for extra in recipe.steps), recipe.model.preprocess]
+    return all(place.partition(":")[0].endswith(".py") for place in uses if ":" in place)
 
 
 def _before(work: Work, name: str) -> list[str]:
@@ -162,7 +172,9 @@ def _settings(work: Work, name: str) -> Any:
 
 
 def _sources(work: Work, name: str) -> dict[str, str]:
-    files = project_files(work.recipe, work.project)
+    if not work.sources:
+        work.sources.update(project_files(work.recipe, work.project))
+    files = work.sources
     uses = {extra.name: extra.uses for extra in work.recipe.steps} | {"preprocess": work.recipe.model.preprocess}
     return {place: sha for place, sha in files.items() if place == uses.get(name)}
 

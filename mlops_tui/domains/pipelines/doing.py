@@ -17,27 +17,46 @@ _PLACE = "mlops_tui.domains.pipelines.steps"
 
 
 def step(name: str, work: Work) -> dict[str, Any]:
-    """Do a step, or take it from the cache; either way show with the run what it found out."""
+    """Do a step, or take it from the cache where only a process of its own may look; show with the run what it found out."""
     from mlops_tui.domains.pipelines import contracts
 
+    if not cache.by_files(work.recipe) and (found := kept(name, work)):
+        work.say(found["said"])
+        return found
     key = cache.key_of(work, name)
-    wanted = work.recipe.resources.cache and work.options.get("cache", True)
-    work.study = key if wanted and key else f"{work.run_id}/{name}"
+    work.study = key if key and _wanted(work) else f"{work.run_id}/{name}"
     work.seed()
-    result = cache.restore(work, key) if key and wanted else None
-    if result is not None:
-        work.say(f"inputs, settings and code were seen before; taken from the cache ({key[:12]})")
-        result["cached"] = True
-    else:
-        result = anew(name, work)
-        contracts.enforce(work, name)
-        if key:
-            result["key"] = key
-            cache.save(work, key, outputs_of(name), result)
+    result = anew(name, work)
+    contracts.enforce(work, name)
+    if key:
+        result["key"] = key
+        cache.save(work, key, outputs_of(name), result)
+    _publish(name, work, result)
+    return dict(result)
+
+
+def kept(name: str, work: Work) -> dict[str, Any] | None:
+    """Take a step from the cache and show with the run what it found out; None when it must be done.
+
+    Where the recipe names code by files (`cache.by_files`) this runs none of it, and needs no process of its own.
+    """
+    key = cache.key_of(work, name) if _wanted(work) else ""
+    result = cache.restore(work, key) if key else None
+    if result is None:
+        return None
+    _publish(name, work, result)
+    said = f"inputs, settings and code were seen before; taken from the cache ({key[:12]})"
+    return {**result, "cached": True, "said": said}
+
+
+def _wanted(work: Work) -> bool:
+    return bool(work.recipe.resources.cache and work.options.get("cache", True))
+
+
+def _publish(name: str, work: Work, result: dict[str, Any]) -> None:
     module = _module(name)
     if hasattr(module, "publish"):
         module.publish(work, result)
-    return dict(result)
 
 
 def anew(name: str, work: Work) -> dict[str, Any]:

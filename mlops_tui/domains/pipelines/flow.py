@@ -24,7 +24,8 @@ _UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 @dataclass
 class Flow:
     """Runs the steps of `needs`. `start(name, bounds)` forks one; `ended(name, how)` is told, and says whether to go on;
-    `again(name, how, pause_s, attempt)` is told that a step is tried once more after a pause.
+    `again(name, how, pause_s, attempt)` is told that a step is tried once more after a pause. `kept(name)` is how a step ended
+    that need not be done, and `waits()` is called when there is nothing to do but wait.
     """
 
     needs: Needs
@@ -32,6 +33,8 @@ class Flow:
     start: Callable[[str, Bounds], Child]
     ended: Callable[[str, Ended], bool]
     again: Callable[[str, Ended, float, int], None]
+    kept: Callable[[str], Ended | None] = lambda name: None
+    waits: Callable[[], None] = lambda: None
     _running: dict[str, Child] = field(default_factory=dict)
     _done: set[str] = field(default_factory=set)
     _failures: dict[str, int] = field(default_factory=dict)
@@ -41,9 +44,13 @@ class Flow:
         """Do all steps; False when one said that the run is over. Whatever happens, nothing runs on behind our back."""
         try:
             while len(self._done) < len(self.needs):
-                self._start_ready()
+                if not self._start_ready():
+                    return False
+                if len(self._done) == len(self.needs):
+                    break
+                self.waits()
                 if not self._running:
-                    time.sleep(max(0.0, min(self._not_before.values()) - time.monotonic()))
+                    time.sleep(max(0.0, min(self._not_before.values(), default=0.0) - time.monotonic()))
                     continue
                 forking.wait(list(self._running.values()), self._pause())
                 for name in [name for name, child in self._running.items() if child.over]:
@@ -54,14 +61,20 @@ class Flow:
             for child in self._running.values():
                 child.close()
 
-    def _start_ready(self) -> None:
+    def _start_ready(self) -> bool:
+        """Start what can be, and have done with what is kept; False when the run is over."""
         now = time.monotonic()
         for name, needs in self.needs.items():
             if name in self._done or name in self._running or not self._done.issuperset(needs):
                 continue
-            if self._not_before.get(name, 0.0) <= now and self._room(name):
+            if name not in self._failures and (how := self.kept(name)):
+                self._done.add(name)
+                if not self.ended(name, how):
+                    return False
+            elif self._not_before.get(name, 0.0) <= now and self._room(name):
                 self._not_before.pop(name, None)
                 self._running[name] = self.start(name, bounds_of(self._limits(name)))
+        return True
 
     def _over(self, name: str) -> bool:
         child = self._running.pop(name)

@@ -17,6 +17,7 @@ import time
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import processes
@@ -25,15 +26,17 @@ from mlops_tui.domains.pipelines.work import Skip, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _POLL_S = 0.25
 _MEMORY_S = 0.2
 _ROUNDS = 20
 # Of what a step prints: the beginning and the end. A step may print gigabytes.
 LOG_BYTES, END_BYTES = 8 << 20, 64 << 10
 OK, FAILED, SKIPPED = 0, 1, 10
+
+_running: set[int] = set()  # the steps of this process
+_adopting = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def start(name: str, step: Callable[[], dict[str, Any]], folder: Path, limits: B
     if pid == 0:
         os.close(reader)
         _in_child(step, outcome, writer, parent)
+    _running.add(pid)
     os.close(writer)
     return Child(name, pid, reader, folder, limits or Bounds())
 
@@ -136,7 +140,9 @@ class Child:
             pid, waited = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self._status = waited
-                end_tree(self.pid, reap=False)  # what it left running would hold its output open
+                _running.discard(self.pid)
+                if not _adopting or _strays():
+                    end_tree(self.pid, reap=False)  # what it left running would hold its output open
 
     def ended(self) -> Ended:
         """How it ended, with the reason."""
@@ -150,6 +156,7 @@ class Child:
         try:
             if self._status is None:
                 end_tree(self.pid)
+                _running.discard(self.pid)
         finally:
             self._log.close()
             os.close(self._reader)
@@ -256,6 +263,27 @@ def _ended(status: int, outcome: Path) -> Ended:
         return Ended(dict(said["result"]))
     error = str(said.get("error") or f"The step ended with code {code} and without a word.")
     return Ended({}, error, final=bool(said.get("final")))
+
+
+def adopt() -> None:
+    """Become the parent of what steps leave behind: whether one left anything is then a look at our own children, and no look at every
+    process of the machine. For a process that does nothing but run steps.
+    """
+    global _adopting
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    _adopting = Path(f"/proc/self/task/{os.getpid()}/children").exists()
+
+
+def _strays() -> bool:
+    """Whether we have children that are no running steps; those that have ended by now are reaped."""
+    found: set[int] = set()
+    for place in Path("/proc/self/task").glob("*/children"):
+        found.update(map(int, place.read_text(encoding="ascii").split()))
+    left = found - _running
+    for pid in list(left):
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            left.discard(pid)
+    return bool(left)
 
 
 def end_tree(pid: int, *, reap: bool = True) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.domains.experiments.environment import git_state
-from mlops_tui.domains.pipelines import bundle, doing, facts, forking, freezing, graph, proving, warming
+from mlops_tui.domains.pipelines import bundle, cache, doing, facts, forking, freezing, graph, proving, warming
 from mlops_tui.domains.pipelines.flow import Flow
 from mlops_tui.domains.pipelines.packages_store import archives
 from mlops_tui.domains.pipelines.records import (
@@ -58,6 +58,7 @@ class Runner:
         self._experiments = experiments
         self._registry = registry
         self._serving = serving
+        self._unwritten: list[tuple[str, dict[str, Any]]] = []
 
     def execute(self, run: PipelineRun, folder: Path, report: Callable[[int, int | None, str], None]) -> PipelineRun:
         """Run all steps from the beginning; the ended run. Raises the InvalidInput of the step that failed.
@@ -168,8 +169,11 @@ class Runner:
             tries = work.recipe.resources.steps[name].retries + 1
             self._mark(work, name, detail=f"try {attempt + 1} of {tries} in {pause:g} s, after: {how.error}")
 
-        needs = graph.whole(steps, graph.own_needs(work.recipe.steps))
-        if Flow(needs, work.recipe, start, ended, again).run():
+        def kept(name: str) -> forking.Ended | None:
+            return self._kept(work, name) if by_files else None
+
+        needs, by_files = graph.whole(steps, graph.own_needs(work.recipe.steps)), cache.by_files(work.recipe)
+        if Flow(needs, work.recipe, start, ended, again, kept, lambda: self._write(work)).run():
             self._finish(work, RunState.SUCCEEDED)
         report(len(steps), len(steps), "")
 
@@ -178,6 +182,22 @@ class Runner:
         self._mark(work, name, state=StepState.RUNNING, started_at=self._context.now(), log=log)
         own = dataclasses.replace(work, note=lambda text: self._mark(work, name, detail=text))
         return forking.start(name, lambda: doing.step(name, own), work.folder, bounds)
+
+    def _kept(self, work: Work, name: str) -> forking.Ended | None:
+        """A step out of the cache, its log written as if a child had; None when it must be done, also where looking goes wrong."""
+        began = self._context.now()
+        try:
+            found = doing.kept(name, work)
+        except (WorkbenchError, OSError):
+            return None  # the child says it in the step's own log
+        if found is None:
+            return None
+        path = work.folder / f"{name}.log"
+        log = forking.Log(name, path)
+        log.add(f"{found['said']}\n".encode())
+        log.close()
+        self._soon(name, started_at=began, log=str(path))
+        return forking.Ended(found)
 
     def _ended(self, work: Work, name: str, ended: forking.Ended) -> bool:
         """Keep how a step ended; False when the run is over. Raises InvalidInput when it failed."""
@@ -188,13 +208,14 @@ class Runner:
             self._close(work, RunState.FAILED, f"step {name}: {ended.error}")
             raise InvalidInput(f"Step {name} failed: {ended.error}", hint=f"Its log: {work.folder / f'{name}.log'}")
         if ended.skipped:
-            self._mark(work, name, state=StepState.SKIPPED, ended_at=now, detail=ended.skipped)
+            self._soon(name, state=StepState.SKIPPED, ended_at=now, detail=ended.skipped)
             return True
         work.results[name] = ended.result
         detail = str(ended.result.get("detail", ""))
         detail = f"as before: {detail}" if ended.result.get("cached") else detail
-        self._mark(work, name, state=StepState.SUCCEEDED, ended_at=now, detail=detail)
+        self._soon(name, state=StepState.SUCCEEDED, ended_at=now, detail=detail)
         if work.options.get("test"):
+            self._write(work)
             work.findings.append(Finding("step", name, True, detail))
             self._prove(work, name, lambda: proving.prove(work, name))
             return True
@@ -256,6 +277,7 @@ class Runner:
     def _close(self, work: Work, state: RunState, error: str, skipped: str = "an earlier step failed") -> None:
         now = self._context.now()
         with self._context.catalog.write() as tx:
+            self._write(work)
             self._store.end_running(tx, work.run_id, now, error)
             self._store.skip_pending(tx, work.run_id, skipped)
             self._store.update(tx, work.run_id, state=state, ended_at=now, error=error)
@@ -267,8 +289,20 @@ class Runner:
         self._experiments.finish(work.experiment_run, "failed" if state is RunState.FAILED else "finished", error)
 
     def _mark(self, work: Work, name: str, **values: Any) -> None:
-        with self._context.catalog.write() as tx:
-            self._store.update_step(tx, work.run_id, name, **values)
+        """Have everybody see it now."""
+        self._soon(name, **values)
+        self._write(work)
+
+    def _soon(self, name: str, **values: Any) -> None:
+        """Have everybody see it with the next thing there is to see, at the latest before anything is waited for."""
+        self._unwritten.append((name, values))
+
+    def _write(self, work: Work) -> None:
+        if self._unwritten:
+            with self._context.catalog.write() as tx:
+                for name, values in self._unwritten:
+                    self._store.update_step(tx, work.run_id, name, **values)
+            self._unwritten.clear()
 
 
 def verdict_of(raw: dict[str, Any]) -> GateVerdict:

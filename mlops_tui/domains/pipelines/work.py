@@ -60,6 +60,8 @@ class Work:
     # Where the project's own code is taken from, if not the project: the folder that a package or the code kept with the run
     # was laid out in.
     code: Path | None = None
+    # The hashes of the project's files that the recipe names, once they were asked for.
+    sources: dict[str, str] = field(default_factory=dict)
     # What a test of the pipeline has found so far.
     findings: list[Finding] = field(default_factory=list)
     # Called with one line on how far the step is, for whoever looks at the run meanwhile.
