@@ -190,7 +190,7 @@ def _answered(question: Question, answer: Answer) -> tuple[Response, dict[str, A
 
 
 def _record(question: Question, call: protocol.Call, **more: Any) -> dict[str, Any]:
-    at, target = now_ms(), question.slot.target
+    at, target, caller = now_ms(), question.slot.target, question.request.caller
     return prediction_record(
         ids=[new_prediction_id(at) for _ in range(call.rows)],
         at=at,
@@ -200,6 +200,7 @@ def _record(question: Question, call: protocol.Call, **more: Any) -> dict[str, A
         latency_ms=_since(question.begun),
         columns=call.columns,
         request_id=call.request_id,
+        caller=caller.name if caller else "",
         **more,
     )
 

@@ -30,8 +30,9 @@ def prediction_record(
     error: str = "",
     request_id: str = "",
     marks: list[str] | None = None,
+    caller: str = "",
 ) -> dict[str, Any]:
-    """Return the record of one request: `ids`, `columns`, `prediction` and `score` hold one value per row."""
+    """Return the record of one request: `ids`, `columns`, `prediction` and `score` hold one value per row; `caller` is the token's name."""
     return {
         "ids": ids,
         "at": at,
@@ -46,6 +47,7 @@ def prediction_record(
         "prediction": prediction,
         "score": score,
         **({"marks": marks} if marks else {}),
+        **({"caller": caller} if caller else {}),
     }
 
 

@@ -34,6 +34,7 @@ def prediction_table(parts: list[dict[str, Any]], signature: Signature | None) -
         "_model": pa.array(spread("model"), pa.string()),
         "_request_id": pa.array(spread("request_id"), pa.string()),
         "_marks": pa.array(listed("marks"), pa.string()),
+        "_caller": pa.array([part.get("caller") for part in parts for _ in part["ids"]], pa.string()),
     }
     for name in names:
         values = [v for part in parts for v in part["columns"].get(name) or [None] * len(part["ids"])]
