@@ -264,6 +264,7 @@ OWN_COLUMNS = (
     "_model",
     "_request_id",
     "_marks",
+    "_caller",
 )
 
 
