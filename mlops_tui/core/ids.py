@@ -21,7 +21,15 @@ def new_prediction_id(at: int) -> str:
 
     Time comes first so that finding one by id opens only the files of that time.
     """
-    return f"p{at:011x}{os.urandom(6).hex()}"
+    if not _drawn:
+        digits = os.urandom(6 * 512).hex()
+        _drawn.extend(digits[place : place + 12] for place in range(0, len(digits), 12))
+    return f"p{at:011x}{_drawn.pop()}"
+
+
+# Random digits for ids to come, since asking the kernel takes as long as everything else about one; a fork draws its own.
+_drawn: list[str] = []
+os.register_at_fork(after_in_child=_drawn.clear)
 
 
 def prediction_time(prediction_id: str) -> int | None:

@@ -30,6 +30,8 @@ class Shortcut(Connection):
     _late: asyncio.TimerHandle | None = None
     _watch: asyncio.TimerHandle | None = None
     _rested_at = 0.0
+    _defaults: list[tuple[bytes, bytes]] | None = None
+    _lines = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -116,15 +118,16 @@ class Shortcut(Connection):
             self.loop.call_soon(self._go_on)
 
     def _bytes(self, response: Response, last: bool) -> bytes:
-        lines = [STATUS_LINE[response.status]]
-        lines += [name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers]
-        for name, value in response.headers.items():
-            lines.append(f"{name}: {value}\r\n".encode("latin-1", "replace"))
+        defaults = self.server_state.default_headers
+        if defaults is not self._defaults:  # uvicorn makes others once a second, for the date
+            self._defaults = defaults
+            self._lines = b"".join(name + b": " + value + b"\r\n" for name, value in defaults)
+        more = [f"{name}: {value}\r\n" for name, value in response.headers.items()]
         if last and "connection" not in response.headers:
-            lines.append(b"connection: close\r\n")
-        lines.append(f"content-type: {response.content_type}\r\ncontent-length: {len(response.body)}\r\n\r\n".encode())
-        lines.append(response.body)
-        return b"".join(lines)
+            more.append("connection: close\r\n")
+        kind, size = response.content_type, len(response.body)
+        head = f"{''.join(more)}content-type: {kind}\r\ncontent-length: {size}\r\n\r\n".encode("latin-1", "replace")
+        return b"".join((STATUS_LINE[response.status], self._lines, head, response.body))
 
     def _go_on(self) -> None:
         """Read on with what came during an answer."""

@@ -13,6 +13,8 @@ from mlops_tui.domains.serving.records import Column, Signature
 
 _NUMBERS = frozenset({int, float, type(None)})
 _INT64 = 2**63
+_FLOAT = {float}
+_PLAIN = {"float64": float, "string": str}
 
 
 def checked(signature: Signature, columns: Mapping[str, list[Any]]) -> tuple[dict[str, list[Any]], int]:
@@ -21,9 +23,10 @@ def checked(signature: Signature, columns: Mapping[str, list[Any]]) -> tuple[dic
     A null stands for a missing value and is left to the model. Raises InvalidInput naming the first column that is
     missing, unknown, of another length or of another type.
     """
-    plain = _plain_row(signature, columns)
-    if plain is not None:
-        return plain, 1
+    if tuple(columns) == signature.names and set(map(len, columns.values())) == {1}:
+        plain = plain_row(signature, [values[0] for values in columns.values()])
+        if plain is not None:
+            return plain, 1
     check_names(signature, columns)
     lengths = {name: len(columns[name]) for name in columns}
     rows = next(iter(lengths.values()), 0)
@@ -37,23 +40,23 @@ def checked(signature: Signature, columns: Mapping[str, list[Any]]) -> tuple[dic
     return {column.name: values_of(column, columns[column.name]) for column in signature.inputs}, rows
 
 
-def _plain_row(signature: Signature, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]] | None:
-    """One row whose values are of their columns' types as they are, which most requests hold; None for any other."""
-    if len(columns) != len(signature.inputs):
+def plain_row(signature: Signature, row: list[Any]) -> dict[str, list[Any]] | None:
+    """The columns of one row in the signature's order whose values are of their types as they are, which most requests hold;
+    None for any other.
+    """
+    if len(row) != len(signature.names):
         return None
-    row = {}
-    for column in signature.inputs:
-        values = columns.get(column.name)
-        if values is None or len(values) != 1:
+    if signature.all_floats:
+        if set(map(type, row)) != _FLOAT:
             return None
-        value, kind = values[0], column.type
-        if kind == "float64":
-            if type(value) is not float or value - value != 0.0:  # not for infinity and not for NaN
+        total = sum(row)
+        if total - total != 0.0:  # not for infinity and not for NaN
+            return None
+    else:
+        for column, value in zip(signature.inputs, row, strict=True):
+            if type(value) is not _PLAIN.get(column.type) or (type(value) is float and value - value != 0.0):
                 return None
-        elif kind != "string" or type(value) is not str:
-            return None
-        row[column.name] = values
-    return row
+    return dict(zip(signature.names, [[value] for value in row], strict=True))
 
 
 def check_names(signature: Signature, given: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.serving import tensors
-from mlops_tui.domains.serving.columns import checked
+from mlops_tui.domains.serving.columns import checked, plain_row
 from mlops_tui.domains.serving.records import Signature
 from mlops_tui.domains.serving.tensors import Tensor, datatype_of
 
@@ -47,6 +47,7 @@ class _Infer(msgspec.Struct):
     outputs: list[_Output] | None = None
 
 
+_FLOATS = frozenset({"FP64", "FP32"})
 _infer = msgspec.json.Decoder(_Infer)
 _encode = msgspec.json.Encoder().encode
 
@@ -59,6 +60,10 @@ def parse_infer(body: bytes, signature: Signature, json_length: str | None = Non
     """
     text, rest = _parts(body, json_length)
     request = decode(_infer, text)
+    if json_length is None and len(request.inputs) == 1 and not request.outputs and not request.parameters:
+        plain = _plain(request.inputs[0], signature)
+        if plain is not None:
+            return Call(plain, 1, request.id)
     columns = _columns(request.inputs, _blobs(request.inputs, rest), signature)
     known = [column.name for column in signature.outputs]
     outputs = request.outputs or ()
@@ -127,6 +132,16 @@ def metadata(name: str, versions: list[int], signature: Signature) -> dict[str, 
             for item in signature.outputs
         ],
     }
+
+
+def _plain(tensor: Tensor, signature: Signature) -> dict[str, list[Any]] | None:
+    """The columns of one row of floats in one tensor, which most requests to models of numbers are; None for any other."""
+    width = len(signature.names)
+    if tensor.shape != [1, width] or tensor.datatype not in _FLOATS or tensor.parameters or not tensor.data:
+        return None
+    if not signature.all_floats or (width == 1 and tensor.name in signature.names):
+        return None
+    return plain_row(signature, tensor.data)
 
 
 def _columns(given: list[Tensor], blobs: list[bytes | None], signature: Signature) -> dict[str, list[Any]]:

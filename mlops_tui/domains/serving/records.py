@@ -41,12 +41,18 @@ class Column:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Signature:
-    """What a model takes and gives, as `signature.json` of its package says."""
+    """What a model takes and gives, as `signature.json` of its package says; `names` are those of the inputs."""
 
     task: str
     inputs: tuple[Column, ...]
     outputs: tuple[Column, ...]
     labels: tuple[Any, ...] = ()
+    names: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)
+    all_floats: bool = dataclasses.field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(column.name for column in self.inputs))
+        object.__setattr__(self, "all_floats", all(column.type == "float64" for column in self.inputs))
 
     @classmethod
     def of(cls, described: dict[str, Any]) -> Signature:
