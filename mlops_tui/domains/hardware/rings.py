@@ -154,7 +154,7 @@ class Rings:
         size = 4 if single else 12
         places: dict[int, int] = {}
         points: list[Point] = []
-        for ts, layout, data in self._db.read(query, (subject, since, until)):
+        for ts, layout, data in self._db.tuples(query, (subject, since, until)):
             place = places.get(layout)
             if place is None:
                 names = self._names_of(layout)
