@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import plotting
+from mlops_tui.cli import monitoring_insight, plotting
 from mlops_tui.cli.alerts import alerts
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
 from mlops_tui.core import clock
@@ -63,6 +63,10 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--min-labels", type=int, help="Labels needed before performance is judged (50)."),
             click.option("--max-error-rate", type=float, help="Share of failed requests that alarms (0.05)."),
             click.option("--max-latency-ms", type=float, help="95th percentile of latency that alarms (500)."),
+            click.option("--sensitive", multiple=True, metavar="INPUT", help="Compare the groups of this input; may be repeated."),
+            click.option("--positive", metavar="ANSWER", help="The good answer, for fairness (the second of two classes)."),
+            click.option("--slice", "slices", multiple=True, metavar="INPUT", help="Always show this input level by level."),
+            click.option("--group-rows", type=int, help="Groups with fewer rows are not compared (30)."),
         ]
     ):
         function = option(function)
@@ -80,8 +84,10 @@ def add_monitor(workbench: Workbench, deployment: str, as_json: bool, **settings
     \b
     Example: mlops monitors add churn --min-rows 500 --alpha 0.005
     """
-    given = {name: value for name, value in settings.items() if value is not None}
-    emit_one(workbench.monitoring.add(deployment, **given), as_json)
+    given = {name: value for name, value in settings.items() if value is not None and value != ()}
+    # `--sensitive ""` names none: back to those of the pipeline.
+    named = {name: [one for one in value if one] if isinstance(value, tuple) else value for name, value in given.items()}
+    emit_one(workbench.monitoring.add(deployment, **named), as_json)
 
 
 @monitors.command("show")
@@ -157,6 +163,15 @@ def run_monitor(
             say(NO_MONITORS)
     if any(report.verdict in BAD for report in reports):
         raise click.exceptions.Exit(1)
+
+
+for _command in (
+    monitoring_insight.performance,
+    monitoring_insight.fairness,
+    monitoring_insight.explain,
+    monitoring_insight.report,
+):
+    monitors.add_command(_command)
 
 
 @monitors.command("pause")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,9 +55,9 @@ def levels_of(column: pd.Series[Any]) -> pd.Series[Any]:
     """The group of each row; numbers of many values in four equally full parts."""
     number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if number and column.nunique() > MOST_GROUPS:
-        parts = pd.qcut(column, 4, duplicates="drop")
-        names = {part: f"{part.left:.4g} to {part.right:.4g}" for part in parts.cat.categories}
-        return parts.astype(object).map(names).where(column.notna(), MISSING).astype(object)
+        parts, edges = pd.qcut(column, 4, duplicates="drop", labels=False, retbins=True)
+        names = {place: f"{low:.4g} to {high:.4g}" for place, (low, high) in enumerate(pairwise(edges))}
+        return parts.map(names).where(column.notna(), MISSING).astype(object)
     return texts(column).where(column.notna(), MISSING)
 
 

@@ -93,9 +93,14 @@ class Insight:
         """
         from mlops_tui.domains.monitoring.explaining import Explainer
 
-        return Explainer(self._context, self._registry, self._serving, self._reports).explain(
-            self._monitor(name), report
-        )
+        explainer = Explainer(self._context, self._registry, self._serving, self._reports)
+        found = explainer.explain(self._monitor(name), report)
+        self._store.put_explanation(found)
+        return found
+
+    def explanation(self, name: str, report: int | None = None) -> Explanation | None:
+        """What was found of a report's drift, or of the newest that was explained; None where none was. Reads SQLite only."""
+        return self._store.explanation(name, report)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

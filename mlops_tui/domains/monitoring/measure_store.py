@@ -7,12 +7,14 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui.domains.monitoring import explained
 from mlops_tui.domains.monitoring.measured import Slice, Standing, Stretch, slice_of, stretch_of, to_values
 
 if TYPE_CHECKING:
     import sqlite_utils
 
     from mlops_tui.core.context import Context
+    from mlops_tui.domains.monitoring.explained import Explanation
 
 KEEP = 400
 SERIES = (
@@ -40,12 +42,21 @@ def m001_stretch(db: sqlite_utils.Database) -> None:
     )
 
 
+def m002_explanation(db: sqlite_utils.Database) -> None:
+    """Create the table of what drifts are about."""
+    db.execute(
+        """CREATE TABLE monitor_explanation (
+             report INTEGER PRIMARY KEY, deployment TEXT NOT NULL, document TEXT NOT NULL
+           ) STRICT"""
+    )
+
+
 class MeasureStore:
-    """Rows of stretches."""
+    """Rows of stretches and of explanations."""
 
     def __init__(self, context: Context) -> None:
         self._telemetry = context.telemetry
-        self._telemetry.migrate("monitoring_measures", [m001_stretch])
+        self._telemetry.migrate("monitoring_measures", [m001_stretch, m002_explanation])
 
     def marks(self, deployment: str, version: int) -> dict[tuple[int, int], str]:
         """What each stretch (since, until) was measured from."""
@@ -126,6 +137,28 @@ class MeasureStore:
         slices: list[Slice] = [slice_of(one) for one in values["slices"]]
         made = {**values, "whole": whole, "slices": slices, "stretches": self.stretches(deployment, whole.version)}
         return Standing(**made)
+
+    def put_explanation(self, one: Explanation) -> None:
+        """Keep what the drift of a report is about, and forget the oldest of its deployment."""
+        with self._telemetry.write() as tx:
+            tx.execute(
+                "INSERT OR REPLACE INTO monitor_explanation (report, deployment, document) VALUES (?, ?, ?)",
+                (one.report, one.deployment, json.dumps(explained.to_values(one))),
+            )
+            tx.execute(
+                """DELETE FROM monitor_explanation WHERE deployment = ? AND report <= (
+                     SELECT report FROM monitor_explanation WHERE deployment = ? ORDER BY report DESC LIMIT 1 OFFSET ?)""",
+                (one.deployment, one.deployment, KEEP),
+            )
+
+    def explanation(self, deployment: str, report: int | None = None) -> Explanation | None:
+        """What is kept of a report, or the newest there is."""
+        row = self._telemetry.one(
+            """SELECT document FROM monitor_explanation WHERE deployment = ? AND (? IS NULL OR report = ?)
+               ORDER BY report DESC LIMIT 1""",
+            (deployment, report, report),
+        )
+        return explained.explanation_of(json.loads(row["document"])) if row else None
 
 
 def _numbers(one: Stretch, metric: str) -> list[float | None]:

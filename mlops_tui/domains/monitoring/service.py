@@ -60,6 +60,7 @@ class Monitoring:
             raise AlreadyExists(
                 f"'{deployment}' has a monitor already.", hint=f"See it: mlops monitors show {deployment}"
             )
+        self._check_inputs(deployment, [*settings.get("sensitive", []), *settings.get("slices", [])])
         before = known or self._new(deployment)
         after = dataclasses.replace(before, **_checked(before, settings), state=MonitorState.ACTIVE)
         return self._put("change" if known else "add", stored, after)
@@ -127,6 +128,8 @@ class Monitoring:
         report = dataclasses.replace(report, id=number)
         if before is not None and before.version != report.version:
             self._begin_anew(report, before.version)
+        if report.drifted:
+            self.insight.explain(name, number)
         self._act(report, monitor)
         return report
 
@@ -205,6 +208,16 @@ class Monitoring:
 
     def _active(self) -> builtins.list[Monitor]:
         return [monitor for monitor in self.list() if monitor.state is MonitorState.ACTIVE]
+
+    def _check_inputs(self, name: str, wanted: builtins.list[str]) -> None:
+        """Raise InvalidInput for one that the model in front does not take: it will not be in the log."""
+        deployment = self._serving.get(name)
+        signature = self._registry.version(f"{deployment.model}/{main_version(deployment)}").signature
+        known = [str(one["name"]) for one in signature.get("inputs") or ()]
+        for one in wanted:
+            if one not in known:
+                hint = did_you_mean(one, known, f"Its inputs are {', '.join(known[:20])}.")
+                raise InvalidInput(f"'{one}' is no input of {deployment.model}, so it is not logged.", hint=hint)
 
     def _stored(self, name: str) -> Monitor | None:
         return next((monitor for monitor in self._store.monitors() if monitor.deployment == name), None)

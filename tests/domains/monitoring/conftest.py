@@ -58,6 +58,9 @@ class FakeRegistry:
     def profile(self, ref: str) -> dict[str, Any] | None:
         return self.found[int(ref.partition("/")[2])][1]
 
+    def checkout(self, ref: str, dest: Path) -> Path:
+        raise NotFound(f"{ref} has no package.")
+
     def evidence(self, ref: str) -> Evidence:
         return self.kept
 

@@ -1,0 +1,190 @@
+"""What a drift is about: which columns matter, since when, where, and what they did to the answers. Reads the log, asks the model."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_tui.core.errors import InvalidInput, NotFound, WorkbenchError
+from mlops_tui.domains.monitoring import locating
+from mlops_tui.domains.monitoring.changing import change_point
+from mlops_tui.domains.monitoring.effects import Asked
+from mlops_tui.domains.monitoring.explained import Effect, Explanation, Moved, Since
+
+if TYPE_CHECKING:
+    from mlops_tui.core.context import Context
+    from mlops_tui.domains.monitoring.records import FeatureDrift, Monitor, Report
+    from mlops_tui.domains.monitoring.store import MonitoringStore
+    from mlops_tui.domains.registry.records import Version
+    from mlops_tui.domains.registry.service import Registry
+    from mlops_tui.domains.serving.service import Serving
+
+REPORTS = 200
+LOOKED_AT = 6
+ROWS = 2000
+LEAST = 60
+UNKNOWN_SHARE = 0.05
+"""What a column counts at least, that the model hardly looks at: it may be what is wrong with the data all the same."""
+
+
+class Explainer:
+    """Explains reports of deployments."""
+
+    def __init__(self, context: Context, registry: Registry, serving: Serving, store: MonitoringStore) -> None:
+        self._context = context
+        self._registry = registry
+        self._serving = serving
+        self._store = store
+
+    def explain(self, monitor: Monitor, number: int | None) -> Explanation:
+        """The explanation of a report, or of the newest one with columns. Raises NotFound, InvalidInput."""
+        history = [one for one in self._store.reports(monitor.deployment, REPORTS) if one.features]
+        report = self._chosen(monitor.deployment, number, history)
+        version = self._registry.version(f"{report.model}/{report.version}")
+        profile = self._registry.profile(version.ref) or {"columns": {}}
+        before = [one for one in reversed(history) if one.version == report.version and one.id <= report.id]
+        importance = _importance(self._registry.evidence(version.ref).explanation)
+        columns = [one for one in report.features if one.drifted]
+        moved = [_moved(one, importance, before) for one in columns]
+        moved.sort(key=lambda one: -one.weight)
+        window, earlier = self._rows(report, list(profile["columns"]), moved)
+        moved = [locating.located(one, earlier, window) for one in moved[:LOOKED_AT]] + moved[LOOKED_AT:]
+        moved, together, notes = self._effects(version, profile, window, moved)
+        if not importance:
+            notes.append("The version kept no importances, so columns are ranked by how far they moved alone.")
+        if earlier.empty and columns:
+            notes.append("There are no predictions from before the change, so it cannot be said where it happened.")
+        answers = _answers(report.prediction)
+        return Explanation(
+            report.id,
+            report.deployment,
+            report.version,
+            report.at,
+            moved,
+            answers,
+            together,
+            bool(importance),
+            notes,
+        )
+
+    def _chosen(self, name: str, number: int | None, history: Sequence[Report]) -> Report:
+        if number is None:
+            if not history:
+                raise InvalidInput(
+                    f"No report of '{name}' compared columns yet.", hint=f"Check now: mlops monitors run {name}"
+                )
+            return history[0]
+        found = self._store.report(number)
+        if found is None or found.deployment != name:
+            raise NotFound(f"'{name}' has no report {number}.", hint=f"See them: mlops monitors show {name}")
+        if not found.features:
+            raise InvalidInput(f"Report {number} compared no columns.", hint=f"See others: mlops monitors show {name}")
+        return found
+
+    def _rows(self, report: Report, inputs: list[str], moved: Sequence[Moved]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The window of the report, and predictions of the same version from before the change (else before the window)."""
+        if report.since is None or report.until is None:
+            return pd.DataFrame(), pd.DataFrame()
+        begun = [one.since.first for one in moved if one.since is not None and not one.since.at_start]
+        change = min([*begun, report.since])
+        files = self._serving.prediction_files(report.deployment, None, report.until + 1)
+        read = [
+            self._read(files, report.version, inputs, span) for span in ((report.since, report.until + 1), (0, change))
+        ]
+        return read[0], read[1] if len(read[1]) >= LEAST else read[1].head(0)
+
+    def _read(self, files: Sequence[Path], version: int, inputs: list[str], span: tuple[int, int]) -> pd.DataFrame:
+        return locating.rows(self._context.lake, files, version, inputs, span, ROWS)
+
+    def _effects(
+        self, version: Version, profile: dict[str, Any], window: pd.DataFrame, moved: list[Moved]
+    ) -> tuple[list[Moved], Effect | None, list[str]]:
+        """What each of the first columns did to the answers, and all of them together."""
+        if window.empty or not moved:
+            return moved, None, []
+        folder = self._context.workspace.tmp / f"explain-{uuid.uuid4().hex}"
+        try:
+            asked = Asked.of(self._registry.checkout(version.ref, folder), profile)
+            return asked.effects(window, moved[:LOOKED_AT], moved[LOOKED_AT:])
+        except WorkbenchError as error:
+            return moved, None, [f"The model could not be asked: {error.message}"]
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _importance(explanation: dict[str, Any]) -> dict[str, float]:
+    """How much of the model's skill rests on each column, as shares; empty where the version kept none."""
+    listed = explanation.get("importance")
+    found = {
+        str(one["column"]): max(0.0, float(one["mean"]))
+        for one in (listed if isinstance(listed, list) else [])
+        if isinstance(one, dict) and isinstance(one.get("mean"), float | int) and "column" in one
+    }
+    total = sum(found.values())
+    return {name: value / total for name, value in found.items()} if total > 0 else {}
+
+
+def _moved(column: FeatureDrift, importance: dict[str, float], history: Sequence[Report]) -> Moved:
+    share = importance.get(column.name) if importance else None
+    weight = column.size * (1.0 if not importance else UNKNOWN_SHARE + (share or 0.0))
+    return Moved(column.name, column.size, share, weight, words(column), _since(column, history))
+
+
+def words(column: FeatureDrift) -> str:
+    """How a column moved, in a few words."""
+    said = []
+    if column.note.startswith("It is no longer sent"):
+        return "is no longer sent"
+    if column.mean is not None and column.mean_reference is not None:
+        verb = "rose" if column.mean > column.mean_reference else "fell"
+        said.append(f"mean {verb} from {column.mean_reference:.4g} to {column.mean:.4g}")
+    elif column.bins and column.reference and column.current:
+        said += [
+            f"{column.bins[place]} {column.reference[place]:.0%} -> {column.current[place]:.0%}"
+            for place in _furthest(column)
+        ]
+    if column.nulls - column.nulls_reference > 0.01:
+        said.append(f"missing {column.nulls_reference:.1%} -> {column.nulls:.1%}")
+    if column.new_share > 0.01:
+        what = "beyond the range of the training data" if column.kind == "numeric" else "levels never seen in training"
+        said.append(f"{column.new_share:.1%} {what}")
+    return ", ".join(said) or "its distribution changed"
+
+
+def _furthest(column: FeatureDrift) -> list[int]:
+    moves = np.abs(np.asarray(column.current) - np.asarray(column.reference))
+    return [int(place) for place in np.argsort(-moves, kind="stable")[:2] if moves[place] > 0.005]
+
+
+def _since(column: FeatureDrift, history: Sequence[Report]) -> Since | None:
+    """The window at which the column changed. The training data stands before the first window, as one of the same size."""
+    seen = []
+    for report in history:
+        found = next((one for one in report.features if one.name == column.name and one.bins == column.bins), None)
+        if found is not None and found.current and report.since is not None:
+            seen.append((report, np.asarray(found.current) * report.rows))
+    if not seen or not column.reference:
+        return None
+    rows = float(np.median([report.rows for report, _ in seen]))
+    change = change_point(np.vstack([np.asarray(column.reference) * rows, *(counts for _, counts in seen)]))
+    if change is None:
+        return None
+    place, first, last = (seen[at - 1][0] for at in (change.place, change.first, change.last))
+    earlier = seen[change.first - 2][0] if change.first > 1 else None
+    began = (earlier.until if earlier is not None else first.since) or 0
+    return Since(place.since or 0, began, last.since or 0, len(seen), change.p, change.place == 1)
+
+
+def _answers(prediction: FeatureDrift | None) -> str:
+    """What became of the answers themselves."""
+    if prediction is None:
+        return ""
+    if not prediction.drifted:
+        return "The answers as a whole are distributed as at training."
+    return f"The answers moved as well: {words(prediction)}."

@@ -1,0 +1,125 @@
+"""What moved and what it means, as parts of a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tui.core import clock
+from mlops_tui.pages.numbers import number, share, when
+from mlops_tui.pages.page import MUTED, Distribution, Facts, Part, Table, Words
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.monitoring.explained import Effect, Explanation, Moved
+    from mlops_tui.domains.monitoring.records import FeatureDrift, Report
+
+DRAWN = 6
+
+
+def explained(found: Explanation, report: Report) -> list[Part]:
+    """The columns that moved, those that matter most first: how, since when, where, what they did."""
+    if not found.moved:
+        return [Words("No input moved beyond its limit.", MUTED)]
+    columns = {one.name: one for one in report.features}
+    parts: list[Part] = [ranking(found)]
+    if found.together is not None:
+        parts.append(Words(f"All of them together: {effect(found.together)}."))
+    if found.answers:
+        parts.append(Words(found.answers))
+    parts += [Words(text, MUTED) for text in found.notes]
+    for one in found.moved[:DRAWN]:
+        drift = columns.get(one.name)
+        if drift is not None and drift.reference and drift.current:
+            parts.append(distribution(drift, story(one)))
+        else:
+            parts.append(Words(f"{one.name}: {story(one)}"))
+    return parts
+
+
+def ranking(found: Explanation) -> Table:
+    """One line a column."""
+    heads = ("Column", "Past its limit", "Importance", "How it moved", "Since", "Did to answers")
+    rows = tuple(
+        (
+            one.name,
+            f"{one.size:.3g} x",
+            share(one.importance) if one.importance is not None else "unknown",
+            one.words,
+            when(one.since.at) if one.since else "",
+            f"{one.effect.difference:+.3g}" if one.effect else "",
+        )
+        for one in found.moved
+    )
+    title = "By what matters to the model" if found.weighted else "By how far they moved"
+    return Table(heads, rows, title, numbers=frozenset({1, 2, 5}))
+
+
+def story(one: Moved) -> str:
+    """Everything known of one column, in sentences."""
+    said = [f"{one.words[:1].upper()}{one.words[1:]}."]
+    since = one.since
+    if since is not None:
+        start = "already when the version began to serve" if since.at_start else f"since {when(since.at)}"
+        doubt = ""
+        if not since.at_start and since.last - since.first > clock.SECOND:
+            doubt = f" (between {when(since.first)} and {when(since.last)}, of {since.windows} windows)"
+        said.append(f"It has been so {start}{doubt}.")
+    said += [
+        f"Mostly where {where.words}: mean {number(where.before)} -> {number(where.now)}, elsewhere"
+        f" {number(where.rest_before)} -> {number(where.rest_now)}."
+        for where in one.where
+    ]
+    if one.effect is not None:
+        said.append(f"{effect(one.effect)[:1].upper()}{effect(one.effect)[1:]}.")
+    return " ".join(said)
+
+
+def effect(one: Effect) -> str:
+    """What a move did to the answers."""
+    if one.of:
+        return (
+            f"{share(one.now)} of answers are {one.of}, {share(one.without)} had it not moved; "
+            f"{share(one.flipped)} of answers would be others"
+        )
+    return f"the mean answer is {number(one.now)}, {number(one.without)} had it not moved ({one.difference:+.3g})"
+
+
+def distribution(one: FeatureDrift, words: str = "") -> Distribution:
+    """A column's shares over those of the reference."""
+    return Distribution(one.name, tuple(one.bins), tuple(one.reference), tuple(one.current), words, one.drifted)
+
+
+def columns(report: Report) -> list[Part]:
+    """Every column of a report with its statistics and limits."""
+    found = sorted(
+        [*report.features, *([report.prediction] if report.prediction else [])],
+        key=lambda one: (not one.drifted, -one.size),
+    )
+    if not found:
+        return [Words(text, MUTED) for text in report.notes]
+    rows = tuple(
+        (
+            one.name,
+            "drift" if one.drifted else "same" if one.psi is not None else "-",
+            number(one.psi),
+            number(one.psi_threshold),
+            number(one.ks),
+            number(one.ks_threshold),
+            share(one.nulls),
+            one.note,
+        )
+        for one in found
+    )
+    heads = ("Column", "", "PSI", "limit", "KS", "limit", "Missing", "Note")
+    roles = tuple("warn" if one.drifted else "" for one in found)
+    facts = Facts(
+        (
+            ("Report", f"{report.id} of {when(report.at)}"),
+            ("Compared", f"{report.rows:,} predictions of version {report.version}"),
+            ("Verdict", str(report.verdict)),
+        )
+    )
+    return [
+        facts,
+        *(Words(text, MUTED) for text in report.notes),
+        Table(heads, rows, "", roles, frozenset({2, 3, 4, 5, 6})),
+    ]
