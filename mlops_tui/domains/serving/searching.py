@@ -1,4 +1,4 @@
-"""What deployments can be asked about in the query language."""
+"""What deployments and predictions can be asked about in the query language."""
 
 from __future__ import annotations
 
@@ -14,4 +14,20 @@ DEPLOYMENTS = Fields(
     Field("detail", get=lambda one: one.detail, searched=True),
     Field("created", Kind.TIME, lambda one: one.created_at),
     Field("updated", Kind.TIME, lambda one: one.updated_at),
+)
+
+PREDICTIONS = Fields(
+    Field("deployment", get=lambda one: one.deployment, aliases=("name",), searched=True),
+    Field("model", get=lambda one: one.model),
+    Field("version", Kind.NUMBER, lambda one: one.version),
+    Field("answer", get=lambda one: str(one.prediction), aliases=("prediction",), searched=True),
+    Field("truth", get=lambda one: "" if one.label is None else str(one.label), aliases=("label",)),
+    Field("score", Kind.NUMBER, lambda one: one.score),
+    Field("ms", Kind.NUMBER, lambda one: one.latency_ms, ("latency",)),
+    Field("status", Kind.NUMBER, lambda one: one.status),
+    Field("error", get=lambda one: one.error, searched=True),
+    Field("odd", get=lambda one: one.marks, aliases=("marks",), searched=True),
+    Field("id", get=lambda one: one.id, searched=True),
+    Field("request", get=lambda one: one.request_id, searched=True),
+    Field("at", Kind.TIME, lambda one: one.at),
 )

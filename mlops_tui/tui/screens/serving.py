@@ -13,10 +13,11 @@ from mlops_tui.tui.blocks import Block, Chart, Fields, Grid
 from mlops_tui.tui.charts.line import Plot, Series
 from mlops_tui.tui.charts.small import sparkline
 from mlops_tui.tui.deeds import Undo
-from mlops_tui.tui.lines import Span, clean, number, state
+from mlops_tui.tui.lines import Span, number, state
 from mlops_tui.tui.screens import cells, feature_looks
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.evidence import rollout_blocks
+from mlops_tui.tui.screens.predictions import PREDICTIONS, replay, why
 from mlops_tui.tui.screens.promised import budget_left, promised_blocks
 from mlops_tui.tui.screens.section import Inside, Section
 from mlops_tui.tui.widgets.dialogs import Confirm, Question
@@ -26,11 +27,10 @@ from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
     from mlops_tui.domains.serving.objectives import Standing
-    from mlops_tui.domains.serving.records import Deployment, Prediction, Route, ServiceStats
+    from mlops_tui.domains.serving.records import Deployment, Route, ServiceStats
 
 WINDOW = 15 * clock.MINUTE
 STEP = 15 * clock.SECOND
-PREDICTIONS = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,16 +58,6 @@ def deployments(bench: Workbench) -> list[Traffic]:
     return out
 
 
-def predictions(bench: Workbench) -> list[Prediction]:
-    """The newest predictions of all deployments, newest first."""
-    found = [
-        one
-        for deployment in bench.serving.list()
-        for one in bench.serving.predictions(deployment.name, limit=PREDICTIONS)
-    ]
-    return sorted(found, key=lambda one: -one.at)[:PREDICTIONS]
-
-
 def deployment_detail(bench: Workbench, one: Traffic) -> Sequence[Block]:
     """A deployment: versions with their share, traffic and latency over time."""
     now = bench.context.now()
@@ -89,7 +79,7 @@ def deployment_detail(bench: Workbench, one: Traffic) -> Sequence[Block]:
             f"v{route.version}",
             f"{route.weight:g}%",
             state(route.state),
-            f"pid {route.pid}" if route.pid else "",
+            _workers(route),
             (route.detail, "muted"),
         )
         for route in what.versions
@@ -113,7 +103,31 @@ def deployment_detail(bench: Workbench, one: Traffic) -> Sequence[Block]:
         *promised_blocks(bench, what.name),
         traffic,
         *_charts(bench, what.name),
+        _checks(bench, what),
     )
+
+
+def _workers(route: Route) -> Span:
+    """The process that answers for a version, and how many do so with it while its requests queue up."""
+    if not route.pid:
+        return ("", "text")
+    more = f" and {route.workers - 1} more" if route.workers > 1 else ""
+    return (f"pid {route.pid}{more}", "accent" if more else "text")
+
+
+def _checks(bench: Workbench, what: Deployment) -> Grid:
+    """What each version showed before it got traffic."""
+    rows = [
+        (f"v{one.version}", check.check, ("good", "good") if check.ok else ("refused", "bad"), (check.detail, "muted"))
+        for one in bench.serving.checking.of(what)
+        for check in one.checks
+    ]
+    rows += [
+        (f"v{one.version}", "", ("accepted", "warn"), (f"by {one.accepted_by}: {one.why}", "muted"))
+        for one in bench.serving.checking.of(what)
+        if one.accepted_by
+    ]
+    return Grid(("Version", "Check", "", ""), tuple(rows), title="Before any traffic")
 
 
 def _charts(bench: Workbench, name: str) -> list[Block]:
@@ -130,37 +144,8 @@ def _charts(bench: Workbench, name: str) -> list[Block]:
     return [Chart(Plot(series, low=0, window=window), height=7) for series in ((rates,), slow)]
 
 
-def prediction_detail(bench: Workbench, one: Prediction) -> Sequence[Block]:
-    """A prediction: answer, truth if it has come, and what went in."""
-    now = bench.context.now()
-    head = Fields(
-        (
-            ("Id", one.id),
-            ("Deployment", one.deployment),
-            ("Version", f"{one.model}/{one.version}"),
-            ("When", cells.moment(one.at, now)),
-            ("Answer", cells.compact(one.prediction)),
-            ("Score", number(one.score) if one.score is not None else ""),
-            (
-                "Truth",
-                f"{cells.compact(one.label)} ({clock.ago(one.label_at, now)})" if one.label_at else "not known yet",
-            ),
-            ("Latency", f"{number(one.latency_ms, 3)} ms"),
-            ("Error", (one.error, "bad")),
-            ("Lineage", f"mlops why {one.id}"),
-        ),
-        title="Prediction",
-    )
-    inputs = tuple((name, cells.compact(value)) for name, value in one.inputs.items())
-    return (head, Grid(("Input", "Value"), inputs, title="Inputs"))
-
-
 def _routes(routes: Sequence[Route]) -> str:
     return "  ".join(f"v{route.version} {route.weight:g}%" for route in routes)
-
-
-def _answer(one: Prediction) -> Span:
-    return (clean(one.error), "bad") if one.error else (clean(cells.compact(one.prediction)), "text")
 
 
 class ServingDesk(Desk):
@@ -196,26 +181,7 @@ class ServingDesk(Desk):
             names=lambda one: {"name": one.name},
             asks=DEPLOYMENTS,
         ),
-        Section(
-            "predictions",
-            "Predictions",
-            predictions,
-            limit=PREDICTIONS,
-            columns=(
-                cells.when("When", lambda one: one.at),
-                cells.text("Deployment", lambda one: one.deployment, width=22),
-                cells.text("Version", lambda one: f"v{one.version}", width=8, rank=2),
-                Column("Answer", lambda one, now: _answer(one), width=30, grow=True),
-                cells.text("Truth", lambda one: cells.compact(one.label), width=14, rank=2),
-                Column("ms", lambda one, now: number(one.latency_ms, 3), sort=lambda one: one.latency_ms, right=True, rank=3),
-                cells.text("Id", lambda one: one.id, width=24, rank=4, role="muted"),
-            ),
-            key=lambda one: str(one.id),
-            empty=Empty("No predictions yet. The log keeps every answered one.", "mlops predict NAME --json '{\"column\": 1}'"),
-            detail=prediction_detail,
-            watches=frozenset({"catalog", "telemetry"}),
-            names=lambda one: {"name": one.deployment, "id": one.id},
-        ),
+        PREDICTIONS,
     )  # fmt: skip
 
     async def act_start(self) -> None:
@@ -233,6 +199,14 @@ class ServingDesk(Desk):
         question = Question(f"Stop {name}?", effect, self.command("serving.stop"), "Stop", name)
         back = self.undo("serving.stop", lambda bench: f"{bench.serving.start(name).name} is wanted running.")
         self._ask(question, f"stop {name}", lambda bench: f"{bench.serving.stop(name).name} is wanted stopped.", back)
+
+    async def act_why(self) -> None:
+        """What each input added to the answer."""
+        why(self)
+
+    async def act_replay(self) -> None:
+        """Ask which version shall answer it again."""
+        replay(self)
 
     async def act_skew(self) -> None:
         """What it answered from, against the offline join."""
