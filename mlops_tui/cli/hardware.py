@@ -6,16 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import plotting
+from mlops_tui.cli import hardware_processes, plotting
 from mlops_tui.cli.output import emit, emit_one, human_bytes, json_option, jsonable, pass_workbench
 from mlops_tui.core import clock
-from mlops_tui.core.errors import Unavailable
+from mlops_tui.core.errors import NotFound
+from mlops_tui.core.ids import did_you_mean
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.hardware.records import Gpu, Reading
+    from mlops_tui.domains.hardware.records import Fact, Gpu, GpuProcess, Reading
     from mlops_tui.workbench import Workbench
 
-MAIN = ("cpu", "memory")
+MAIN = ("cpu", "memory", "saturation")
+MANY = ("utilization", "_percent")
+UNKNOWN = "not supported"
+GPU_COLUMNS = (
+    ("index", "GPU"), ("name", "Name"), ("state", "State"), ("used", "Use"), ("memory", "Memory"), ("temperature", "Degrees C"),
+    ("power", "Watts"), ("fan", "Fan %"), ("clock", "MHz"), ("throttle", "Held back by"),
+)  # fmt: skip
 NO_HISTORY = "No history yet: the daemon records it. Start it: mlops daemon start"
 
 
@@ -46,13 +53,14 @@ def show_hardware(workbench: Workbench, as_json: bool) -> None:
     if not reading.gpus:
         click.echo(f"No GPU: {reading.driver}." if reading.driver != "ok" else "No GPU.")
         return
-    columns = [("index", "GPU"), ("name", "Name"), ("state", "State"), ("used", "Use"), ("memory", "Memory")]
-    columns += [("temperature", "Degrees C"), ("power", "Watts")]
-    emit([_gpu(gpu) for gpu in reading.gpus], columns)
+    emit([_gpu(gpu) for gpu in reading.gpus], GPU_COLUMNS)
 
 
 @hardware.command("history")
 @click.argument("series", required=False)
+@click.option(
+    "--of", "subject", metavar="WHAT", help="Of what runs here instead: 'deployment churn', 'job 12', 'run 3f2a...'."
+)
 @click.option("--since", default="1h", show_default=True, metavar="TIME", help="A time, or a span back from now.")
 @click.option("--until", metavar="TIME", help="A time, or a span back from now; now if left out.")
 @click.option("--points", type=click.IntRange(1, 100_000), default=60, show_default=True, help="At most so many lines.")
@@ -62,6 +70,7 @@ def show_hardware(workbench: Workbench, as_json: bool) -> None:
 def history(
     workbench: Workbench,
     series: str | None,
+    subject: str | None,
     since: str,
     until: str | None,
     points: int,
@@ -71,55 +80,103 @@ def history(
 ) -> None:
     """Show one series over time as minimum, average and maximum; without SERIES list what there is.
 
-    With --plot and without SERIES: processors, memory and GPUs.
+    With --plot and without SERIES: processors, memory and GPUs. Seconds go back two hours, minutes 30 days, ten minutes 90.
 
     \b
     Example: mlops hardware history cpu --since 24h --plot
     """
     plotting.alone(as_plot, as_json)
-    names = workbench.hardware.series()
+    names = workbench.hardware.load_series(_known(workbench, subject)) if subject else workbench.hardware.series()
     if as_plot and names:
         now = workbench.context.now()
         span = clock.parse_time(since, now=now), clock.parse_time(until, now=now) if until else now
-        wanted = [series] if series else [name for name in names if name in MAIN or name.endswith("utilization")]
+        wanted = [series] if series else [name for name in names if name in MAIN or name.endswith(MANY)]
         draw = plotting.pictures().machine
-        plotting.show(lambda on: draw(workbench, wanted, *span, on), ascii_only=as_ascii)
+        plotting.show(lambda on: draw(workbench, wanted, *span, on, subject or ""), ascii_only=as_ascii)
         return
     if series is None:
         emit([{"series": name} for name in names], [("series", "Series")], as_json=as_json, empty=NO_HISTORY)
         return
     now = workbench.context.now()
     end = clock.parse_time(until, now=now) if until else now + 1
-    found = workbench.hardware.history(series, clock.parse_time(since, now=now), end, points)
+    begin = clock.parse_time(since, now=now)
+    if subject:
+        found = workbench.hardware.load_history(subject, series, begin, end, points)
+    else:
+        found = workbench.hardware.history(series, begin, end, points)
     rows = [{"at": ts, "min": low, "avg": mean, "max": high} for ts, low, mean, high in found]
     columns = [("at", "At"), ("min", "Min"), ("avg", "Avg"), ("max", "Max")]
     emit(rows, columns, as_json=as_json, empty="Nothing recorded in that time." if names else NO_HISTORY)
 
 
-@hardware.command("processes")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--sort", type=click.Choice(["cpu", "memory", "gpu"]), default="cpu", show_default=True)
+def _known(workbench: Workbench, subject: str) -> str:
+    """A subject that has history; NotFound otherwise."""
+    known = workbench.hardware.loads()
+    if subject not in known:
+        hint = did_you_mean(subject, known, "What there is: mlops hardware loads")
+        raise NotFound(f"Nothing was recorded of '{subject}'.", hint=hint)
+    return subject
+
+
+@hardware.command("gpus")
+@click.argument("index", type=int, required=False)
 @json_option
 @pass_workbench
-def processes(workbench: Workbench, limit: int, sort: str, as_json: bool) -> None:
-    """List running processes, the largest users first.
+def gpus(workbench: Workbench, index: int | None, as_json: bool) -> None:
+    """List the GPUs with their instances and processes; with INDEX everything that one says of itself.
+
+    What a GPU or its driver does not say is there with the reason.
 
     \b
-    Example: mlops hardware processes --sort memory --limit 10
+    Example: mlops hardware gpus 0
     """
-    if sort == "cpu":
-        found = workbench.hardware.processes(limit)
-    else:
-        top = workbench.hardware.top(limit)
-        found = top.memory if sort == "memory" else top.gpu
-    if sort == "gpu" and not found and workbench.hardware.driver() != "ok":
-        raise Unavailable(f"GPU processes cannot be read: {workbench.hardware.driver()}.", hint="mlops hardware show")
+    if index is not None:
+        facts = workbench.hardware.facts(index)
+        if as_json:
+            emit(facts, [], as_json=True)
+            return
+        emit([_fact(one) for one in facts], [("group", "Group"), ("name", "Name"), ("value", "Value")])
+        return
+    found = workbench.hardware.gpus()
     if as_json:
         emit(found, [], as_json=True)
         return
-    rows = [jsonable(each) | {"memory": human_bytes(each.memory), "command": each.command[:80]} for each in found]
-    columns = [("pid", "PID"), ("user", "User"), ("cpu", "CPU %"), ("memory", "Memory"), ("name", "Name")]
-    emit(rows, [*columns, ("command", "Command")], empty="No processes.")
+    rows = [row for gpu in found for row in _gpu_rows(gpu)]
+    emit(rows, GPU_COLUMNS, empty=f"No GPU: {workbench.hardware.driver()}.")
+
+
+def _fact(one: Fact) -> dict[str, Any]:
+    value: Any = one.value
+    if value is None:
+        shown = one.missing
+    elif one.unit in ("B", "B/s"):
+        shown = human_bytes(float(value)) + one.unit[1:]
+    else:
+        shown = {True: "yes", False: "no"}.get(value, f"{value:g}" if isinstance(value, float) else str(value))
+        shown = f"{shown} {one.unit}".strip() if not isinstance(value, bool) else shown
+    return {"group": one.group, "name": one.name.replace("_", " "), "value": shown or "none"}
+
+
+def _gpu_rows(gpu: Gpu) -> list[dict[str, Any]]:
+    """The GPU, its instances, and who is on each."""
+    rows = [_gpu(gpu), *(_process(one) for one in gpu.processes if not gpu.mig)]
+    for part in gpu.mig:
+        known = part.memory_used is not None and part.memory_total is not None
+        memory = f"{human_bytes(part.memory_used or 0)} of {human_bytes(part.memory_total or 0)}" if known else UNKNOWN
+        rows.append({"index": f"{gpu.index}.{part.index}", "name": part.name, "state": "instance", "memory": memory})
+        rows += [_process(one) for one in part.processes]
+    return rows
+
+
+def _process(one: GpuProcess) -> dict[str, Any]:
+    memory = human_bytes(one.memory) if one.memory is not None else "hidden"
+    return {"index": "", "name": f"  process {one.pid}", "state": one.kind or "open", "memory": memory}
+
+
+hardware.add_command(hardware_processes.processes)
+hardware.add_command(hardware_processes.kill)
+hardware.add_command(hardware_processes.nice)
+hardware.add_command(hardware_processes.loads)
 
 
 def _machine(reading: Reading) -> dict[str, Any]:
@@ -134,21 +191,43 @@ def _machine(reading: Reading) -> dict[str, Any]:
         "network": f"{_rate(reading.net_in)} in, {_rate(reading.net_out)} out",
         "limits": f"{limits.usable_cpus:g} processors, "
         + (f"{human_bytes(limits.memory_limit)} memory" if limits.memory_limit else "no memory limit")
+        + (f", {human_bytes(limits.swap_limit)} swap" if limits.swap_limit is not None else "")
+        + (f", {limits.processes_limit:,} processes" if limits.processes_limit is not None else "")
         + f" ({limits.source})",
+        "held back": _held_back(reading),
+        "temperatures": ", ".join(f"{one.label} {one.value:.0f} C" for one in reading.sensors[:8]) or "no sensors",
+        "up since": clock.iso(reading.booted_at) or "",
     }
+
+
+def _held_back(reading: Reading) -> str:
+    """What the limits have done so far."""
+    limits = reading.limits
+    said = [] if limits.throttled is None else [f"{limits.throttled:.0f} % of periods without processor time left"]
+    said += [] if limits.oom_kills is None else [f"{limits.oom_kills} processes ended for memory"]
+    return ", ".join(said) or "nothing is counted"
 
 
 def _gpu(gpu: Gpu) -> dict[str, Any]:
+    """A lost GPU says nothing; one that works says what it does not support."""
+    base = {"index": gpu.index, "name": gpu.name, "state": gpu.state}
+    if gpu.state != "ok":
+        return base
     known = gpu.memory_used is not None and gpu.memory_total is not None
-    return {
-        "index": gpu.index,
-        "name": gpu.name,
-        "state": gpu.state,
+    power = None if gpu.power is None else f"{gpu.power:.0f} of {gpu.power_limit:.0f}" if gpu.power_limit else gpu.power
+    shown = {
         "used": None if gpu.utilization is None else f"{gpu.utilization:.0f} %",
         "memory": f"{human_bytes(gpu.memory_used or 0)} of {human_bytes(gpu.memory_total or 0)}" if known else None,
         "temperature": gpu.temperature,
-        "power": gpu.power,
+        "power": power,
+        "fan": gpu.fan,
+        "clock": gpu.clock_mhz,
     }
+    return (
+        base
+        | {name: UNKNOWN if value is None else value for name, value in shown.items()}
+        | {"throttle": ", ".join(gpu.throttle)}
+    )
 
 
 def _rate(value: float | None) -> str:

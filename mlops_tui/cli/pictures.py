@@ -109,9 +109,17 @@ def scatter(points: Sequence[tuple[str, float]], param: str, metric: str, on: Pa
     return [*chart(Plot((one,), style="scatter", x_name=param), on, title=title), *words]
 
 
-def machine(workbench: Workbench, names: Sequence[str], since: int, until: int, on: Paper) -> list[Line]:
-    """The average of series of the hardware over time; those in percent share a chart from 0 to 100."""
-    found = {name: workbench.hardware.history(name, since, until, on.width * 2) for name in names}
+def machine(
+    workbench: Workbench, names: Sequence[str], since: int, until: int, on: Paper, subject: str = ""
+) -> list[Line]:
+    """The average of series of the hardware over time, or of what one thing takes of it; those in percent share a chart from 0
+    to 100.
+    """
+    room = on.width * 2
+    if subject:
+        found = {name: workbench.hardware.load_history(subject, name, since, until, room) for name in names}
+    else:
+        found = {name: workbench.hardware.history(name, since, until, room) for name in names}
     curves = {
         name: Series(
             name, tuple(float(p[0]) for p in points), tuple(math.nan if p[2] is None else p[2] for p in points)
@@ -131,7 +139,7 @@ def machine(workbench: Workbench, names: Sequence[str], since: int, until: int, 
 
 
 def _percent(name: str) -> bool:
-    return name in ("cpu", "memory", "disk") or name.endswith("utilization")
+    return name in ("cpu", "memory", "disk", "saturation") or name.endswith("utilization")
 
 
 def drift(report: Report, history: Sequence[Report], on: Paper) -> list[Line]:

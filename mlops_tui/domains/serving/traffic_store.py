@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -140,11 +140,11 @@ class TrafficStore:
 
     def _read(self, tier: Tier, deployment: str, since: int, until: int) -> list[Interval]:
         query = f"SELECT {_COLUMNS} FROM {tier.table} WHERE deployment = ? AND at >= ? AND at < ? ORDER BY at, version"
-        rows = self._telemetry.read(query, (deployment, since, until)) if until > since else []
+        rows = self._telemetry.tuples(query, (deployment, since, until)) if until > since else []
         return [_interval(row) for row in rows]
 
 
-def _interval(row: sqlite3.Row) -> Interval:
+def _interval(row: tuple[Any, ...]) -> Interval:
     values = list(row)
     values[-1] = unpacked(values[-1])
     return Interval(*values)
