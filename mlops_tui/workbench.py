@@ -162,9 +162,9 @@ class Workbench:
     def pipelines(self) -> Pipelines:
         from mlops_tui.domains.pipelines.service import Pipelines
 
-        return Pipelines(
-            self.context, self.audit, self.features, self.experiments, self.registry, self.serving, self.jobs
-        )
+        # Asking for a run and looking at one is done without these three, a third of what such a command loads.
+        experiments, registry, serving = (_later(self, room) for room in ("experiments", "registry", "serving"))
+        return Pipelines(self.context, self.audit, self.features, experiments, registry, serving, self.jobs)
 
     @cached_property
     def schedules(self) -> Schedules:
@@ -184,6 +184,20 @@ class Workbench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class _Later:
+    """A room that is built when it is first asked something."""
+
+    def __init__(self, workbench: Workbench, room: str) -> None:
+        self._workbench, self._room = workbench, room
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(getattr(self._workbench, self._room), name)
+
+
+def _later(workbench: Workbench, room: str) -> Any:
+    return _Later(workbench, room)
 
 
 def default_actor() -> str:

@@ -13,7 +13,6 @@ import os
 import shutil
 import time
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,13 +108,15 @@ def environment(recipe: Recipe) -> dict[str, str]:
     """Versions of the libraries that make a model of this recipe."""
     names = [*LIBRARIES, recipe.model.estimator.partition(".")[0]]
     names += ["shap"] if recipe.explain is not None and recipe.explain.shap else []
-    versions = {name: _version(name) for name in dict.fromkeys(names)}
+    versions = {name: version_of(name) for name in dict.fromkeys(names)}
     return {name: version for name, version in versions.items() if version}
 
 
 @lru_cache(maxsize=64)
-def _version(name: str) -> str:
-    """Of an installed library; "" without it. Read once in a process: what is imported stays what it was."""
+def version_of(name: str) -> str:
+    """The version of an installed library, "" without it; read once in a process, as what is imported stays what it was."""
+    from importlib import metadata  # 20 ms, which who only asks for a run need not pay
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

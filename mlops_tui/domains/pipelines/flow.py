@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
 from mlops_tui.domains.pipelines import forking
-from mlops_tui.domains.pipelines.operating import Limits
+from mlops_tui.domains.pipelines.operating import Limits, bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from mlops_tui.domains.pipelines.forking import Bounds, Child, Ended
     from mlops_tui.domains.pipelines.graph import Needs
     from mlops_tui.domains.pipelines.recipe import Recipe
-
-_UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 
 
 @dataclass
@@ -113,14 +111,6 @@ def bounds_of(limits: Limits) -> Bounds:
     """Spans and sizes as seconds and bytes."""
     timeout = clock.parse_span(limits.timeout) / 1000 if limits.timeout else 0.0
     return forking.Bounds(timeout, bytes_of(limits.memory) or 0)
-
-
-def bytes_of(text: str) -> int | None:
-    """`1.5GB` as bytes; None for no limit."""
-    if not text:
-        return None
-    unit = next(unit for unit in sorted(_UNITS, key=len, reverse=True) if text.endswith(unit))
-    return round(float(text.removesuffix(unit)) * _UNITS[unit])
 
 
 def processors() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ def lock(names: Iterable[str], sources: Iterable[str]) -> dict[str, str]:
 
     "python" is the interpreter's. A module that no distribution brings (the project's own) is left out.
     """
+    from importlib import metadata  # 20 ms, which who only asks for a run need not pay
+
     modules = {module for text in sources for module in imports(text)}
     owners = metadata.packages_distributions() if modules else {}  # reads the list of files of every distribution
     imported = [name for module in sorted(modules) for name in owners.get(module, [])]
@@ -72,6 +73,8 @@ def text(locked: Mapping[str, str]) -> str:
 def _installed(name: str) -> str:
     if name == "python":
         return ".".join(str(part) for part in sys.version_info[:3])
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

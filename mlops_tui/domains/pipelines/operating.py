@@ -8,6 +8,8 @@ from msgspec import Meta, Struct
 
 from mlops_tui.domains.pipelines.making import Positive, Share
 
+_UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
+
 
 class Register(Struct, forbid_unknown_fields=True, frozen=True):
     """[register]"""
@@ -162,3 +164,11 @@ class Contract(Struct, forbid_unknown_fields=True, frozen=True):
     columns: dict[str, Column] = {}
     after: str = "load"
     rows: Annotated[int, Meta(ge=0)] = 0
+
+
+def bytes_of(text: str) -> int | None:
+    """`1.5GB` as bytes; None for no limit."""
+    if not text:
+        return None
+    unit = next(unit for unit in sorted(_UNITS, key=len, reverse=True) if text.endswith(unit))
+    return round(float(text.removesuffix(unit)) * _UNITS[unit])

@@ -12,7 +12,7 @@ from mlops_tui.domains.pipelines import step_rules
 from mlops_tui.domains.pipelines.operating import When
 from mlops_tui.domains.pipelines.recipe import margin_of
 from mlops_tui.domains.pipelines.records import CLASSES, PROBE_METRICS, UNSUPERVISED, metrics_of
-from mlops_tui.domains.serving.records import STRATEGIES
+from mlops_tui.domains.serving.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

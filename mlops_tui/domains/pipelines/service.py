@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mlops_tui.core import clock, ids
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
 from mlops_tui.domains.pipelines import definition as definitions
-from mlops_tui.domains.pipelines import files, freezing, planning, templates
-from mlops_tui.domains.pipelines.flow import bytes_of
+from mlops_tui.domains.pipelines import files, freezing, templates
+from mlops_tui.domains.pipelines.operating import bytes_of
 from mlops_tui.domains.pipelines.packages_store import PackagesStore
 from mlops_tui.domains.pipelines.packaging import Packaging, placed_options
 from mlops_tui.domains.pipelines.records import (
@@ -22,7 +22,6 @@ from mlops_tui.domains.pipelines.records import (
     StepRun,
     StepState,
 )
-from mlops_tui.domains.pipelines.runner import Runner
 from mlops_tui.domains.pipelines.store import PipelinesStore
 from mlops_tui.domains.pipelines.variants import plan_of
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.jobs.records import Job
     from mlops_tui.domains.jobs.service import Jobs
     from mlops_tui.domains.pipelines.recipe import Recipe
+    from mlops_tui.domains.pipelines.runner import Runner
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.service import Serving
 
@@ -62,7 +62,6 @@ class Pipelines(Packaging):
         self._jobs = jobs
         self._store = PipelinesStore(context)
         self._packages = PackagesStore(context)
-        self._runner = Runner(context, self._store, audit, features, experiments, registry, serving)
 
     # -- definitions
 
@@ -137,6 +136,9 @@ class Pipelines(Packaging):
         """What a run would do if it began now, in sentences. Raises NotFound, and InvalidInput for a file with mistakes."""
         live = self.active(name)
         recipe = definitions.parse(live[1].definition, f"{name}.toml") if live else self.recipe(name)
+        # It stands on registry and serving, which no other question needs.
+        from mlops_tui.domains.pipelines import planning
+
         return planning.plan(recipe, self._features, self._registry, self._serving)
 
     # -- runs
@@ -236,7 +238,7 @@ class Pipelines(Packaging):
         if run.state in (RunState.SUCCEEDED, RunState.BLOCKED, RunState.WAITING):
             return _summary(run)
         try:
-            return _summary(self._runner.execute(run, self.folder(run_id), report))
+            return _summary(self._runner().execute(run, self.folder(run_id), report))
         except WorkbenchError as error:
             self.mark_lost(run_id, error.message, RunState.FAILED)  # where the runner had not closed it itself
             raise
@@ -244,6 +246,12 @@ class Pipelines(Packaging):
             reason = f"The disk refused: {error.strerror or error}."
             self.mark_lost(run_id, reason, RunState.FAILED)
             raise Unavailable(reason, hint="Free some space and run it again.") from error
+
+    def _runner(self) -> Runner:
+        from mlops_tui.domains.pipelines.runner import Runner  # the job's child alone needs what it stands on
+
+        rooms = (self._audit, self._features, self._experiments, self._registry, self._serving)
+        return Runner(self._context, self._store, *rooms)
 
     def _check_tables(self, recipe: Recipe) -> None:
         """Find a wrong table or column now rather than in the job."""

@@ -10,6 +10,8 @@ import importlib
 import io
 import os
 
+from mlops_tui.domains.pipelines import cache
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LIBRARIES = (
     "duckdb",
@@ -72,3 +74,5 @@ def _rehearse() -> None:
     rows = pd.DataFrame({"number": [0.0, 1.0, 2.0], "word": ["a", "b", None]})
     make_pipeline(StandardScaler(), LinearRegression()).fit(rows[["number"]], [0.0, 1.0, 2.0])
     rows.to_parquet(io.BytesIO(), index=False)
+    for name in cache.LIBRARIES:
+        cache.version_of(name)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import ids
 from mlops_tui.core.errors import InvalidInput, NotFound
-from mlops_tui.domains.experiments.spool import RunWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from mlops_tui.core.context import Context
     from mlops_tui.domains.experiments.service import Experiments
+    from mlops_tui.domains.experiments.spool import RunWriter
     from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.pipelines.recipe import Recipe
     from mlops_tui.domains.pipelines.records import Finding
@@ -143,6 +143,8 @@ class Work:
     # -- what the experiment run shows
 
     def writer(self) -> RunWriter:
+        from mlops_tui.domains.experiments.spool import RunWriter  # for steps alone: who asks for a run writes none
+
         return RunWriter(self.context.workspace, self.experiment_run)
 
     def log_params(self, params: dict[str, Any]) -> None:

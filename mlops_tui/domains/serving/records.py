@@ -28,9 +28,6 @@ class Wanted(enum.StrEnum):
     STOPPED = "stopped"
 
 
-STRATEGIES = ("replace", "blue_green", "canary")
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
     """A named model input or output; `type` is int64, float64, bool, string or datetime."""

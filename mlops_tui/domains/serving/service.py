@@ -21,7 +21,6 @@ from mlops_tui.domains.serving.labelling import Labelling
 from mlops_tui.domains.serving.promises import Promises
 from mlops_tui.domains.serving.reasons.asking import Asking
 from mlops_tui.domains.serving.records import (
-    STRATEGIES,
     Deployment,
     Prediction,
     Route,
@@ -30,6 +29,7 @@ from mlops_tui.domains.serving.records import (
     weights_of,
 )
 from mlops_tui.domains.serving.rollouts import Rollouts
+from mlops_tui.domains.serving.strategies import STRATEGIES
 from mlops_tui.domains.serving.tokens import Tokens
 from mlops_tui.domains.serving.treating import Treating
 
