@@ -41,6 +41,7 @@ from mlops_tui.web.heads import Head, Heads
 from mlops_tui.web.journal import Journal
 from mlops_tui.web.lookups import Lookups
 from mlops_tui.web.meter import Meter
+from mlops_tui.web.packing import packed_aside
 from mlops_tui.web.repository import Repository
 from mlops_tui.web.wanted import Wanted, version_of, wanted_of
 
@@ -117,6 +118,7 @@ class Gateway:
             response = self._refused(request, error)
         if request.method == "HEAD":
             response = Response(response.status, b"", response.content_type, response.headers)
+        response = await packed_aside(response, request)
         if self.closing:
             response = dataclasses.replace(response, headers={**response.headers, "connection": "close"})
         await response.send(send)

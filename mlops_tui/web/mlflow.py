@@ -21,6 +21,7 @@ from mlops_tui.web.asgi import Gone, Receive, Refusal, Request, Response, Scope,
 from mlops_tui.web.mlflow_artifacts import Artifactory
 from mlops_tui.web.mlflow_ask import Ask
 from mlops_tui.web.mlflow_parts import PARTS, Parts
+from mlops_tui.web.packing import packed_aside
 from mlops_tui.workbench import Workbench
 
 logger = logging.getLogger("mlops.tracking")
@@ -99,8 +100,8 @@ class MlflowDialect:
             started = True
             await send(message)
 
+        request = Request.of(scope, receive)
         try:
-            request = Request.of(scope, receive)
             check_host(request, self._hosts)
             response = await self._answer(request, scope, receive, sending)
         except Gone:
@@ -110,7 +111,7 @@ class MlflowDialect:
                 raise
             response = error_response(error)
         if response is not None:
-            await response.send(send)
+            await (await packed_aside(response, request)).send(send)
 
     async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> Response | None:
         path = request.path

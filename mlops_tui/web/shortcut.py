@@ -11,10 +11,11 @@ from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from mlops_tui.web.asgi import Refusal, Response, error_response
+from mlops_tui.web.asgi import Refusal, Request, Response, error_response
 from mlops_tui.web.connection import Connection
 from mlops_tui.web.gateway import Gateway
 from mlops_tui.web.heads import Head
+from mlops_tui.web.packing import LEAST, packed
 
 _END = b"\r\n\r\n"
 
@@ -23,6 +24,7 @@ class Shortcut(Connection):
     """One client of the gateway."""
 
     _asked = False  # whether an answer of the short way is under way
+    _request: Request | None = None  # the one that was asked last
     _head: Head | None = None  # the head whose body has not all come yet
     _body = b""
     _held = b""  # what came while an answer was under way
@@ -96,7 +98,7 @@ class Shortcut(Connection):
         if len(body) > head.length:
             body, self._held = body[: head.length], body[head.length :]
             self.flow.pause_reading()
-        self._asked = True
+        self._asked, self._request = True, head.request
         self._gateway.quick(head, body, self._reply)
 
     def _reply(self, response: Response) -> None:
@@ -105,6 +107,8 @@ class Shortcut(Connection):
         self._asked = False
         if self.transport.is_closing():
             return
+        if len(response.body) >= LEAST and self._request is not None:
+            response = packed(response, self._request)
         last = self._last or self._gateway.closing or response.headers.get("connection") == "close"
         self.transport.write(self._bytes(response, last))
         self.server_state.total_requests += 1

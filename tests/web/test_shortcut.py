@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -84,8 +85,9 @@ def post(x: float = 1.0, path: str = INFER, **headers: str) -> bytes:
         {"name": "kind", "shape": [1], "datatype": "BYTES", "data": ["a"]},
     ]
     body = json.dumps({"inputs": tensors} if path == INFER else {"dataframe_records": [{"x": x, "kind": "a"}]}).encode()
-    given = {"host": "localhost", "content-type": "application/json", "content-length": str(len(body)), **headers}
-    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in given.items())
+    own = {"host": "localhost", "content-type": "application/json", "content-length": str(len(body))}
+    given = own | {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
     return f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
 
@@ -142,6 +144,15 @@ async def test_both_ways_give_the_same_answer(client: Client, door: Any) -> None
             for name in ("prediction_ids", "id", "parameters"):
                 answer.pop(name, None)
         assert answers[0] == answers[1]
+
+
+async def test_a_long_answer_to_a_short_request_is_packed_for_who_asks(client: Client) -> None:
+    body = json.dumps({"dataframe_split": {"columns": ["x", "kind"], "data": [[1, "a"]] * 500}}).encode()
+    data = post(path="/invocations", content_length=str(len(body)), accept_encoding="gzip, deflate")
+    client.protocol.data_received(data[: data.index(b"\r\n\r\n") + 4] + body)
+    (reply,) = await client.get(1)
+    assert json.loads(gzip.decompress(reply[2]))["predictions"] == [2] * 500
+    assert client.protocol.cycle is None
 
 
 @pytest.mark.parametrize(
