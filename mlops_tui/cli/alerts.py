@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 import re
 from typing import TYPE_CHECKING
 
@@ -77,9 +78,13 @@ def show_alert(workbench: Workbench, alert_id: int, as_json: bool) -> None:
 @alerts.command("story")
 @click.argument("alert_id", type=int)
 @click.option("--markdown", "as_markdown", is_flag=True, help="As a page to keep or send.")
+@click.option("--out", type=click.Path(path_type=Path), help="Into a .html or .md file, with what moved and how right it is.")
+@click.option("--force", is_flag=True, help="Replace the file when it is there.")
 @json_option
 @pass_workbench
-def story(workbench: Workbench, alert_id: int, as_markdown: bool, as_json: bool) -> None:
+def story(
+    workbench: Workbench, alert_id: int, as_markdown: bool, out: Path | None, force: bool, as_json: bool
+) -> None:
     """Tell what happened around an alert in order: seen, told, retrained, gated, rolled out, ended.
 
     \b
@@ -89,6 +94,13 @@ def story(workbench: Workbench, alert_id: int, as_markdown: bool, as_json: bool)
 
     if as_markdown and as_json:
         raise click.UsageError("--markdown is for people and --json for programs: choose one.")
+    if out is not None:
+        from mlops_tui.pages import monitoring, writing
+
+        writing.check(out, replace=force)
+        writing.save(monitoring.incident(workbench, alert_id), out)
+        say(f"Wrote {out}.")
+        return
     if as_markdown:
         click.echo(incident.markdown(workbench, alert_id), nl=False)
         return
