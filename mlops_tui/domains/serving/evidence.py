@@ -56,9 +56,10 @@ class Evidence:
         return self.stable_failed / self.stable if self.stable else 0.0
 
 
-def weigh(kind: str, stretches: Iterable[Counts], *, alpha: float, margin: float) -> Evidence:
+def weigh(kind: str, stretches: Iterable[Counts], *, alpha: float, margin: float, tolerated: float = 1.0) -> Evidence:
     """Sum up stretches in their order. `alpha`: the chance of a false alarm; `margin`: the difference of rates that is still
-    good enough (absolute: 0.02 is two more in a hundred).
+    good enough (absolute: 0.02 is two more in a hundred). `tolerated`: how many times as often the canary may fail before it
+    counts as worse; bets are on more than that, and gain no more on less, since they grow with its failures.
     """
     bets = [0.0] * len(RATIOS)
     highest = 0.0
@@ -68,7 +69,7 @@ def weigh(kind: str, stretches: Iterable[Counts], *, alpha: float, margin: float
         failed, requests = one.canary_failed + one.stable_failed, one.canary + one.stable
         if not failed or not one.canary or not one.stable:
             continue
-        share = one.canary / requests
+        share = one.canary * tolerated / (one.canary * tolerated + one.stable)
         for place, ratio in enumerate(RATIOS):
             bold = share * ratio / (share * ratio + 1 - share)
             bets[place] += one.canary_failed * math.log(bold / share) + one.stable_failed * math.log(

@@ -66,6 +66,14 @@ def test_changing_the_share_keeps_the_promise():
     assert wrong <= 8
 
 
+def test_what_is_tolerated_is_no_evidence_and_more_than_that_is():
+    rng = random.Random(3)
+    twice, six = stretches(rng, 0.01, 0.02, looks=200), stretches(rng, 0.01, 0.06, looks=200)
+    limits = {"alpha": ALPHA, "margin": 0.02}
+    assert weigh("slow", twice, **limits).e_value > 1 / ALPHA > weigh("slow", twice, **limits, tolerated=2.0).e_value
+    assert weigh("slow", six, **limits, tolerated=2.0).e_value > 1 / ALPHA
+
+
 def test_what_was_once_seen_stays_seen():
     bad, good = Counts(100, 30, 900, 9), Counts(100, 0, 900, 9)
     assert weigh("errors", [bad, *[good] * 50], alpha=0.05, margin=0.02).e_value > 20
