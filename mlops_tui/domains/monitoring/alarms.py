@@ -104,7 +104,7 @@ def _performance(report: Report, found: Performance) -> Move:
             f"{found.metric} is {found.value:.4g}{was} ({found.low:.4g} to {found.high:.4g} with 99 % confidence)"
         )
     if found.concept_drift:
-        reasons.append(f"the stream of errors rose at {iso(found.concept_at)} (ADWIN)")
+        reasons.append(f"the stream of errors rose at {iso(found.concept_at)} ({found.concept_by or 'ADWIN'})")
     return Move(
         "performance",
         raised=True,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_tui.core.clock import DAY
-from mlops_tui.domains.monitoring import inputs, performance, seasons, windows
+from mlops_tui.domains.monitoring import concept, inputs, performance, seasons, windows
 from mlops_tui.domains.monitoring.compare import compare
 from mlops_tui.domains.monitoring.records import (
     Detector,
@@ -124,12 +124,19 @@ class Check:
         if len(fresh):
             judged = performance.judge(fresh, classification=classification, labels=labels)
             times = [int(at) for at in fresh["label_at"][judged.usable]]
-            errors = performance.normalised(judged.errors, baseline.get("mae"), classification=classification)
-            detector = performance.watch(detector, errors, times)
+            errors = concept.normalised(judged.errors, baseline.get("mae"), classification=classification)
+            detector = concept.watch(
+                detector,
+                errors,
+                times,
+                classification=classification,
+                reference=self._expected(profile, classification),
+                margin=monitor.margin,
+            )
         recent = rows.tail(monitor.max_rows)
         judged = performance.judge(recent, classification=classification, labels=labels)
-        newest = performance.normalised(judged.errors, baseline.get("mae"), classification=classification)
-        detector = performance.calmed(detector, newest[-monitor.min_labels :], monitor.margin)
+        newest = concept.normalised(judged.errors, baseline.get("mae"), classification=classification)
+        detector = concept.calmed(detector, newest[-monitor.min_labels :], monitor.margin)
         found = _judgement(monitor, recent, judged, baseline, detector, classification, len(fresh))
         return found, detector, [(str(each), int(at)) for each, at in zip(fresh["id"], fresh["at"], strict=True)]
 
@@ -138,11 +145,16 @@ class Check:
         known = self._store.detector(name)
         if known is not None and known.version == number:
             return known
+        start = self._expected(profile, classification)
+        warmed = concept.watch(Detector(number), start, [0] * len(start), classification=classification)
+        return Detector(number, warmed.errors)  # an alarm inside the reference data is no news
+
+    @staticmethod
+    def _expected(profile: dict[str, Any] | None, classification: bool) -> list[float]:
+        """The errors on the reference data, as the detectors take them."""
         errors = np.asarray((profile or {}).get("errors") or [], dtype=np.float64)
         baseline = ((profile or {}).get("baseline") or {}).get("mae")
-        start = performance.normalised(errors, baseline, classification=classification)
-        warmed = performance.watch(Detector(number), start, [0] * len(start))
-        return Detector(number, warmed.errors)  # an alarm inside the reference data is no news
+        return concept.normalised(errors, baseline, classification=classification)
 
 
 def _label_drift(monitor: Monitor, profile: dict[str, Any] | None, rows: pd.DataFrame) -> FeatureDrift | None:
@@ -202,6 +214,8 @@ def _judgement(
         worse=worse and judged.errors.size >= monitor.min_labels,
         concept_drift=detector.concept_at is not None,
         concept_at=detector.concept_at,
+        concept_by=detector.by,
+        evidence=round(concept.evidence(detector.few), 3),
         metrics=judged.metrics,
         baseline_metrics={key: float(number) for key, number in baseline.items() if key != "rows"},
         label_shares=_shares(rows["label"]) if classification else {},

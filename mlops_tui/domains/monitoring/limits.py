@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import zlib
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import fdtri
 
 from mlops_tui.domains.monitoring.drift import SMOOTHING, Counts, ks, psi, rank_shift
 from mlops_tui.domains.registry.blocks import grouped
@@ -17,9 +18,11 @@ from mlops_tui.domains.registry.blocks import grouped
 DRAWS = 2000
 TAIL = 0.1
 POOLED = 10  # stretches of the reference that are left when neighbours are pooled up to the window's size
-CERTAIN = 3.0  # standard errors by which stretches must differ more than chance lets them
+CERTAIN = 2.0  # standard errors by which stretches must differ more than chance lets them
 SHORTER = 4.0  # how much further than its stretches a shorter window is thought to move
 STEP = 1.05
+MOST_ALIKE = 0.9
+LEAST_WORTH = 3.0
 # Mean and variance of the squared Kolmogorov-Smirnov statistic of one row (Kolmogorov 1933): pi^2/12, 7 pi^4/720 less that squared.
 KS_MEAN, KS_VARIANCE = 0.8225, 0.2705
 
@@ -62,7 +65,23 @@ def limits(
     draw. Seeded by the column's name and the window size: the same question has the same answer. Where ``blocks``
     (`registry.blocks`) show that the reference moved by more than chance, limits allow for as much again.
     """
-    counts = np.append(np.asarray(reference, dtype=np.float64), nulls)
+    stretches = None if blocks is None else (int(blocks["rows"]), tuple(map(tuple, blocks["counts"])))
+    cuts = None if starts is None else tuple(starts.tolist())
+    counts = tuple(np.append(np.asarray(reference, dtype=np.float64), nulls).tolist())
+    return _simulated(counts, rows, alpha, cuts, name, stretches, draws)
+
+
+@functools.lru_cache(maxsize=1024)  # two deployments of one version ask the same, and every window of a study
+def _simulated(
+    key: tuple[float, ...],
+    rows: int,
+    alpha: float,
+    cuts: tuple[int, ...] | None,
+    name: str,
+    stretches: tuple[int, tuple[tuple[float, ...], ...]] | None,
+    draws: int,
+) -> Limits:
+    counts, starts = np.array(key), None if cuts is None else np.array(cuts, dtype=np.intp)
     random = np.random.default_rng([zlib.crc32(name.encode()), rows, counts.size])
     # An empty bin is not an impossible one; half a row is Jeffreys' prior for what was never seen.
     weights = np.where(counts > 0, counts, SMOOTHING)
@@ -73,11 +92,11 @@ def limits(
     drawn = (psi(expected, bins), ks(counts[:-1], windows[:, :-1]) ** 2, rank_shift(counts[:-1], windows[:, :-1]) ** 2)
     found = [tail_quantile(draw, alpha) for draw in drawn]
     wider = found
-    if blocks is not None:
-        allowed = _allowances(blocks, rows)
+    if stretches is not None:
+        allowed = _allowances(*stretches, rows)
         wider = [
-            max(limit, gamma_quantile(float(draw.mean()) + excess, shape, alpha)) if excess else limit
-            for limit, draw, (excess, shape) in zip(found, drawn, allowed, strict=True)
+            max(limit, (float(draw.mean()) + excess) * float(fdtri(2 * shape, degrees, 1 - alpha))) if excess else limit
+            for limit, draw, (excess, shape, degrees) in zip(found, drawn, allowed, strict=True)
         ]
     return Limits(wider[0], math.sqrt(wider[1]), math.sqrt(wider[2]), moves=wider != found)
 
@@ -97,46 +116,57 @@ def tail_quantile(draws: ArrayLike, alpha: float) -> float:
     return start + scale * math.log(TAIL / alpha)
 
 
-def gamma_quantile(mean: float, shape: float, alpha: float) -> float:
-    """What a gamma variable of that mean and shape passes with probability ``alpha`` (Wilson and Hilferty 1931)."""
-    z = NormalDist().inv_cdf(1 - alpha)
-    return mean * max(0.0, 1 - 1 / (9 * shape) + z / (3 * math.sqrt(shape))) ** 3
-
-
-def _allowances(blocks: dict[str, Any], rows: int) -> list[tuple[float, float]]:
-    """By how much (mean excess, shape) PSI, squared KS and squared rank shift of stretches pass what chance lets them.
+def _allowances(size: int, stretches: ArrayLike, rows: int) -> list[tuple[float, float, float]]:
+    """How much PSI, squared KS and squared rank shift of stretches pass what chance lets them: (excess, shape, degrees).
 
     Neighbouring stretches are pooled to about the size of the window while ten are left. A window shorter than they are
-    is less averaged, so the excess grows with their ratio; it is also taken a little too large, as few stretches show it.
+    is less averaged, so the excess grows with their ratio. Stretches that resemble their neighbours are worth fewer, and
+    lie closer to their own mean than later windows will: with k of them worth, by (k + 1) / (k - 1), and their mean is
+    as uncertain as k - 1 degrees of freedom make it, which is why limits are quantiles of F(2 shape, degrees).
     """
-    counts = np.asarray(blocks["counts"], dtype=np.float64)
-    size, number = int(blocks["rows"]), len(counts)
+    counts = np.asarray(stretches, dtype=np.float64)
+    number = len(counts)
     factor = max(1, min(number // POOLED, round(rows / size)))
     number //= factor
     counts = counts[: number * factor].reshape(number, factor, -1).sum(axis=1)
     size *= factor
-    there = counts.sum(axis=0) > 0
-    there[-1] = True  # missing values
-    counts = counts[:, there]
-    whole, used = counts.sum(axis=0), int(there[:-1].sum()) + bool(counts[:, -1].any())
-    if used < 2 or number < 3:
-        return [(0.0, 1.0)] * 3
-    noise = 1 / size - 1 / (size * number)
+    whole = counts.sum(axis=0)
     values, total = counts[:, :-1], whole[:-1]
     if not whole[-1]:
         counts, whole = values, total  # a bin that is always empty would count what smoothing adds to it
+    counts, whole = counts[:, whole > 0], whole[whole > 0]
+    if len(whole) < 2 or number < 3:
+        return [(0.0, 1.0, 1.0)] * 3
+    noise = 1 / size - 1 / (size * number)
     ties = (1 - float(((total / max(total.sum(), 1)) ** 3).sum())) / 12
+    worth = _worth(counts, whole, noise)
+    stretch = min(max(1.0, size / rows), SHORTER) * (worth + 1) / (worth - 1)
     found = []
     for drawn, mean, variance in (
-        (psi(whole, counts), used - 1.0, 2.0 * (used - 1)),
+        (psi(whole, counts), len(whole) - 1.0, 2.0 * (len(whole) - 1)),
         (ks(total, values) ** 2, KS_MEAN, KS_VARIANCE),
         (rank_shift(total, values) ** 2, ties, 2 * ties**2),
     ):
         excess = float(drawn.mean()) - mean * noise
         if excess <= CERTAIN * math.sqrt(variance / number) * noise or variance <= 0:
-            found.append((0.0, 1.0))
+            found.append((0.0, 1.0, 1.0))
             continue
         shape = float(np.clip(drawn.mean() ** 2 / max(drawn.var(), 1e-30), 0.5, mean**2 / variance))
-        stretch = min(max(1.0, size / rows), SHORTER) * (1 + 2 / math.sqrt(number))
-        found.append((excess * stretch, shape))
+        found.append((excess * stretch, shape, worth - 1))
     return found
+
+
+def _worth(counts: Counts, whole: Counts, noise: float) -> float:
+    """How many independent stretches these are worth: number (1 - r) / (1 + r), r how much a stretch is like the one before.
+
+    r is the correlation of neighbours over all bins, without the noise of counting and with Kendall's correction (1954)
+    for few stretches.
+    """
+    p = whole / whole.sum()
+    apart = (counts / counts.sum(axis=1, keepdims=True) - p) / np.sqrt(p)
+    number = len(counts)
+    variance = float((apart**2).sum()) / number - (len(whole) - 1) * noise
+    neighbours = float((apart[1:] * apart[:-1]).sum()) / (number - 1)
+    alike = neighbours / variance if variance > 0 else 0.0
+    alike = min(max(alike + (1 + 3 * alike) / number, 0.0), MOST_ALIKE)
+    return max(number * (1 - alike) / (1 + alike), LEAST_WORTH)

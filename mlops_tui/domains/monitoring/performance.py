@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -12,16 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mlops_tui.domains.monitoring.records import Detector
 from mlops_tui.domains.registry.profile import level_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-# An error of this many baseline errors is as bad as any: one wild label must not decide.
-CLIP = 5.0
-# What is replayed to rebuild the detector: 0.2 microseconds each. It restarts at every alarm, so few streams get there.
-MAX_STREAM = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,52 +111,3 @@ def interval(errors: NDArray[np.float64], *, classification: bool, confidence: f
 def limit_of(baseline: float, margin: float, *, classification: bool) -> float:
     """The mean error that is too much: `margin` more than the baseline, and one point more at least for shares."""
     return max(baseline * (1 + margin), baseline + 0.01) if classification else baseline * (1 + margin)
-
-
-def normalised(errors: NDArray[np.float64], baseline: float | None, *, classification: bool) -> list[float]:
-    """Errors between 0 and 1 as ADWIN's bound wants them: 0/1 as they are, sizes in baseline errors, clipped at five."""
-    if classification:
-        return [float(error) for error in errors]
-    unit = CLIP * baseline if baseline else 1.0
-    return [float(value) for value in np.clip(errors / unit, 0, 1)]
-
-
-def watch(detector: Detector, errors: Sequence[float], times: Sequence[int]) -> Detector:
-    """Feed new errors, in the order their labels arrived, to ADWIN (Bifet and Gavalda 2007) as river implements it.
-
-    The detector is rebuilt by replaying the values since its last alarm, which gives the very same state: no pickle in
-    the database. Only a rise is an alarm; when the error falls, ADWIN forgets the past and the stream goes on.
-    """
-    import river.drift  # 2 s to import, so only where a stream is fed
-
-    new_adwin: Callable[[], Any] = river.drift.ADWIN
-    stream = list(struct.unpack(f"<{len(detector.errors) // 4}f", detector.errors))
-    adwin = new_adwin()
-    for value in stream:
-        adwin.update(value)
-    concept_at, before = detector.concept_at, detector.before
-    for value, at in zip(_as_32_bits(errors), times, strict=True):
-        mean = adwin.estimation
-        adwin.update(value)
-        stream.append(value)
-        if adwin.drift_detected:
-            if adwin.estimation > mean and concept_at is None:
-                concept_at, before = at, mean
-            stream = []  # river begins anew after an alarm
-            adwin = new_adwin()
-    stream = stream[-MAX_STREAM:]
-    return Detector(detector.version, struct.pack(f"<{len(stream)}f", *stream), concept_at, before)
-
-
-def calmed(detector: Detector, recent: Sequence[float], margin: float) -> Detector:
-    """The detector without its alarm, when recent errors are back to what they were before it."""
-    if detector.concept_at is None or detector.before is None or not recent:
-        return detector
-    if sum(recent) / len(recent) > limit_of(detector.before, margin, classification=True):
-        return detector
-    return Detector(detector.version, detector.errors)
-
-
-def _as_32_bits(values: Sequence[float]) -> tuple[float, ...]:
-    """Values as they will be read back, so that replaying gives the same state to the last bit."""
-    return struct.unpack(f"<{len(values)}f", struct.pack(f"<{len(values)}f", *values))

@@ -174,7 +174,8 @@ class Performance:
     """How right the model was on the newest `labels` labelled predictions.
 
     `value` of `metric` lies between `low` and `high` with the confidence the monitor asks for; `worse` compares it with
-    `baseline`. `concept_drift` says that the stream of errors rose (ADWIN) at `concept_at` and has not come back.
+    `baseline`. `concept_drift` says that the stream of errors rose at `concept_at`, as the
+    detector `concept_by` noticed, and has not come back; `evidence` is what a bet on that has made of its stake (100 is certain).
     """
 
     metric: str
@@ -189,6 +190,8 @@ class Performance:
     worse: bool = False
     concept_drift: bool = False
     concept_at: int | None = None
+    concept_by: str = ""
+    evidence: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     baseline_metrics: dict[str, float] = field(default_factory=dict)
     label_shares: dict[str, float] = field(default_factory=dict)
@@ -243,13 +246,16 @@ class Report:
 class Detector:
     """What is kept between checks of one deployment's version: the error stream since its last alarm, and that alarm.
 
-    `errors` are the values fed, as packed 32-bit floats; `before` the mean error when the alarm came.
+    `errors` are the values fed, as packed 32-bit floats; `before` the mean error when the alarm came, `by` which detector
+    raised it. `few` is the state of the bets for few labels (`concept.bet`).
     """
 
     version: int
     errors: bytes = b""
     concept_at: int | None = None
     before: float | None = None
+    by: str = ""
+    few: tuple[float, ...] = ()
 
 
 def main_version(deployment: Deployment) -> int:

@@ -63,6 +63,12 @@ def m001_report(db: sqlite_utils.Database) -> None:
     )
 
 
+def m002_few_labels(db: sqlite_utils.Database) -> None:
+    """Remember which detector alarmed and the bets on few labels."""
+    db.execute("ALTER TABLE monitor_detector ADD COLUMN by TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE monitor_detector ADD COLUMN few TEXT NOT NULL DEFAULT '[]'")
+
+
 class MonitoringStore:
     """Rows of monitors and of what they found."""
 
@@ -70,7 +76,7 @@ class MonitoringStore:
         self._catalog = context.catalog
         self._telemetry = context.telemetry
         self._catalog.migrate("monitoring", [m001_monitor])
-        self._telemetry.migrate("monitoring_reports", [m001_report])
+        self._telemetry.migrate("monitoring_reports", [m001_report, m002_few_labels])
 
     # -- monitors ------------------------------------------------------------------------------------------------------
 
@@ -178,9 +184,13 @@ class MonitoringStore:
     def detector(self, deployment: str) -> Detector | None:
         """What is remembered of the error stream."""
         row = self._telemetry.one(
-            "SELECT version, errors, concept_at, before FROM monitor_detector WHERE deployment = ?", (deployment,)
+            "SELECT version, errors, concept_at, before, by, few FROM monitor_detector WHERE deployment = ?",
+            (deployment,),
         )
-        return Detector(*row) if row else None
+        if row is None:
+            return None
+        few = tuple(json.loads(row["few"]))
+        return Detector(row["version"], row["errors"], row["concept_at"], row["before"], row["by"], few)
 
     def fed(self, deployment: str) -> set[str]:
         """Predictions whose labels the detector has seen."""
@@ -205,8 +215,17 @@ class MonitoringStore:
 
     def _put_detector(self, tx: sqlite3.Connection, deployment: str, detector: Detector) -> None:
         tx.execute(
-            "INSERT OR REPLACE INTO monitor_detector (deployment, version, errors, concept_at, before) VALUES (?, ?, ?, ?, ?)",
-            (deployment, detector.version, detector.errors, detector.concept_at, detector.before),
+            """INSERT OR REPLACE INTO monitor_detector (deployment, version, errors, concept_at, before, by, few)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            (
+                deployment,
+                detector.version,
+                detector.errors,
+                detector.concept_at,
+                detector.before,
+                detector.by,
+                json.dumps(detector.few),
+            ),
         )
 
     def _put_report(self, tx: sqlite3.Connection, report: Report) -> int:

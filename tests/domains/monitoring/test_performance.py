@@ -8,7 +8,7 @@ import pytest
 from river.drift import ADWIN
 from sklearn import metrics
 
-from mlops_tui.domains.monitoring import performance
+from mlops_tui.domains.monitoring import concept, performance
 from mlops_tui.domains.monitoring.records import Detector
 
 
@@ -80,7 +80,7 @@ def test_the_stream_in_pieces_is_river_in_one_go() -> None:
     detector = Detector(1)
     for start in range(0, len(values), 37):
         piece = values[start : start + 37]
-        detector = performance.watch(detector, piece.tolist(), list(range(start, start + len(piece))))
+        detector = concept.watch(detector, piece.tolist(), list(range(start, start + len(piece))))
     assert alarms
     assert detector.concept_at == alarms[0]
     assert 3000 <= alarms[0] < 3500
@@ -89,17 +89,67 @@ def test_the_stream_in_pieces_is_river_in_one_go() -> None:
 
 def test_an_error_that_falls_is_no_alarm_and_is_learned() -> None:
     better = [1.0, 0.0] * 500 + [0.0] * 1000
-    assert performance.watch(Detector(1), better, [0] * 2000).concept_at is None
+    assert concept.watch(Detector(1), better, [0] * 2000).concept_at is None
 
 
 def test_a_quiet_stream_of_ten_thousand_errors_does_not_alarm() -> None:
     random = np.random.default_rng(5)
     for _ in range(5):
         errors = (random.uniform(size=10_000) < 0.2).astype(float).tolist()
-        assert performance.watch(Detector(1), errors, [0] * 10_000).concept_at is None
+        assert concept.watch(Detector(1), errors, [0] * 10_000).concept_at is None
 
 
 def test_an_alarm_ends_when_errors_are_back() -> None:
     alarmed = Detector(1, b"", concept_at=5, before=0.2)
-    assert performance.calmed(alarmed, [0.2] * 50, 0.1).concept_at is None
-    assert performance.calmed(alarmed, [0.3] * 50, 0.1).concept_at == 5
+    assert concept.calmed(alarmed, [0.2] * 50, 0.1).concept_at is None
+    assert concept.calmed(alarmed, [0.3] * 50, 0.1).concept_at == 5
+
+
+@pytest.mark.parametrize("classification", [True, False])
+def test_few_labels_tell_a_large_change_and_seldom_cry(classification: bool) -> None:
+    random = np.random.default_rng(6)
+
+    def errors(rows: int, level: float) -> list[float]:
+        if classification:
+            return (random.uniform(size=rows) < level).astype(float).tolist()
+        return np.clip(random.exponential(level, rows), 0, 1).tolist()
+
+    cried, delays = 0, []
+    for _ in range(100):
+        reference = errors(600, 0.1)
+        cried += concept.bet((), errors(200, 0.1), reference, classification=classification)[1] is not None
+        state, early = concept.bet((), errors(20, 0.1), reference, classification=classification)
+        _, late = concept.bet(state, errors(150, 0.35), reference, classification=classification)
+        delays.append(150 if early is not None or late is None else late)
+    assert cried <= 4  # one in a hundred is promised: five of a hundred would be seen once in 300 honest runs
+    assert np.median(delays) < 60
+
+
+def test_bets_in_pieces_are_bets_in_one_go_and_need_a_reference() -> None:
+    random = np.random.default_rng(7)
+    errors = (random.uniform(size=300) < 0.2).astype(float).tolist()
+    reference = errors[:100]
+    whole, _ = concept.bet((), errors, reference, classification=True)
+    state: tuple[float, ...] = ()
+    for start in range(0, 300, 7):
+        state, _ = concept.bet(state, errors[start : start + 7], reference, classification=True)
+    assert state == pytest.approx(whole)
+    assert whole[0] == 100  # begun anew after two hundred
+    assert concept.bet((), errors, errors[:10], classification=True) == ((), None)
+
+
+def test_page_hinkley_watches_sizes_of_errors_as_river_does() -> None:
+    from river.drift import PageHinkley
+
+    random = np.random.default_rng(8)
+    values = np.clip(np.concatenate([random.exponential(0.1, 1000), random.exponential(0.25, 1500)]), 0, 1)
+    expected, alarm = PageHinkley(mode="up"), None
+    for place, value in enumerate(values.astype(np.float32)):
+        expected.update(float(value))
+        if expected.drift_detected and alarm is None:
+            alarm = place
+    found = concept.watch(Detector(1), values.tolist(), list(range(2500)), classification=False)
+    assert alarm is not None
+    assert found.concept_at is not None
+    assert 1000 <= found.concept_at <= alarm
+    assert found.by in ("ADWIN", "Page-Hinkley")
