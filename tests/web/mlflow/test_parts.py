@@ -8,16 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .test_mlflow import API, FILES, Client
+from .client import API, FILES
 
 PARTS = "/api/2.0/mlflow-artifacts/mpu/"
-
-
-@pytest.fixture
-async def client(workspace):
-    client = Client(workspace)
-    yield client
-    client.desk.close()
 
 
 async def call(client, verb, folder, **fields):
