@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mlops_tui.cli.output import follow, progress_bar, say
+from mlops_tui.core.forkserver import ForkServer
 
 if TYPE_CHECKING:
     from mlops_tui.domains.jobs.records import Job
@@ -13,14 +16,30 @@ if TYPE_CHECKING:
 POLL_S = 0.2
 
 
+@contextmanager
+def warming(workbench: Workbench, wanted: bool) -> Iterator[ForkServer | None]:
+    """A process that loads the libraries of a job while this one finds out which; none where a daemon starts the job."""
+    if not wanted or workbench.daemon_alive():
+        yield None
+        return
+    server = ForkServer(workbench.workspace.root)
+    try:
+        server.open()
+        yield server
+    finally:
+        server.close()
+
+
 class Attending:
     """One job as the person at the command line sees it; `at_once` starts it from here whatever it waits for."""
 
-    def __init__(self, workbench: Workbench, job: Job, *, at_once: bool = False) -> None:
+    def __init__(
+        self, workbench: Workbench, job: Job, *, at_once: bool = False, server: ForkServer | None = None
+    ) -> None:
         self._workbench, self.job = workbench, job
         self._said = ""
         if at_once or not workbench.daemon_alive():
-            self.job = workbench.jobs.run_here(job, at_once=at_once)
+            self.job = workbench.jobs.run_here(job, at_once=at_once, fork=server.carry_out if server else None)
         self._tell()
 
     def over(self) -> bool:

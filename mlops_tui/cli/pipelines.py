@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops_tui.cli import packages
-from mlops_tui.cli.attending import Attending
+from mlops_tui.cli.attending import Attending, warming
 from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, say
 from mlops_tui.core import clock
 from mlops_tui.core.errors import NotFound
 from mlops_tui.domains.pipelines.records import PipelineRun
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.jobs.records import Job
     from mlops_tui.workbench import Workbench
 
 
@@ -147,14 +146,16 @@ def run(
         lines = workbench.pipelines.plan(name)
         emit([{"would": line} for line in lines], [("would", "It would")], as_json=as_json)
         return
-    if resume:
-        job = workbench.pipelines.resume(resume)
-    elif like:
-        job = workbench.pipelines.run_like(like)
-    else:
-        cause = {"kind": "manual", "by": workbench.actor}
-        job = workbench.pipelines.run(str(name), cause=cause, key=key, cache=not no_cache)
-    _watch(workbench, job, following, wait, as_json, at_once=at_once)
+    with warming(workbench, wait or following) as server:
+        if resume:
+            job = workbench.pipelines.resume(resume)
+        elif like:
+            job = workbench.pipelines.run_like(like)
+        else:
+            cause = {"kind": "manual", "by": workbench.actor}
+            job = workbench.pipelines.run(str(name), cause=cause, key=key, cache=not no_cache)
+        attending = Attending(workbench, job, at_once=at_once, server=server)
+    _watch(workbench, attending, following, wait, as_json)
 
 
 @pipelines.command()
@@ -173,7 +174,7 @@ def gate(workbench: Workbench, run: str, override: str, following: bool, as_json
     if override:
         ended = workbench.pipelines.override(found.id, override)
         if not isinstance(ended, PipelineRun):
-            _watch(workbench, ended, following, not following, as_json)
+            _watch(workbench, Attending(workbench, ended), following, not following, as_json)
             return
         found = ended
     if found.verdict is None:
@@ -229,11 +230,9 @@ def _words(params: dict[str, Any]) -> str:
     )
 
 
-def _watch(
-    workbench: Workbench, job: Job, following: bool, wait: bool, as_json: bool, *, at_once: bool = False
-) -> None:
-    """Start a job where no daemon does, follow it as asked, and end with the gate's word as exit code."""
-    attending = Attending(workbench, job, at_once=at_once)
+def _watch(workbench: Workbench, attending: Attending, following: bool, wait: bool, as_json: bool) -> None:
+    """Follow a job as asked, and end with the gate's word as exit code."""
+    job = attending.job
     if following and not as_json:
         attending.follow()
     elif wait or following:

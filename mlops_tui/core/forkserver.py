@@ -69,7 +69,7 @@ class ForkServer:
         return set(self._waiting)
 
     def order(self, folder: Path, *, keep: bool = True) -> None:
-        """Have what is prepared in `folder` started; how that went, `look` or `started` say. `keep`: it counts as use."""
+        """Have what is prepared in `folder` started; how that went, `look` says. `keep`: it counts as use."""
         self.open()
         assert self._socket is not None
         self._waiting.append(folder)
@@ -99,8 +99,9 @@ class ForkServer:
             failed += self._heard(json.loads(line))
         return failed
 
-    def started(self, folder: Path) -> str:
-        """Wait until an order was carried out: empty, or REFUSED or LOST."""
+    def carry_out(self, folder: Path) -> str:
+        """Order it and wait until it was carried out: empty, or REFUSED or LOST."""
+        self.order(folder)
         while folder in self._waiting:
             for other, how in self.look(1.0):
                 if other == folder:

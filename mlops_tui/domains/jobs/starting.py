@@ -112,10 +112,10 @@ class Starting:
             self._ending.end(tx, now, JobState.LOST, None, why)
             return True
 
-    def run_here(self, job: Job, *, at_once: bool = False) -> Job:
+    def run_here(self, job: Job, *, at_once: bool = False, fork: Callable[[Path], str] | None = None) -> Job:
         """Start a queued job without a daemon; the child is as detached as under one. Follow it with `wait`.
 
-        It stays queued while `held_up` says why; `at_once` starts it over that, which the audit trail keeps.
+        It stays queued while `held_up` says why; `at_once` starts it over that, which the audit trail keeps. `fork`: see `launch`.
         """
         if not at_once and self.held_up(job):
             self.recover()  # who holds it may be dead, and without a daemon nobody else looks
@@ -127,7 +127,7 @@ class Starting:
                 self._audit.note(tx, "start", "job", str(job.id), why="at once", after={"over": held})
         job = self.get(job.id)
         if taken:
-            self.launch(job)
+            self.launch(job, fork)
         return self.get(job.id)
 
     def start(self, job_id: int) -> Job:
