@@ -45,7 +45,9 @@ def main() -> None:
         say("pipelines", "gate", "bike")
         say("models", "requests")
         say("features", "ingest", "hourly_hire", "wrong.csv")
-        note(f"The slot of {wait_for_fire()} ran after somebody imported all hours but the last month once more, in tens")
+        note(
+            f"The slot of {wait_for_fire()} ran after somebody imported all hours but the last month once more, in tens"
+        )
         say("pipelines", "gate", "bike", expect=1)
         say("schedules", "pause", "bike-schedule", "--why", "the import is being undone")
         say("schedules", "fires", "bike-schedule")
@@ -75,7 +77,7 @@ def prepare() -> None:
     again = [
         {**row, "cnt": str(int(row["cnt"]) // 10), "label_at": "2024-11-02T04:00Z"}
         for row in rows
-        if row["time"] < "2024-09"
+        if row["time"] < "2024-10"
     ]
     write("wrong.csv", again)
     say("features", "create", "hourly_hire", "--key", "city", "--time", "time", "--created", "label_at")
