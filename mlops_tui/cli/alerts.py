@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -78,13 +78,13 @@ def show_alert(workbench: Workbench, alert_id: int, as_json: bool) -> None:
 @alerts.command("story")
 @click.argument("alert_id", type=int)
 @click.option("--markdown", "as_markdown", is_flag=True, help="As a page to keep or send.")
-@click.option("--out", type=click.Path(path_type=Path), help="Into a .html or .md file, with what moved and how right it is.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Into a .html or .md file, with what moved and how right it is."
+)
 @click.option("--force", is_flag=True, help="Replace the file when it is there.")
 @json_option
 @pass_workbench
-def story(
-    workbench: Workbench, alert_id: int, as_markdown: bool, out: Path | None, force: bool, as_json: bool
-) -> None:
+def story(workbench: Workbench, alert_id: int, as_markdown: bool, out: Path | None, force: bool, as_json: bool) -> None:
     """Tell what happened around an alert in order: seen, told, retrained, gated, rolled out, ended.
 
     \b
