@@ -109,11 +109,17 @@ def _show_model(workbench: Workbench, name: str, as_json: bool) -> None:
 
 def _show_version(workbench: Workbench, ref: str, as_json: bool) -> None:
     version = workbench.registry.version(ref)
-    lineage = workbench.registry.lineage(version.ref)
+    lineage, lost = workbench.registry.lineage(version.ref), workbench.registry.lost(version)
     if as_json:
-        choice = workbench.registry.engine(version.ref)
+        choice = None if lost else workbench.registry.engine(version.ref)
         emit_one(
-            {**_fields(version), "engine": dataclasses.asdict(choice) if choice else None, "lineage": lineage}, as_json
+            {
+                **_fields(version),
+                "engine": dataclasses.asdict(choice) if choice else None,
+                "lineage": lineage,
+                "lost": lost,
+            },
+            as_json,
         )
         return
     emit_one(_summary(version), title=version.ref)
@@ -123,7 +129,10 @@ def _show_version(workbench: Workbench, ref: str, as_json: bool) -> None:
     columns = [("kind", "Came from"), ("name", "Name"), ("detail", "Detail"), ("at", "At")]
     emit(lineage, columns, empty="Where it came from was not recorded.")
     click.echo()
-    engines.tell(workbench.registry.engine(version.ref))
+    if lost:
+        say(lost)
+    else:
+        engines.tell(workbench.registry.engine(version.ref))
 
 
 @models.command()
@@ -243,7 +252,9 @@ def diff(workbench: Workbench, left: str, right: str, as_json: bool) -> None:
 
 @models.command()
 @click.argument("ref")
-@click.option("--format", "kind", type=click.Choice(["container", "mlflow", "onnx"]), required=True, help="For whom.")
+@click.option(
+    "--format", "kind", type=click.Choice(["container", "mlflow", "mlserver", "onnx"]), required=True, help="For whom."
+)
 @click.option(
     "--to", "target", type=click.Path(path_type=Path), help="The new folder; default MODEL-VERSION-FORMAT here."
 )

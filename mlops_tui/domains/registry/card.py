@@ -32,6 +32,7 @@ class Facts:
     notes: Sequence[Note]
     needed: int
     evidence: Evidence = NOTHING
+    lost: str = ""
 
 
 def write(facts: Facts) -> str:
@@ -70,6 +71,8 @@ def _head(facts: Facts) -> str:
         ),
         "",
     ]
+    if facts.lost:
+        lines += [f"**{facts.lost}** It can neither be served nor examined.", ""]
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound
+from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, WorkbenchError
 from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.registry import package
 from mlops_tui.domains.registry.approvals import Approvals
@@ -49,6 +49,21 @@ class Describing(Finding):
         version = self.version(ref)
         sha = self._context.artifacts.manifest(version.sha).get(package.PROFILE)
         return None if sha is None else package.decode(self._context.artifacts.read(sha), version.ref)
+
+    def lost(self, version: Version) -> str:
+        """Return what of a version's package is no longer in the store, as a sentence; "" when every file is there."""
+        try:
+            files = self._context.artifacts.manifest(version.sha)
+        except WorkbenchError as error:
+            return f"The package of {version.ref} is gone: {error.message}"
+        gone = [name for name, sha in files.items() if not self._context.artifacts.has(sha)]
+        return f"The package of {version.ref} has lost {', '.join(gone)}." if gone else ""
+
+    def require(self, version: Version) -> None:
+        """Raise NotAllowed for a version that could not be served, because files of its package are gone."""
+        lost = self.lost(version)
+        if lost:
+            raise NotAllowed(lost, hint="Restore a backup (mlops restore FILE), or choose another version.")
 
     def engine(self, ref: str) -> EngineChoice | None:
         """Return how a version is asked for predictions and what each engine showed; None where it was never tried."""
@@ -137,18 +152,20 @@ class Describing(Finding):
 
         version = self.version(ref)
         champion = self.alias(version.model, CHAMPION)
+        lost = self.lost(version)
         return card.write(
             card.Facts(
                 version=version,
                 champion=self.version(f"{version.model}/{champion}") if champion else None,
                 params=self._params(version),
                 lineage=self.lineage(version.ref),
-                profile=self.profile(version.ref),
+                profile=None if lost else self.profile(version.ref),
                 request=self.approvals.newest(version),
                 moves=self.promotions(version.model),
                 notes=self.notes(version.ref),
                 needed=self.approvals.needed(version.model),
                 evidence=self.evidence(ref),
+                lost=lost,
             )
         )
 

@@ -161,12 +161,13 @@ class Registry(Describing):
         stage = STAGES.get(to.lower())
         if stage is None:
             return self.set_alias(target.model, to, target.version, why)
-        if stage is Stage.ARCHIVED and target.stage is Stage.PRODUCTION:
-            raise NotAllowed(
-                f"{target.ref} is in production.",
-                hint=f"Promote another first, or: mlops models rollback {target.model}",
-            )
         with self._context.catalog.write() as tx:
+            target = self.version(target.ref)  # somebody may have promoted it since
+            if stage is Stage.ARCHIVED and target.stage is Stage.PRODUCTION:
+                raise NotAllowed(
+                    f"{target.ref} is in production.",
+                    hint=f"Promote another first, or: mlops models rollback {target.model}",
+                )
             if stage is Stage.PRODUCTION:
                 if target.version != self.alias(target.model, CHAMPION):
                     self.approvals.check(target)
@@ -188,6 +189,7 @@ class Registry(Describing):
         return self.version(f"{model}/{number}")
 
     def _move(self, tx: sqlite3.Connection, target: Version, alias: str, verb: str, why: str) -> None:
+        self.require(target)
         before = self._store.alias(target.model, alias)
         now = self._context.now()
         self._store.set_alias(tx, target.model, alias, target.version, now)
@@ -246,7 +248,7 @@ class Registry(Describing):
             shutil.rmtree(folder, ignore_errors=True)
 
     def export(self, ref: str, target: Path, format: str) -> Export:
-        """Write a version for another program into the new folder `target`: container, mlflow or onnx; see `exports`."""
+        """Write a version for another program into the new folder `target`: container, mlflow, mlserver or onnx; see `exports`."""
         from mlops_tui.domains.registry.exports.writing import write
 
         found = write(self, ref, target, format)

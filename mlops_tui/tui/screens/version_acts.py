@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.registry.records import Request, Version
 
 STAGES = ("production", "staging", "archived")
-FORMATS = ("container", "mlflow", "onnx")
+FORMATS = ("container", "mlflow", "mlserver", "onnx")
 VERDICTS = ("approve", "approve and promote", "refuse", "withdraw")
 
 

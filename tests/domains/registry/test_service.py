@@ -201,3 +201,53 @@ def test_a_folder_that_is_no_package_is_refused(registry, tmp_path):
     with pytest.raises(NotFound, match=r"signature\.json is missing"):
         registry.register("bikes", tmp_path)
     assert registry.models() == []
+
+
+@pytest.fixture
+def second_lost(three, workbench):
+    """The second version, whose model file somebody deleted."""
+    version = three.version("bikes/2")
+    sha = workbench.context.artifacts.manifest(version.sha)["model.joblib"]
+    workbench.context.artifacts.path(sha).unlink()
+    return three
+
+
+def test_a_version_whose_files_are_gone_becomes_no_champion_again(second_lost, workbench):
+    second_lost.promote("bikes/1")
+    for move in (lambda: second_lost.promote("bikes/2"), lambda: second_lost.set_alias("bikes", "mine", 2)):
+        with pytest.raises(NotAllowed, match=r"The package of bikes/2 has lost model.joblib") as refused:
+            move()
+        assert "mlops restore" in refused.value.hint
+    assert second_lost.alias("bikes", "champion") == 1
+
+
+def test_a_rollback_to_files_that_are_gone_changes_nothing(three, workbench):
+    three.promote("bikes/2")
+    three.promote("bikes/1")
+    sha = workbench.context.artifacts.manifest(three.version("bikes/2").sha)["model.joblib"]
+    workbench.context.artifacts.path(sha).unlink()
+    with pytest.raises(NotAllowed, match="has lost"):
+        three.rollback("bikes")
+    assert three.alias("bikes", "champion") == 1
+
+
+def test_what_is_left_of_a_version_is_still_told(second_lost, workbench):
+    version = second_lost.version("bikes/2")
+    workbench.context.artifacts._find(version.sha).unlink()
+    assert "bikes/2 is gone" in second_lost.lost(version)
+    assert second_lost.lost(second_lost.version("bikes/3")) == ""
+
+
+def test_a_version_that_somebody_promotes_meanwhile_is_not_archived(three, workbench, monkeypatch):
+    """Ana promotes in the moment between the other's look and his change."""
+    write = workbench.context.catalog.write
+
+    def ana_is_faster():
+        monkeypatch.setattr(workbench.context.catalog, "write", write)
+        three.promote("bikes/1")
+        return write()
+
+    monkeypatch.setattr(workbench.context.catalog, "write", ana_is_faster)
+    with pytest.raises(NotAllowed, match="bikes/1 is in production"):
+        three.promote("bikes/1", "archived")
+    assert (three.version("bikes/1").stage, three.alias("bikes", "champion")) == ("Production", 1)

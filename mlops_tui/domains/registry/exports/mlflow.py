@@ -52,7 +52,7 @@ def make(version: Version, package: Path, folder: Path) -> str:
     loader = f"load_{version.sha[:12]}"  # modules of two models in one process must not be taken for each other
     (folder / "code" / f"{loader}.py").write_text(LOADER, encoding="utf-8")
     libraries = dict(found.get("libraries", {}))
-    if _holds_ours(package):
+    if holds_ours(package):
         libraries["mlops-tui"] = __version__
     needs = [f"{name}=={number}" for name, number in sorted(libraries.items())]
     (folder / "requirements.txt").write_text("".join(f"{one}\n" for one in needs), encoding="utf-8")
@@ -99,6 +99,6 @@ def _yaml(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def _holds_ours(package: Path) -> bool:
+def holds_ours(package: Path) -> bool:
     """Whether the pickle names classes of this workbench."""
     return b"mlops_tui" in (package / packages.MODEL).read_bytes()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.registry.service import Registry
 
 MANIFEST = "export.json"
-FORMATS = ("container", "mlflow", "onnx")
+FORMATS = ("container", "mlflow", "mlserver", "onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,9 @@ def write(registry: Registry, ref: str, target: Path, kind: str) -> Export:
 
 
 def _makers() -> dict[str, Callable[[Version, Path, Path], str]]:
-    from mlops_tui.domains.registry.exports import container, mlflow, onnx
+    from mlops_tui.domains.registry.exports import container, mlflow, mlserver, onnx
 
-    return {"container": container.make, "mlflow": mlflow.make, "onnx": onnx.make}
+    return {"container": container.make, "mlflow": mlflow.make, "mlserver": mlserver.make, "onnx": onnx.make}
 
 
 def _sealed(folder: Path, version: Version, kind: str) -> tuple[dict[str, str], str]:
