@@ -30,7 +30,7 @@ def ends(workbench, monkeypatch):
         store = PipelinesStore(workbench.context)
         check = GateCheck("rmse", outcome is Outcome.BLESSED, 3.0, "<= 2", detail="rmse is 3, wanted <= 2")
 
-        def run_here(jobs, job, at_once=False):
+        def run_here(jobs, job, at_once=False, fork=None):
             with workbench.context.catalog.write() as tx:
                 verdict = GateVerdict(outcome, [check], "", "rmse is 3, wanted <= 2")
                 store.update(tx, job.spec["run_id"], state=state, verdict=verdict)
@@ -39,6 +39,7 @@ def ends(workbench, monkeypatch):
             return jobs.get(job.id)
 
         monkeypatch.setattr("mlops_tui.domains.jobs.service.Jobs.run_here", run_here)
+        monkeypatch.setattr("mlops_tui.cli.attending.ForkServer.open", lambda server: None)
 
     return choose
 
@@ -170,7 +171,7 @@ sys.exit(", ".join(found) or 0)
 
 def test_a_run_that_must_wait_says_for_what_and_how_it_starts_all_the_same(bikes, workspace, workbench, monkeypatch):
     launched = []
-    monkeypatch.setattr("mlops_tui.domains.jobs.service.Jobs.launch", lambda jobs, job: launched.append(job.id))
+    monkeypatch.setattr("mlops_tui.domains.jobs.service.Jobs.launch", lambda jobs, job, fork: launched.append(job.id))
     path = workspace.pipelines / "bikes.toml"
     path.write_text(path.read_text() + "\n[resources]\ngpu = 1\n")
     holder = workbench.jobs.submit("command", "A long one", {"command": ["true"]}, needs={"gpu": 1})

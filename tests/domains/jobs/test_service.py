@@ -74,7 +74,7 @@ def test_a_job_waits_for_what_it_needs_and_is_not_overtaken_by_one_that_wants_th
 def launched(monkeypatch) -> list[int]:
     """Ids of jobs whose child would have been started."""
     ids: list[int] = []
-    monkeypatch.setattr(Jobs, "launch", lambda self, job: ids.append(job.id))
+    monkeypatch.setattr(Jobs, "launch", lambda self, job, fork=None: ids.append(job.id))
     return ids
 
 
@@ -207,7 +207,7 @@ def test_a_time_limit_is_not_tried_again(jobs: Jobs) -> None:
     exited(jobs, job, "timeout", signal=9)
     assert [job.id for job in jobs.recover()] == [job.id]
     ended = jobs.get(job.id)
-    assert (ended.state, ended.error) == (JobState.FAILED, "Stopped: it ran longer than its time limit of 2 h 0 min.")
+    assert (ended.state, ended.error) == (JobState.FAILED, "Stopped: it ran longer than its time limit of 2 h.")
 
 
 @pytest.mark.parametrize(
