@@ -89,11 +89,13 @@ class Answering:
         table = self._fleet.table(question.name)
         handling = table.deployment.handling
         request, version = question.request, question.version
-        key = request.headers.get(ROUTING_KEY) or routing_key(handling, request.headers, None)
+        key = request.headers.get(ROUTING_KEY)
+        if handling.route_by:
+            key = key or routing_key(handling, request.headers, None)
         question.table, question.slot = table, pick(table, version, key)
         try:
             call = question.call = _parse(body, question)
-            if handling.field and version is None and len(table.slots) > 1:
+            if version is None and len(table.slots) > 1 and handling.field:
                 question.slot = pick(table, None, key or routing_key(handling, {}, call.columns))
                 call = question.call = _parse(body, question)
             question.slot.ask(

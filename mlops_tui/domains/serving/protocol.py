@@ -101,17 +101,26 @@ def infer_answer(
         values = answer.get(column.name)
         if values is None or (call.outputs and column.name not in call.outputs):
             continue
-        nested = bool(values) and isinstance(values[0], list)
-        shape = [len(values), len(values[0])] if nested else [len(values)]
-        flat = [item for row in values for item in row] if nested else values
-        output: dict[str, Any] = {"name": column.name, "datatype": datatype_of(column.type), "shape": shape}
+        shape, flat = [len(values)], values
+        if values and isinstance(values[0], list):
+            shape = [len(values), len(values[0])]
+            flat = values[0] if len(values) == 1 else [item for row in values for item in row]
+        datatype = datatype_of(column.type)
+        output: dict[str, Any] = {"name": column.name, "datatype": datatype, "shape": shape}
         if column.name in call.binary:
-            blobs.append(tensors.to_bytes(output["datatype"], flat))
-            outputs.append({**output, "parameters": {"binary_data_size": len(blobs[-1])}})
+            blobs.append(tensors.to_bytes(datatype, flat))
+            output["parameters"] = {"binary_data_size": len(blobs[-1])}
         else:
-            outputs.append({**output, "data": flat})
-    head = {"model_name": name, "model_version": str(version), "id": call.request_id or ids[0]}
-    text = _encode({**head, "parameters": {"prediction_ids": ids}, "outputs": outputs})
+            output["data"] = flat
+        outputs.append(output)
+    reply = {
+        "model_name": name,
+        "model_version": str(version),
+        "id": call.request_id or ids[0],
+        "parameters": {"prediction_ids": ids},
+        "outputs": outputs,
+    }
+    text = _encode(reply)
     return (b"".join([text, *blobs]), len(text)) if blobs else (text, None)
 
 

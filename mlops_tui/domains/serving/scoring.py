@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.serving.columns import check_names, checked, text_values
+from mlops_tui.domains.serving.columns import check_names, checked, plain_row, text_values
 from mlops_tui.domains.serving.protocol import Call, decode
 from mlops_tui.domains.serving.records import Signature
 
@@ -36,7 +36,14 @@ _invocation = msgspec.json.Decoder(_Invocation)
 
 def parse_invocation(body: bytes, content_type: str, signature: Signature) -> Call:
     """Read an MLflow scoring request: JSON (dataframe_split, dataframe_records, instances or inputs) or CSV with a header."""
-    columns = _csv(body, signature) if content_type == "text/csv" else _mlflow(decode(_invocation, body), signature)
+    if content_type == "text/csv":
+        columns = _csv(body, signature)
+    else:
+        asked = decode(_invocation, body)
+        plain = _plain(asked, signature)
+        if plain is not None:
+            return Call(plain, 1)
+        columns = _mlflow(asked, signature)
     values, rows = checked(signature, columns)
     return Call(values, rows)
 
@@ -44,6 +51,20 @@ def parse_invocation(body: bytes, content_type: str, signature: Signature) -> Ca
 def invocation_answer(ids: list[str], answer: dict[str, Any]) -> dict[str, Any]:
     """Build an MLflow scoring response; the ids are our addition."""
     return {"predictions": answer["prediction"], "prediction_ids": ids}
+
+
+def _plain(body: _Invocation, signature: Signature) -> dict[str, list[Any]] | None:
+    """The columns of one row with all columns in their order, which most requests hold; None for any other."""
+    if body.instances is not None or body.inputs is not None or body.params:
+        return None
+    split, records = body.dataframe_split, body.dataframe_records
+    if split is not None:
+        if records is not None or len(split.data) != 1 or tuple(split.columns) != signature.names:
+            return None
+        return plain_row(signature, split.data[0])
+    if records is None or len(records) != 1 or tuple(records[0]) != signature.names:
+        return None
+    return plain_row(signature, list(records[0].values()))
 
 
 def _mlflow(body: _Invocation, signature: Signature) -> dict[str, list[Any]]:
@@ -84,7 +105,7 @@ def _split(names: list[str], rows: list[list[Any]]) -> dict[str, list[Any]]:
     for place, row in enumerate(rows):
         if len(row) != len(names):
             raise InvalidInput(f"Row {place} has {len(row)} values for {len(names)} columns.", hint="Send whole rows.")
-    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    return dict(zip(names, map(list, zip(*rows, strict=True)) if rows else ([] for _ in names), strict=True))
 
 
 def _records(rows: list[dict[str, Any]], signature: Signature) -> dict[str, list[Any]]:
