@@ -29,7 +29,7 @@ def test_what_people_did_and_were_told_stands_in_order(workbench, clock):
     ]
     page = incident.markdown(workbench, alert.id)
     assert page.startswith(
-        "# Alert 2: Inputs | moved\n\ndrift of churn, warning, resolved after 2 min 0 s.\n\n- psi: 0.3\n"
+        "# Alert 2: Inputs | moved\n\ndrift of churn, warning, resolved after 2 min.\n\n- psi: 0.3\n"
     )
     assert "| warning: Inputs \\| moved. psi 0.3 | `mlops alerts show 2` |" in page
 

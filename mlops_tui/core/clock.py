@@ -74,7 +74,7 @@ def parse_time(text: str, *, now: int | None = None, zone: tzinfo = UTC) -> int:
 
 
 def duration(ms: float | None) -> str:
-    """A length of time in at most two units: `0.8 s`, `2 min 5 s`, `3 h 12 min`, `4 d 6 h`."""
+    """A length of time in at most two units: `0.8 s`, `2 min`, `2 min 5 s`, `3 h 12 min`, `4 d 6 h`."""
     if ms is None:
         return "-"
     if ms < SECOND:
@@ -87,7 +87,8 @@ def duration(ms: float | None) -> str:
         (MINUTE, "min", SECOND, "s"),
     ):
         if ms >= big:
-            return f"{ms // big:.0f} {name} {ms % big // small:.0f} {small_name}"
+            rest = ms % big // small
+            return f"{ms // big:.0f} {name} {rest:.0f} {small_name}" if rest else f"{ms // big:.0f} {name}"
     raise AssertionError("unreachable")
 
 

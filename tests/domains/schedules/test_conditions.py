@@ -71,7 +71,7 @@ def test_a_slot_of_the_clock_whose_conditions_do_not_hold_is_skipped_with_them(
     features.tables["labels"] = FakeTable(3, 190, max_time=clock.now)
     clock.advance(5 * HOUR)
     (fire,) = schedules.tick()
-    assert "the newest data of labels is 5 h 0 min old" in fire.reason
+    assert "the newest data of labels is 5 h old" in fire.reason
 
 
 def test_new_data_may_have_to_be_young(schedules: Schedules, features: FakeFeatures, clock) -> None:
