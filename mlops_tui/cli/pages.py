@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from mlops_tui.pages.page import MUTED, Chart, Distribution, Facts, Part, Table,
 
 if TYPE_CHECKING:
     from mlops_tui.cli.paper import Paper
-    from mlops_tui.tui.charts.line import Plot
     from mlops_tui.tui.lines import Line
 
 NOT_SAID = "-"
@@ -42,13 +40,13 @@ def pictures(parts: Iterable[Part], on: Paper) -> list[Line]:
     """The curves and distributions of parts."""
     from mlops_tui.cli.pictures import chart
     from mlops_tui.tui.charts.histogram import histogram
+    from mlops_tui.tui.charts.pages import plot_of
     from mlops_tui.tui.lines import line
 
     out: list[Line] = []
     for part in parts:
         if isinstance(part, Chart):
-            level = f"  ({part.level_name} {part.level:.4g})" if part.level is not None else ""
-            out += [*chart(plot_of(part), on, title=part.title + level), ()]
+            out += [*chart(plot_of(part), on, title=part.title), ()]
         elif isinstance(part, Distribution):
             verdict = ("  drift", "warn") if part.drifted else ("  same", "muted")
             out.append(line((part.name, "title"), verdict))
@@ -58,21 +56,6 @@ def pictures(parts: Iterable[Part], on: Paper) -> list[Line]:
                 (),
             ]  # fmt: skip
     return out[:-1] or [line(("Nothing to draw yet.", "muted"))]
-
-
-def plot_of(part: Chart) -> Plot:
-    """The chart as the screens draw it: a band as its two edges, the level as a curve of its own."""
-    from mlops_tui.tui.charts import ticks
-    from mlops_tui.tui.charts.line import Plot, Series
-
-    curves = []
-    for one in part.curves:
-        at = tuple(float(when) for when, _ in one.points)
-        curves.append(Series(one.name, at, tuple(math.nan if value is None else value for _, value in one.points)))
-    if part.level is not None and curves:
-        at = tuple(sorted({when for one in curves for when in one.xs}))
-        curves.append(Series(part.level_name, at, tuple(part.level for _ in at)))
-    return Plot(tuple(curves), low=0 if part.from_zero else None, x=ticks.TIME)
 
 
 def _table(part: Table) -> None:

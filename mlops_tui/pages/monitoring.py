@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 REPORTS = 200
 ALERTS = 200
+NOTHING = {
+    "What": Words("Nothing is known of it.", MUTED),
+    "What moved": Words(
+        "No drift of this deployment was explained. `mlops monitors explain` does, after a check that found one.", MUTED
+    ),
+    "How right it is": Words("Nothing was measured that this alert is about.", MUTED),
+}
+"""What stands where a section of an incident has nothing to say."""
 
 
 def deployment(bench: Workbench, name: str) -> Page:

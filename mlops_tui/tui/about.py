@@ -122,9 +122,19 @@ PANES: dict[tuple[str, str], str] = {
         "monitoring",
         "reports",
     ): "Each check of a monitor: drift per column, errors, latency, and quality where truth is known.",
+    ("monitoring", "performance"): "How right each deployment is, from labels with an interval, and estimated where labels are missing."
+    " The estimate cannot see concept drift.",
+    ("monitoring", "fairness"): "Gaps between the groups of sensitive inputs; the interval says what is surely there.",
+    ("incident", "story"): "What was seen, who was told, what was trained, and how it ended, in order.",
+    ("incident", "what"): "The alert itself.",
+    ("incident", "moved"): "The inputs that moved, those that matter most first: how, since when, where, and what they did.",
+    ("incident", "right"): "How right the model is, from labels and estimated, and where it is weakest.",
     ("monitoring", "rules"): "Alerts of your own: a series above, below, absent or changed for a while.",
     ("monitoring", "channels"): "Ways to tell people of alerts, and what each was told.",
     ("system", "hardware"): "The machine now and over the last half hour, as the daemon recorded it.",
+    ("system", "processes"): "What runs on this machine as a tree, with the run, job or deployment it works for.",
+    ("system", "gpus"): "Every GPU with who is on it and all it says of itself; what it does not say is there with the reason.",
+    ("system", "loads"): "What each deployment, run and job takes of processors, memory and GPUs, kept for 90 days.",
     ("system", "jobs"): "Work in processes of their own: pipelines, ingests, checks, compaction; with logs.",
     ("system", "audit"): "Who changed what, when and why. Entries are chained by hashes, so a missing one shows.",
 }
@@ -133,6 +143,9 @@ WORDS: dict[str, str] = {
     "PSI": "Population stability index: how far a distribution moved. Under 0.1 is noise, over 0.25 a change to look at.",
     "KS": "Kolmogorov-Smirnov distance: the widest gap between two distributions, 0 to 1.",
     "p50, p95, p99": "Half, 95 % and 99 % of the requests were answered within that many milliseconds.",
+    "Busy": "The share of the time of a deployment's workers that is in use; each can use one processor.",
+    "MIG": "A GPU cut into instances with memory of their own; the driver says no utilisation of these.",
+    "Niceness": "From -20 to 19: who is nicer waits longer for a processor when others want it.",
     "Champion": "The alias of the version in production; pipelines compare new ones with it.",
     "Gate": "The checks a new version has to pass before it is registered and deployed.",
     "Drift": "Inputs or answers no longer look like those the model was trained on.",
@@ -156,7 +169,8 @@ _SPOKEN_OF = {
     "execution": ("Gate", "Champion", "RMSLE, MAE, AUC"),
     "serving": ("p50, p95, p99",),
     "monitoring": ("PSI", "KS", "Drift", "Concept"),
-    "system": (),
+    "incident": ("PSI", "Drift", "Concept"),
+    "system": ("Busy", "MIG", "Niceness"),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from mlops_tui.tui import rules
 from mlops_tui.tui.action import Action
 from mlops_tui.tui.actions_models import MODELS
+from mlops_tui.tui.actions_monitoring import MONITORING
 from mlops_tui.tui.actions_pipelines import PIPELINES
 from mlops_tui.tui.rules import START_DAEMON, Situation
 
@@ -31,6 +32,7 @@ PAGES = {
     "diff": "Differences",
     "pipeline": "Pipeline",
     "execution": "Pipeline run",
+    "incident": "Incident",
 }
 """Pages of one object in front of a desk: (id, title)."""
 
@@ -228,6 +230,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("monitoring.unmute", "Resume the channel", ("r",), "monitoring", "channels", "a channel",
            "mlops alerts channels resume {name}", help="It tells of what is open.", undo="mlops alerts channels pause {name}",
            rules=(rules.equals("paused", True, "It is not paused."),), footer="resume"),
+    *MONITORING,
     Action("system.log", "Follow the job's log", ("l",), "system", "jobs", "a job", "mlops jobs logs {id}", view=True,
            footer="log", help="The log of the job as it is written."),
     Action("system.cancel", "Cancel the job", ("c",), "system", "jobs", "a job", "mlops jobs cancel {id}",

@@ -37,7 +37,7 @@ def test_every_place_and_kind_names_a_part_that_exists() -> None:
         ("model/hire/3", Place("registry", "version", "hire/3")),
         ("deployment/bikes", Place("serving", "deployments", "bikes")),
         ("pipeline/hire", Place("pipelines", "pipeline", "hire")),
-        ("alert/1", Place("monitoring", "alerts", "1")),
+        ("alert/1", Place("monitoring", "incident", "1")),
         ("job/1", Place("system", "jobs", "1")),
     ],
 )

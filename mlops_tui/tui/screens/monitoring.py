@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from mlops_tui.core import clock
+from textual import on
+
 from mlops_tui.core.errors import Unavailable
 from mlops_tui.domains.alerts.searching import ALERTS as ASKS
-from mlops_tui.tui.screens import cells, telling
+from mlops_tui.tui.screens import cells, monitoring_acts, monitoring_insight, telling
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.monitoring_facts import REPORTS, alert_detail, monitor_detail, report_detail
 from mlops_tui.tui.screens.section import Inside, Section
-from mlops_tui.tui.widgets.dialogs import Answers, Field, Form
 from mlops_tui.tui.widgets.states import Empty
+from mlops_tui.tui.widgets.table import VirtualTable
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -103,38 +104,45 @@ class MonitoringDesk(Desk):
             watches=frozenset({"catalog", "telemetry", "metrics"}),
             names=lambda one: {"name": one.deployment, "id": one.id},
         ),
+        *monitoring_insight.SECTIONS,
         *telling.SECTIONS,
     )  # fmt: skip
 
+    def go(self, section: str = "", key: str = "", filter: str = "") -> None:
+        """A part of this desk; the place `incident` is a page in front of it."""
+        if section != "incident" or not key:
+            super().go(section, key, filter)
+            return
+        from mlops_tui.tui.screens.incident import IncidentDesk
+
+        self.app.push_screen(IncidentDesk(key))
+
+    @on(VirtualTable.Opened, "#table")
+    async def _row_opened(self, message: VirtualTable.Opened) -> None:
+        """An alert opens the page of its incident."""
+        if self.section.id == "alerts" and self.record is not None:
+            message.prevent_default()  # of the desk's own handler, which shows the detail
+            await self.workbench_app.open_at("monitoring", "incident", str(self.record.id))
+
     async def act_acknowledge(self) -> None:
         """Take the alert."""
-        number_ = int(self.record.id)
-        back = self.undo("monitoring.acknowledge", lambda bench: f"Alert {bench.alerts.reopen(number_).id} is open.")
-        self.perform(
-            "acknowledge", lambda bench: f"Alert {bench.alerts.acknowledge(number_).id} is acknowledged.", undo=back
-        )
+        monitoring_acts.acknowledge(self, self.record)
 
     async def act_silence(self) -> None:
         """Ask for how long, then silence."""
-        one = self.record
-        fields = (
-            Field("hours", "Hours", "4", choices=("1", "4", "8", "24", "72")),
-            Field("why", "Why", optional=True),
-        )
+        monitoring_acts.silence(self, self.record)
 
-        def command(answers: Answers) -> str:
-            why = f" --why '{answers['why']}'" if answers["why"] else ""
-            return f"mlops alerts silence {one.id} --for {answers['hours']}h{why}"
+    async def act_explain(self) -> None:
+        """Explain the report's drift in a worker."""
+        monitoring_acts.explain(self, str(self.record.deployment), int(self.record.id))
 
-        def chosen(answers: Answers | None) -> None:
-            if answers is not None:
-                back = self.undo("monitoring.silence", lambda bench: f"Alert {bench.alerts.reopen(int(one.id)).id} is open.",
-                                 id=one.id)  # fmt: skip
-                self.perform(
-                    "silence", lambda bench: _silence(bench, int(one.id), answers), command=command(answers), undo=back
-                )
+    async def act_export(self) -> None:
+        """Ask where to, then write the monitoring of the deployment."""
+        monitoring_acts.export(self, str(self.record.deployment))
 
-        self.app.push_screen(Form(f"Silence: {one.title}", fields, "Silence", command), chosen)
+    async def act_write(self) -> None:
+        """The same from the list of performance."""
+        await self.act_export()
 
     async def act_check(self) -> None:
         """Check in a worker; the report opens when it is there."""
@@ -187,9 +195,3 @@ class MonitoringDesk(Desk):
             return f"{name} took the test message."
 
         self.perform(f"test {name}", work)
-
-
-def _silence(bench: Workbench, alert: int, answers: Answers) -> str:
-    until = bench.context.now() + int(answers["hours"]) * clock.HOUR
-    bench.alerts.silence(alert, until, answers["why"])
-    return f"Alert {alert} is silent until {clock.local(until)}."

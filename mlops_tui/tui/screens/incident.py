@@ -1,0 +1,123 @@
+"""The page of an incident: an alert, what happened in order, what moved and why it matters, how right the model is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+
+from mlops_tui.incident import Event, tell
+from mlops_tui.pages import monitoring as pages
+from mlops_tui.tui.lines import Line, clean, line, state
+from mlops_tui.tui.screens import cells, monitoring_acts, paged, run_facts
+from mlops_tui.tui.screens.base import bindings
+from mlops_tui.tui.screens.page import Page
+from mlops_tui.tui.screens.section import Section
+from mlops_tui.tui.widgets.columns import Column
+from mlops_tui.tui.widgets.states import Empty
+from mlops_tui.tui.widgets.table import VirtualTable
+from mlops_tui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.alerts.records import Alert
+
+TELEMETRY = frozenset({"catalog", "telemetry"})
+PLACES = {"report": ("monitoring", "reports"), "job": ("system", "jobs")}
+DRAWS: dict[str, Callable[..., Sequence[Line]]] = {"what": paged.draw, "moved": paged.draw, "right": paged.draw}
+
+
+def story(of: str, bench: Workbench) -> list[Event]:
+    """What happened, oldest first."""
+    return tell(bench, int(of))
+
+
+def part(title: str) -> Callable[[str, Workbench], paged.Parts]:
+    """What one section of the incident's page says; a sentence where it says nothing."""
+
+    def load(of: str, bench: Workbench) -> paged.Parts:
+        found = next((one for one in pages.incident(bench, int(of)).sections if one.title == title), None)
+        return paged.Parts(found.parts if found else (pages.NOTHING[title],))
+
+    return load
+
+
+class IncidentDesk(Page):
+    """One alert. Actions are about it in every part."""
+
+    ID = "incident"
+    HOME = "monitoring"
+    CSS_PATH = "run.tcss"
+    BINDINGS = bindings("incident")
+    SHORT: ClassVar[dict[str, str]] = {"right": "Right?"}
+    LOADS: ClassVar[dict[str, Any]] = {
+        "what": part("What"),
+        "story": story,
+        "moved": part("What moved"),
+        "right": part("How right it is"),
+    }
+    SECTIONS: ClassVar[tuple[Section, ...]] = (
+        Section(
+            "story",
+            "Story",
+            columns=(
+                cells.when("When", lambda one: one.at),
+                cells.text("What", lambda one: f"{one.kind} {one.name}", width=24),
+                Column("Said", lambda one, now: (clean(one.words), "text"), width=60, grow=True),
+                cells.text("See", lambda one: one.command, width=40, rank=3, role="muted"),
+            ),
+            key=lambda one: f"{one.at} {one.kind} {one.name} {one.words}",
+            empty=Empty("Nothing is known of it.", "mlops alerts story ID"),
+            watches=TELEMETRY,
+        ),
+        Section("what", "What", draw=paged.draw, watches=TELEMETRY),
+        Section("moved", "What moved", draw=paged.draw, watches=TELEMETRY),
+        Section("right", "How right it is", draw=paged.draw, watches=TELEMETRY),
+    )
+
+    @staticmethod
+    def read_subject(bench: Workbench, of: str) -> Alert:
+        return bench.alerts.get(int(of))
+
+    def head(self, width: int) -> Line:
+        one = self.subject
+        if one is None:
+            return line((f" Alert {clean(self.of)}", "title"))
+        return line((f" {clean(one.title)}", "title"), "  ", state(one.state), "  ", state(one.severity),
+                    (f"  {clean(one.rule)} of {clean(one.subject)}" if width >= 72 else "", "muted"))  # fmt: skip
+
+    def names(self) -> dict[str, object]:
+        return {"id": self.of, "name": self.subject.subject if self.subject is not None else ""}
+
+    def _note(self) -> Any:
+        memory, draw = self.here, DRAWS.get(self.section.id)
+        if draw is not None and memory.loaded and memory.records is not None:
+            return run_facts.picture(draw, memory.records)
+        return super()._note()
+
+    @on(VirtualTable.Opened, "#table")
+    async def _row_opened(self, message: VirtualTable.Opened) -> None:
+        """Enter on a line opens the thing it tells of."""
+        message.prevent_default()
+        place = PLACES.get(self.record.kind) if self.record is not None else None
+        if place is None:
+            self.notify("There is no page of this. Its command: " + str(self.record.command), timeout=4, markup=False)
+        else:
+            await self.workbench_app.open_at(*place, str(self.record.name))
+
+    async def act_acknowledge(self) -> None:
+        """Take the alert."""
+        monitoring_acts.acknowledge(self, self.subject)
+
+    async def act_silence(self) -> None:
+        """Ask for how long, then silence."""
+        monitoring_acts.silence(self, self.subject)
+
+    async def act_explain(self) -> None:
+        """Explain the drift behind it in a worker."""
+        number = self.subject.facts.get("report")
+        monitoring_acts.explain(self, str(self.subject.subject), number if isinstance(number, int) else None)
+
+    async def act_write(self) -> None:
+        """Write the incident as a file."""
+        monitoring_acts.write_incident(self, int(self.of))
