@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 COUNTED = ("requests", "rows", "errors", "client_errors", "server_errors", "rate", "in_flight")
 """Figures of traffic that are zero when nobody asks."""
 TRAFFIC = (*COUNTED, "error_rate", "success_rate", "p50_ms", "p95_ms", "p99_ms")
-MONITOR = ("psi", "performance", "error_rate", "latency_p95_ms")
+GAPS = ("selection_gap", "tpr_gap", "fpr_gap", "error_gap")
+STRETCHES = ("coverage", "estimate", *GAPS, *(f"{name}_low" for name in GAPS))
+"""Of every stretch of time that a monitor measured; `_low` is the lower end of the interval: what is surely there."""
+MONITOR = ("psi", "performance", "error_rate", "latency_p95_ms", *STRETCHES)
 STEP = 10 * clock.SECOND
 REPORTS = 500
 SERIES = (
@@ -102,6 +105,9 @@ def _traffic(bench: Workbench, rule: Rule, name: str, since: int, step: int) -> 
 
 
 def _reports(bench: Workbench, deployment: str, name: str, since: int) -> Sequence[tuple[int, float]]:
+    if name in STRETCHES:
+        now = bench.context.now()  # the last stretch has not ended yet
+        return [(min(at, now), value) for at, value in bench.monitoring.insight.series(deployment, name, since)]
     found: list[tuple[int, float]] = []
     for report in reversed(bench.monitoring.reports(deployment, REPORTS)):
         value = {
