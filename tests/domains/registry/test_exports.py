@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -152,3 +154,47 @@ def test_a_real_graph_agrees_with_its_model(bench: Workbench, tmp_path: Path) ->
     assert "double precision" in found.said
     assert json.loads((tmp_path / "graph" / "agreement.json").read_text())["rows"] == 4
     assert "package/model.joblib" not in found.files
+
+
+@pytest.fixture
+def mlserver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much of MLServer as a runtime takes from it; the real one answered the same when it was tried."""
+
+    class Refused(Exception):
+        pass
+
+    parts = {
+        "mlserver": {"MLModel": type("MLModel", (), {"name": "hire", "version": "1"})},
+        "mlserver.errors": {"InferenceError": Refused},
+        "mlserver.types": {"InferenceResponse": SimpleNamespace, "ResponseOutput": SimpleNamespace},
+    }
+    for name, members in parts.items():
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(**members))
+
+
+def test_the_runtime_of_an_mlserver_model_answers_named_columns_as_the_model_does(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlserver: None
+) -> None:
+    folder = tmp_path / "model"
+    bench.registry.export("hire/1", folder, "mlserver")
+    settings = json.loads((folder / "model-settings.json").read_text())
+    assert [(one["name"], one["datatype"]) for one in settings["inputs"]] == [("temp", "FP64"), ("hour", "INT64")]
+    assert settings["parameters"]["version"] == "1"
+    monkeypatch.syspath_prepend(str(folder))
+    module, _, kind = settings["implementation"].partition(".")
+    model: Any = getattr(__import__(module), kind)()
+    assert asyncio.run(model.load())
+    columns = [SimpleNamespace(name=name, datatype="FP64", data=ROWS[name].tolist()) for name in ("hour", "temp")]
+    (output,) = asyncio.run(model.predict(SimpleNamespace(inputs=columns))).outputs
+    assert (output.name, output.datatype, output.shape) == ("prediction", "FP64", [4])
+    assert np.allclose(output.data, bench.registry.load("hire/1").predict(ROWS))
+    for wrong, said in (
+        (columns[:1], "The input temp is missing"),
+        ([*columns[:1], words("temp")], "holds no float64"),
+    ):
+        with pytest.raises(sys.modules["mlserver.errors"].InferenceError, match=said):
+            asyncio.run(model.predict(SimpleNamespace(inputs=wrong)))
+
+
+def words(name: str) -> SimpleNamespace:
+    return SimpleNamespace(name=name, datatype="BYTES", data=[b"a", b"b", b"c", b"d"])
