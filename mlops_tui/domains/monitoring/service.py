@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.alerts.service import Alerts
     from mlops_tui.domains.audit.service import Audit
     from mlops_tui.domains.monitoring.insight import Insight
+    from mlops_tui.domains.monitoring.odd import Odd
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.service import Serving
 
@@ -44,6 +45,13 @@ class Monitoring:
         from mlops_tui.domains.monitoring.insight import Insight
 
         return Insight(self._context, self._registry, self._serving, self.get, self._store)
+
+    @cached_property
+    def odd(self) -> Odd:
+        """Odd rows and clients that probe."""
+        from mlops_tui.domains.monitoring.odd import Odd
+
+        return Odd(self._context, self._alerts, self._registry, self._serving)
 
     # -- monitors ------------------------------------------------------------------------------------------------------
 
@@ -131,6 +139,8 @@ class Monitoring:
         if report.drifted:
             self.insight.explain(name, number)
         self._act(report, monitor)
+        if report.rows and report.since is not None and report.until is not None:
+            self.odd.look(name, f"{deployment.model}/{version}", report.since, report.until)
         return report
 
     def check_all(self) -> builtins.list[Report]:

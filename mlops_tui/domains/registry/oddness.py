@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 64
 FEWEST_ROWS = 40
+ALPHA = 0.01
 NEIGHBOURS = 5
 KEPT = 3000  # numbers of reference rows that a profile keeps for distances to neighbours
 _KNOTS = 200
@@ -67,6 +68,11 @@ class Oddness:
         self._median, self._scale = np.array(known["median"]), np.array(known["scale"])
         self._whiten = np.array(known["whiten"])
         self._kept = np.array(known["kept"], dtype=float).reshape(-1, len(self.columns))
+
+    @property
+    def alpha(self) -> float:
+        """A row is odd from this p-value on: 1 %, or with a few reference rows the least that they can show."""
+        return max(ALPHA, 2 / (1 + self._known["rows"]))
 
     def standard(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rows x columns in units of the reference's spread about its medians; what is missing stands at the median."""
