@@ -56,6 +56,32 @@ def test_a_write_inside_a_write_joins_it(db: Database) -> None:
     assert db.value("SELECT count(*) FROM thing") == 1
 
 
+def test_what_comes_afterwards_comes_once_the_outermost_write_is_there_and_never_for_one_that_was_not(
+    db: Database,
+) -> None:
+    seen: list[int] = []
+    other = Database(db.path)
+
+    def count() -> None:
+        seen.append(other.value("SELECT count(*) FROM thing"))
+
+    with db.write() as tx:
+        with db.write():
+            db.afterwards(count)
+        tx.execute("INSERT INTO thing(name) VALUES ('a')")
+        assert seen == []
+    assert seen == [1]
+    with pytest.raises(ValueError, match="no"), db.write():
+        db.afterwards(count)
+        raise ValueError("no")
+    with db.write():
+        pass
+    assert seen == [1]
+    db.afterwards(count)
+    assert seen == [1, 1]
+    other.close()
+
+
 def test_data_version_moves_for_own_and_for_foreign_commits(db: Database, tmp_path: Path) -> None:
     first = db.data_version()
     assert db.data_version() == first

@@ -140,3 +140,24 @@ def test_steps_share_more_where_the_run_takes_more_and_never_more_than_that():
     assert recipe.resources.taken == {"licence": 2, "cpu": 2}
     with pytest.raises(InvalidInput, match="it takes 3 licence, and the run only 2"):
         parse(two + "needs = { licence = 3 }\n", "churn.toml")
+
+
+def test_what_is_kept_is_done_without_starting_anything_and_one_that_failed_is_not_looked_for(world):
+    flow = world.flow({"load": (), "a": ("load",), "b": ("a",)})
+    flow.kept = lambda name: OK if name in ("load", "a") else None
+    world.ways["b"] = [Ended({}, "it died")]
+    assert not flow.run()
+    assert world.said == [("end", "load"), ("end", "a"), ("start", "b"), ("end", "b")]
+    world.said.clear()
+    flow = world.flow({"load": ()})
+    world.ways["load"] = [Ended({}, "it died")]
+    flow.kept = lambda name: OK if world.said else None  # the same step, found the second time
+    assert flow.run()
+    assert world.said[-2] == ("start", "load")
+
+
+def test_nobody_waits_before_everybody_was_told(world):
+    flow = world.flow({"load": (), "a": ("load",)})
+    flow.waits = lambda: world.said.append(("wait", ""))
+    assert flow.run()
+    assert [one[0] for one in world.said] == ["start", "wait", "end", "start", "wait", "end"]
