@@ -37,20 +37,20 @@ def explained(found: Explanation, report: Report) -> list[Part]:
 
 def ranking(found: Explanation) -> Table:
     """One line a column."""
-    heads = ("Column", "Past its limit", "Importance", "How it moved", "Since", "Did to answers")
+    heads = ("Column", "Past its limit", "Did to answers", "Importance", "Since", "How it moved")
     rows = tuple(
         (
             one.name,
             f"{one.size:.3g} x",
-            share(one.importance) if one.importance is not None else "unknown",
-            one.words,
-            when(one.since.at) if one.since else "",
             f"{one.effect.difference:+.3g}" if one.effect else "",
+            share(one.importance) if one.importance is not None else "unknown",
+            when(one.since.at) if one.since else "",
+            one.words,
         )
         for one in found.moved
     )
     title = "By what matters to the model" if found.weighted else "By how far they moved"
-    return Table(heads, rows, title, numbers=frozenset({1, 2, 5}))
+    return Table(heads, rows, title, numbers=frozenset({1, 2, 3}))
 
 
 def story(one: Moved) -> str:

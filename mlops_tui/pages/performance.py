@@ -69,14 +69,15 @@ def measures(one: Stretch) -> list[Part]:
     rows = []
     for name in names:
         found, guess = one.metric(name), one.estimate(name)
-        rows.append((name_of(name), number(found.value if found else None), span(found), found.method if found else "",
-                     number(guess.value if guess else None), span(guess)))  # fmt: skip
+        rows.append((name_of(name), number(found.value if found else None), number(guess.value if guess else None),
+                     span(found), span(guess), found.method if found else ""))  # fmt: skip
     if not rows:
         return []
     if not one.estimates:
-        return [Table(("Measure", "Value", "95 %", "By"), tuple(row[:4] for row in rows), numbers=frozenset({1}))]
-    heads = ("Measure", "Labels", "95 %", "By", "Estimate", "95 %")
-    return [Table(heads, tuple(rows), numbers=frozenset({1, 4})), Words(ESTIMATED, MUTED)]
+        plain = tuple((name, value, low, by) for name, value, _, low, _, by in rows)
+        return [Table(("Measure", "Labels", "95 %", "By"), plain, numbers=frozenset({1}))]
+    heads = ("Measure", "Labels", "Estimate", "95 % of labels", "95 % of estimate", "By")
+    return [Table(heads, tuple(rows), numbers=frozenset({1, 2})), Words(ESTIMATED, MUTED)]
 
 
 def over_time(standing: Standing) -> list[Part]:
@@ -107,14 +108,14 @@ def over_time(standing: Standing) -> list[Part]:
 
 def slices(standing: Standing) -> list[Part]:
     """Slices that are worse than the rest beyond chance, and those that were asked for."""
-    heads = ("Slice", "Labels", name_of(standing.metric), "95 %", "Error more than elsewhere", "p")
+    heads = (name_of(standing.metric), "Labels", "Error more than elsewhere", "p", "Slice")
     found: list[Part] = []
     for title, listed in (
         ("Weakest slices", [one for one in standing.slices if not one.declared]),
         ("Slices asked for", [one for one in standing.slices if one.declared]),
     ):
         if listed:
-            found.append(Table(heads, tuple(map(_slice, listed)), title, numbers=frozenset({1, 2, 5})))
+            found.append(Table(heads, tuple(map(_slice, listed)), title, numbers=frozenset({1})))
     if not any(not one.declared for one in standing.slices):
         few = standing.whole.labels.labelled < 60
         text = "Too few labels to look for weak slices." if few else "No slice is worse than the others beyond chance."
@@ -127,10 +128,10 @@ def groups(stretch: Stretch, min_rows: int) -> list[Part]:
     if not stretch.groups:
         return []
     names = [name for name in GAPS if any(one.name == name for group in stretch.groups for one in group.measures)]
-    heads = ("Group", "Predictions", "Labels", *map(name_of, names))
+    heads = ("Group", *map(name_of, names), "Predictions", "Labels")
     rows = tuple(_group(one, names, min_rows) for one in stretch.groups)
     roles = tuple(MUTED if one.rows < min_rows else "" for one in stretch.groups)
-    parts: list[Part] = [Table(heads, rows, "Groups", roles, frozenset({1, 2}))]
+    parts: list[Part] = [Table(heads, rows, "Groups", roles, frozenset({len(names) + 1, len(names) + 2}))]
     if stretch.gaps:
         gap_heads = ("Column", "Gap in", "Gap", "95 %", "Lowest", "Highest")
         parts.append(Table(gap_heads, tuple(map(_gap, stretch.gaps)), "Gaps", numbers=frozenset({2})))
@@ -170,14 +171,14 @@ def _curve(name: str, stretches: Sequence[Stretch], found: Sequence[Measure | No
 
 def _slice(one: Slice) -> tuple[str, ...]:
     more = f"{one.difference:+.3g} ({one.low:+.3g} to {one.high:+.3g})"
-    return one.words, f"{one.rows:,}", number(one.measure.value), span(one.measure), more, f"{one.p:.2g}"
+    return measured(one.measure), f"{one.rows:,}", more, f"{one.p:.2g}", one.words
 
 
 def _group(one: Group, names: Sequence[str], min_rows: int) -> tuple[str, ...]:
     found = {each.name: each for each in one.measures}
     few = " (too few)" if one.rows < min_rows else ""
     values = tuple(measured(found.get(name)) for name in names)
-    return f"{one.column} = {one.level}{few}", f"{one.rows:,}", f"{one.labelled:,}", *values
+    return f"{one.column} = {one.level}{few}", *values, f"{one.rows:,}", f"{one.labelled:,}"
 
 
 def _gap(one: Gap) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
 from mlops_tui.incident import tell
+from mlops_tui.pages import drift
 from mlops_tui.tui.blocks import Block, Chart, Fields, Grid, Pair, Text
 from mlops_tui.tui.charts.drift import psi_history
 from mlops_tui.tui.lines import Span, number, percent, state
@@ -105,9 +106,19 @@ def report_detail(bench: Workbench, one: Report) -> Sequence[Block]:
         head,
         *([Text("\n".join(one.notes), "muted")] if one.notes else []),
         *_performance(one),
+        *_explained(bench, one),
         Grid(("", "Column", "PSI", "limit", "KS", "limit"), tuple(map(_drift_row, columns)), title="Drift"),
         *[_pair(each) for each in columns[:PAIRS] if each.reference and each.current],
     )
+
+
+def _explained(bench: Workbench, one: Report) -> list[Block]:
+    """What its drift is about, where that was found out."""
+    found = bench.monitoring.insight.explanation(one.deployment, one.id) if one.drifted else None
+    if found is None or not found.moved:
+        return []
+    rows = tuple((each.name, drift.story(each)) for each in found.moved[:PAIRS])
+    return [Grid(("Column", "What moved, since when, where, and what it did"), rows, title="What it is about")]
 
 
 def _performance(one: Report) -> list[Block]:
