@@ -22,7 +22,7 @@ TRAFFIC = (*COUNTED, "error_rate", "success_rate", "p50_ms", "p95_ms", "p99_ms")
 GAPS = ("selection_gap", "tpr_gap", "fpr_gap", "error_gap")
 STRETCHES = ("coverage", "estimate", *GAPS, *(f"{name}_low" for name in GAPS))
 """Of every stretch of time that a monitor measured; `_low` is the lower end of the interval: what is surely there."""
-MONITOR = ("psi", "performance", "error_rate", "latency_p95_ms", *STRETCHES)
+MONITOR = ("psi", "performance", "error_rate", "latency_p95_ms", "outliers", *STRETCHES)
 STEP = 10 * clock.SECOND
 REPORTS = 500
 SERIES = (
@@ -31,7 +31,7 @@ SERIES = (
     "hardware.cpu", "hardware.memory", "hardware.disk", "hardware.load", "hardware.swap", "hardware.temperature",
 )  # fmt: skip
 """What rules can look at; of `hardware` any series that is recorded, such as hardware.gpu0_temperature."""
-SHARES = ("deployment.error_rate", "monitor.error_rate")
+SHARES = ("deployment.error_rate", "monitor.error_rate", "monitor.outliers")
 """Those that are shares of failures, whose budget can burn."""
 
 
@@ -104,10 +104,15 @@ def _traffic(bench: Workbench, rule: Rule, name: str, since: int, step: int) -> 
     return found
 
 
-def _reports(bench: Workbench, deployment: str, name: str, since: int) -> Sequence[tuple[int, float]]:
+def _reports(bench: Workbench, deployment: str, name: str, since: int) -> Sequence[Sequence[float]]:
     if name in STRETCHES:
         now = bench.context.now()  # the last stretch has not ended yet
         return [(min(at, now), value) for at, value in bench.monitoring.insight.series(deployment, name, since)]
+    if name == "outliers":
+        return [
+            (one.at, one.share, float(one.rows))
+            for one in reversed(bench.monitoring.odd.windows(deployment, since, REPORTS))
+        ]
     found: list[tuple[int, float]] = []
     for report in reversed(bench.monitoring.reports(deployment, REPORTS)):
         value = {

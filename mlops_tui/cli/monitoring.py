@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import monitoring_insight, plotting
+from mlops_tui.cli import monitoring_insight, monitoring_odd, plotting
 from mlops_tui.cli.alerts import alerts
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
 from mlops_tui.core import clock
@@ -170,6 +170,8 @@ for _command in (
     monitoring_insight.fairness,
     monitoring_insight.explain,
     monitoring_insight.report,
+    monitoring_odd.outliers,
+    monitoring_odd.clients,
 ):
     monitors.add_command(_command)
 
