@@ -65,6 +65,18 @@ def chart_on_screen(situation: Situation) -> str:
     return "" if "chart" in situation.panes else "There is no chart on screen."
 
 
+def of_run_or_job(situation: Situation) -> str:
+    """The selected process works for a run or a job of this workspace."""
+    owner = str(getattr(situation.record, "owner", ""))
+    if owner.partition(" ")[0] in ("run", "job"):
+        return ""
+    return (
+        f"It works for {owner}, which is stopped on its own desk."
+        if owner
+        else "It is not of a run or job of this workspace."
+    )
+
+
 def state_in(*words: str) -> Rule:
     """The selected record is in one of these states."""
 

@@ -24,7 +24,8 @@ from mlops_tui.core.segments import SegmentWriter
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.experiments import environment
 from mlops_tui.domains.experiments.spool import RunWriter
-from mlops_tui.domains.hardware.records import Driver, Limits, Reading
+from mlops_tui.domains.hardware.probes import Probe
+from mlops_tui.domains.hardware.records import Driver, Limits, Process, Reading
 from mlops_tui.domains.serving.log import prediction_record
 from mlops_tui.domains.serving.records import Interval
 from mlops_tui.tui.app import MlopsApp
@@ -81,6 +82,13 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("textual.pilot.wait_for_idle", idle)
     monkeypatch.setattr("textual.app.wait_for_idle", idle)
     monkeypatch.setattr("mlops_tui.tui.screens.frame.DETAIL_DELAY_S", 0.002)
+
+
+@pytest.fixture(autouse=True)
+def _other_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes and no GPU: those of this machine are not the same twice."""
+    monkeypatch.setattr(Probe, "processes", lambda self: list(RUNNING))
+    monkeypatch.setattr(Probe, "gpus", lambda self: (Driver.NO_DRIVER, ()))
 
 
 @pytest.fixture(scope="session")
@@ -203,6 +211,17 @@ def _serving(bench: Workbench, clock: Ticks) -> None:
                                         latency_ms=3.5 + number / 10, columns={"temp": [20.5], "hour": [number]},
                                         prediction=[120.0 + number]))  # fmt: skip
     writer.close()
+    for age in range(30):
+        at, busy = NOW - (29 - age) * 10_000, 20.0 + age % 9
+        values = {
+            "cpu_percent": busy,
+            "memory_mb": 180.0 + age,
+            "processes": 1.0,
+            "threads": 4.0,
+            "workers": 1.0,
+            "restarts": 0.0,
+        }
+        bench.hardware.record_loads([("deployment bikes", at, {**values, "saturation": busy})])
 
 
 PIPELINE = """
@@ -252,6 +271,28 @@ READING = Reading(
     swap_used=0, swap_total=0, disk_used=200 * 2**30, disk_total=500 * 2**30, disk_read=2e6, disk_write=1e5, net_in=3e4,
     net_out=2e3, limits=Limits(4, 4), driver=Driver.NO_DRIVER,
 )  # fmt: skip
+
+
+RUNNING = (
+    Process(1, "systemd", "root", 0.1, 12 * 2**20, None, NOW - 6 * HOUR, "/sbin/init", 0, 1, 0, "sleeping"),
+    Process(
+        700,
+        "python",
+        "ana",
+        97.0,
+        3 * 2**30,
+        4 * 2**30,
+        NOW - HOUR,
+        "python train.py",
+        1,
+        9,
+        5,
+        "running",
+        "compute",
+        80.0,
+        (0,),
+    ),
+)
 
 
 def source_of(workspace: Workspace) -> Source:

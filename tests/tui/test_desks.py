@@ -23,7 +23,7 @@ async def test_an_empty_desk_names_the_command_that_fills_it(open_app: Open, bla
         for section in screen.SECTIONS:
             screen.go(section.id)
             await settle(pilot)
-            if section.empty is not None and section.id != "audit":
+            if section.empty is not None and section.id not in ("audit", "processes"):  # something always runs
                 seen = " ".join(text_of(pilot).split())
                 assert " ".join(section.empty.command.split())[:40] in seen
                 assert section.empty.command.startswith("mlops ")

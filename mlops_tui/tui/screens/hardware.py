@@ -40,7 +40,14 @@ def draw_machine(machine: Machine, width: int, height: int, view: View | None = 
         return [(), line(("  reading the machine ...", "muted"))]
     now = machine.readings[-1]
     out: list[Line] = [(), *meters(now, width), ()]
-    out += [*_cores(machine.readings, width, height - len(out), view), (), _words(now), _gpu_words(now), ()]
+    out += [
+        *_cores(machine.readings, width, height - len(out), view),
+        (),
+        _words(now),
+        *_sensors(now),
+        _gpu_words(now),
+        (),
+    ]
     for gpu in now.gpus:
         out += [*_gpu(gpu, width), ()]
     return [*out, *_history(machine, width, max(8, height - len(out) - 1), view)]
@@ -134,19 +141,52 @@ def _gpu_words(now: Reading) -> Line:
 
 
 def _gpu(gpu: Gpu, width: int) -> list[Line]:
-    words = [gpu.name]
-    if gpu.temperature is not None:
-        words.append(f"{gpu.temperature:.0f}°C")
-    if gpu.power is not None:
-        words.append(f"{gpu.power:.0f} W")
-    share = gpu.utilization / 100 if gpu.utilization is not None else None
-    used = gpu.memory_used / gpu.memory_total if gpu.memory_used is not None and gpu.memory_total else None
+    """Use and memory as meters; what it does not support is said, since none of it is no zero."""
     if str(gpu.state) != "ok":
         return [line(f" {fit(f'GPU {gpu.index}', LABEL)}", (f"✗ {gpu.state}: {gpu.name}", "bad"))]
-    return [
+    words = [gpu.name]
+    words += [f"{gpu.temperature:.0f}°C"] if gpu.temperature is not None else []
+    words += [f"{gpu.power:.0f} W"] if gpu.power is not None else []
+    share = gpu.utilization / 100 if gpu.utilization is not None else None
+    used = gpu.memory_used / gpu.memory_total if gpu.memory_used is not None and gpu.memory_total else None
+    out = [
         _meter(f"GPU {gpu.index}", share, "", "  ".join(words), width),
-        _meter("", used, f"{size(gpu.memory_used)} ", f"of {size(gpu.memory_total)}", width),
+        _meter("", used, f"{size(gpu.memory_used)} ", f"of {size(gpu.memory_total)}", width)
+        if used is not None
+        else line(f" {fit('', LABEL)}", ("its memory is not said: not supported", "muted")),
     ]
+    for part in gpu.mig:
+        held = part.memory_used / part.memory_total if part.memory_used is not None and part.memory_total else None
+        out.append(_meter(f"  {part.index}", held, "", f"{part.name}  {len(part.processes)} proc", width))
+    more = [
+        *([f"fan {gpu.fan:.0f}%"] if gpu.fan is not None else []),
+        *([f"{gpu.clock_mhz:.0f} MHz"] if gpu.clock_mhz is not None else []),
+        *([f"held back by {', '.join(gpu.throttle)}"] if gpu.throttle else []),
+        *([f"{len(gpu.processes)} processes"] if gpu.processes else []),
+    ]
+    missing = [
+        name for name, value in (("use", gpu.utilization), ("power", gpu.power), ("fan", gpu.fan)) if value is None
+    ]
+    more += [f"not supported: {', '.join(missing)}"] if missing else []
+    return [*out, line(f" {fit('', LABEL)}", ("  ".join(more), "muted"))] if more else out
+
+
+def _sensors(now: Reading) -> list[Line]:
+    """The hottest sensors, and what limits have done; nothing where nobody says anything."""
+    out = []
+    if now.sensors:
+        hottest = sorted(now.sensors, key=lambda one: -one.value)[:5]
+        hot = any(one.high is not None and one.value >= one.high for one in hottest)
+        words = "  ".join(f"{one.label} {one.value:.0f}°C" for one in hottest)
+        out.append(line(f" {fit('Heat', LABEL)}", (words, "warn" if hot else "muted")))
+    limits = now.limits
+    said = [f"{limits.throttled:.0f}% of periods without processor time left"] if limits.throttled else []
+    said += [f"{limits.oom_kills} processes ended for memory"] if limits.oom_kills else []
+    if limits.memory_limit is not None and limits.memory_used is not None:
+        said.insert(0, f"{size(limits.memory_used)} of {size(limits.memory_limit)} memory")
+    if said:
+        out.append(line(f" {fit('Limits', LABEL)}", (f"{limits.source}: {', '.join(said)}", "muted")))
+    return out
 
 
 def _history(machine: Machine, width: int, height: int, view: View | None) -> list[Line]:

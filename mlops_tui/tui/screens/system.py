@@ -1,4 +1,4 @@
-"""The machine and the background: hardware with history, jobs with logs, the audit log."""
+"""The machine and the background: hardware with history, processes, GPUs, loads, jobs with logs, the audit log."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.hardware import Machine, draw_machine, picture
 from mlops_tui.tui.screens.joblog import open_log, tail
+from mlops_tui.tui.screens.machine_acts import ask_end, ask_nice
+from mlops_tui.tui.screens.machine_lists import GPUS, LOADS, PROCESSES
 from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets.dialogs import Confirm, Question
 from mlops_tui.tui.widgets.states import Empty
@@ -106,7 +108,7 @@ def _values(title: str, value: Any) -> Fields:
 
 
 class SystemDesk(Desk):
-    """Hardware, jobs, audit."""
+    """Hardware, processes, GPUs, loads, jobs, audit."""
 
     ID = "system"
     CSS_PATH = "system.tcss"
@@ -136,6 +138,9 @@ class SystemDesk(Desk):
             names=lambda one: {"id": one.id},
             asks=JOBS,
         ),
+        PROCESSES,
+        GPUS,
+        LOADS,
         Section(
             "audit",
             "Audit",
@@ -178,6 +183,18 @@ class SystemDesk(Desk):
             memory.records = dataclasses.replace(memory.records, readings=readings)
             if self.section.id == "hardware":
                 self.show_rows()
+
+    async def act_end(self) -> None:
+        """Confirm, then ask the process and all below it to end."""
+        ask_end(self, "term", "It is asked to end, with all below it.", "Ask it to end")
+
+    async def act_kill(self) -> None:
+        """Confirm, then end the process and all below it."""
+        ask_end(self, "kill", "It and all below it are ended at once; nothing is saved.", "Kill it")
+
+    async def act_nice(self) -> None:
+        """Ask for a niceness, then set it."""
+        ask_nice(self)
 
     async def act_log(self) -> None:
         """Follow the job."""

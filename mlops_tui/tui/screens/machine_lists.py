@@ -1,0 +1,299 @@
+"""The lists beside the machine: its processes as a tree, its GPUs, and what each deployment, run and job takes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mlops_tui.core import clock
+from mlops_tui.telemetry import owners
+from mlops_tui.tui.blocks import Block, Chart, Fields, Grid
+from mlops_tui.tui.charts import ticks
+from mlops_tui.tui.charts.line import Plot, Series
+from mlops_tui.tui.charts.small import sparkline
+from mlops_tui.tui.lines import Span, number, size, state
+from mlops_tui.tui.screens import cells
+from mlops_tui.tui.screens.section import Section
+from mlops_tui.tui.widgets.states import Empty
+from mlops_tui.tui.widgets.table import Column
+from mlops_tui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from mlops_tui.domains.hardware.records import Fact, Gpu, GpuProcess, Process
+    from mlops_tui.domains.serving.records import ServiceStats
+
+LIMIT = 2000
+NEVER = "not supported"
+WINDOW = clock.DAY
+RECENT = 5 * clock.MINUTE
+POINTS = 288
+
+
+# -- processes ------------------------------------------------------------------------------------------------------------
+
+
+def processes(bench: Workbench) -> list[Process]:
+    """All processes as a tree, the busiest branch first."""
+    return owners.processes(bench)[:LIMIT]
+
+
+def process_detail(bench: Workbench, one: Process) -> Sequence[Block]:
+    """What is known of a process."""
+    now = bench.context.now()
+    shares = "" if one.gpu_utilization is None else f"{one.gpu_utilization:.0f} %"
+    gpu = f"{_held(one)} on GPU {', '.join(map(str, one.gpus))} ({one.gpu_kind or 'open'}) {shares}" if one.gpus else ""
+    head = (
+        ("For", (one.owner, "accent") if one.owner else "nothing of this workspace"),
+        ("User", one.user),
+        ("State", one.state),
+        ("Processor", f"{one.cpu:.1f} % of one"),
+        ("Memory", size(one.memory)),
+        ("GPU", gpu),
+        ("Threads", number(one.threads)),
+        ("Niceness", "" if one.nice is None else str(one.nice)),
+        ("Started", cells.moment(one.started_at, now)),
+        ("Parent", str(one.parent)),
+        ("Command", one.command),
+    )
+    return (Fields(head, title=f"Process {one.pid}: {one.name}"),)
+
+
+def _held(one: Process | GpuProcess) -> str:
+    memory = getattr(one, "gpu_memory", None) if hasattr(one, "gpu_memory") else one.memory
+    return "hidden" if memory is None else size(memory)
+
+
+PROCESSES = Section(
+    "processes",
+    "Processes",
+    processes,
+    limit=LIMIT,
+    columns=(
+        cells.count("PID", lambda one: one.pid),
+        cells.text("Name", lambda one: f"{'  ' * min(one.depth, 8)}{one.name}", width=28, grow=True),
+        cells.text("For", lambda one: one.owner, width=22, role="accent"),
+        Column("CPU %", lambda one, now: f"{one.cpu:.1f}", sort=lambda one: one.cpu, right=True),
+        cells.byte_size("Memory", lambda one: one.memory),
+        cells.byte_size("GPU", lambda one: one.gpu_memory, rank=2),
+        Column("Nice", lambda one, now: "" if one.nice is None else str(one.nice), sort=lambda one: one.nice or 0, right=True, rank=3),
+        cells.text("User", lambda one: one.user, width=10, rank=2, role="muted"),
+        cells.text("Command", lambda one: one.command, width=40, rank=3, grow=True, role="muted"),
+    ),
+    key=lambda one: str(one.pid),
+    empty=Empty("No process can be looked at.", "mlops hardware processes"),
+    detail=process_detail,
+    watches=frozenset({"telemetry"}),
+    names=lambda one: {"pid": one.pid},
+)  # fmt: skip
+
+
+# -- GPUs -----------------------------------------------------------------------------------------------------------------
+
+
+def gpus(bench: Workbench) -> list[Gpu]:
+    """All GPUs, lost ones too."""
+    return list(bench.hardware.gpus())
+
+
+def gpu_detail(bench: Workbench, one: Gpu) -> Sequence[Block]:
+    """Who is on it, its instances, then everything it says of itself and why it does not say the rest."""
+    if str(one.state) != "ok":
+        lost = Fields(
+            (("State", state(one.state)), ("Meaning", "It fell off the bus or waits for a reset.")), title=one.name
+        )
+        return (lost,)
+    facts = bench.hardware.facts(one.index)
+    users = [(str(each.pid), each.kind or "open", _held(each)) for each in one.processes if not one.mig]
+    parts = [
+        (str(part.index), part.name, _of(part.memory_used, part.memory_total), _pids(part.processes))
+        for part in one.mig
+    ]
+    groups = dict.fromkeys(fact.group for fact in facts)
+    return (
+        Grid(
+            ("Process", "Does", "Memory"), tuple(users), title=f"GPU {one.index}: {one.name}", empty="Nobody is on it."
+        ),
+        Grid(("Part", "Name", "Memory", "Processes"), tuple(parts), title="Instances" if parts else ""),
+        *(Fields(tuple(_fact(fact) for fact in facts if fact.group == group), title=group.title()) for group in groups),
+    )
+
+
+def _pids(found: Sequence[GpuProcess]) -> str:
+    return ", ".join(str(one.pid) for one in found) or "none"
+
+
+def _of(used: int | None, total: int | None) -> str:
+    return NEVER if used is None or total is None else f"{size(used)} of {size(total)}"
+
+
+def _fact(one: Fact) -> tuple[str, Span | str]:
+    name = one.name.replace("_", " ")
+    if one.value is None:
+        return name, (one.missing, "muted")
+    if one.unit in ("B", "B/s"):
+        return name, size(int(float(one.value))) + one.unit[1:]
+    if isinstance(one.value, bool):
+        return name, "yes" if one.value else "no"
+    value = f"{one.value:g}" if isinstance(one.value, float) else str(one.value)
+    return name, f"{value} {one.unit}".strip() or "none"
+
+
+def _known(value: float | None, unit: str) -> Span:
+    """A figure of a GPU that works: one it does not support is no zero."""
+    return (NEVER, "muted") if value is None else (f"{value:.0f}{unit}", "text")
+
+
+def _figure(title: str, field: str, unit: str, *, rank: int = 1) -> Column:
+    def cell(one: Gpu, now: int) -> Span:
+        return _known(getattr(one, field), unit) if str(one.state) == "ok" else ("", "muted")
+
+    return Column(title, cell, sort=lambda one: getattr(one, field) or 0.0, right=True, rank=rank)
+
+
+GPUS = Section(
+    "gpus",
+    "GPUs",
+    gpus,
+    columns=(
+        cells.count("GPU", lambda one: one.index),
+        cells.text("Name", lambda one: one.name, width=24, grow=True),
+        cells.status("State", lambda one: one.state),
+        _figure("Use", "utilization", "%"),
+        cells.text(
+            "Memory", lambda one: _of(one.memory_used, one.memory_total) if str(one.state) == "ok" else "", width=22
+        ),
+        _figure("Temp", "temperature", "°C"),
+        _figure("Power", "power", " W", rank=2),
+        _figure("Fan", "fan", "%", rank=3),
+        _figure("Clock", "clock_mhz", " MHz", rank=3),
+        cells.text("Held back by", lambda one: ", ".join(one.throttle), width=24, rank=2, role="warn"),
+        cells.count("Parts", lambda one: len(one.mig) or None, rank=3),
+    ),
+    key=lambda one: str(one.index),
+    empty=Empty("No GPU can be read. The page of the machine says why.", "mlops hardware gpus"),
+    detail=gpu_detail,
+    watches=frozenset({"telemetry"}),
+    names=lambda one: {"index": one.index},
+)
+
+
+# -- loads ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Load:
+    """What something takes now (nothing when it is over), its last hour of processor time, and a deployment's traffic."""
+
+    subject: str
+    now: dict[str, float]
+    cpu: tuple[float, ...]
+    stats: ServiceStats | None = None
+
+
+def loads(bench: Workbench) -> list[Load]:
+    """Deployments, runs and jobs with history: those that run first."""
+    hardware, now = bench.hardware, bench.context.now()
+    found = []
+    for subject in hardware.loads()[:LIMIT]:
+        points = hardware.load_history(subject, "cpu_percent", now - clock.HOUR, now, 30)
+        stats = bench.serving.stats(subject[11:], now - RECENT) if subject.startswith("deployment ") else None
+        found.append(Load(subject, hardware.load(subject), tuple(mean for _, _, mean, _ in points), stats))
+    return sorted(found, key=lambda one: (not one.now, one.subject))
+
+
+def load_detail(bench: Workbench, one: Load) -> Sequence[Block]:
+    """The figures now, then a day of each series to look into."""
+    stats = one.stats
+    traffic = () if stats is None else _traffic(stats)
+    values = tuple((name.replace("_", " "), number(value, 3)) for name, value in one.now.items())
+    over = () if one.now else (("State", ("not running now", "muted")),)
+    head = Fields((*over, *values, *traffic), title=one.subject)
+    return (head, *_charts(bench, one.subject))
+
+
+def _traffic(stats: ServiceStats) -> tuple[tuple[str, Span | str], ...]:
+    slow = " / ".join(f"{number(ms, 3)} ms" for ms in (stats.p50_ms, stats.p95_ms, stats.p99_ms))
+    return (
+        ("Requests", f"{stats.requests:,} in five minutes, {stats.rate:.1f}/s"),
+        ("Answered well", f"{100 * (1 - stats.errors / stats.requests):.2f} %" if stats.requests else ""),
+        ("p50 / p95 / p99", slow if stats.requests else ""),
+    )
+
+
+def _charts(bench: Workbench, subject: str) -> list[Block]:
+    now = bench.context.now()
+    window = (float(now - WINDOW), float(now))
+
+    def chart(*series: Series) -> list[Block]:
+        drawn = tuple(one for one in series if one.values)
+        return [Chart(Plot(drawn, low=0, x=ticks.TIME, window=window), height=6)] if drawn else []
+
+    known = set(bench.hardware.load_series(subject))
+
+    def kept(name: str) -> Series:
+        points = bench.hardware.load_history(subject, name, now - WINDOW, now + 1, POINTS) if name in known else []
+        return Series(name, tuple(float(at) for at, *_ in points), tuple(mean for _, _, mean, _ in points))
+
+    out = [
+        *chart(kept("cpu_percent"), kept("saturation")),
+        *chart(kept("memory_mb"), kept("gpu_memory_mb")),
+        *chart(kept("gpu_percent")),
+    ]
+    if subject.startswith("deployment "):
+        points = bench.serving.series(subject[11:], now - WINDOW, WINDOW // POINTS)
+        at = tuple(float(point.at) for point in points)
+        slow = [
+            Series(f"{name} ms", at, tuple(math.nan if value is None else value for value in values))
+            for name, values in (
+                ("p50", [p.p50_ms for p in points]),
+                ("p95", [p.p95_ms for p in points]),
+                ("p99", [p.p99_ms for p in points]),
+            )
+        ]
+        if any(point.requests for point in points):
+            out += [*chart(Series("requests/s", at, tuple(point.rate for point in points))), *chart(*slow)]
+    return out
+
+
+def _now(title: str, name: str, *, digits: int = 3, rank: int = 1) -> Column:
+    return Column(
+        title,
+        lambda one, now: number(one.now.get(name), digits),
+        sort=lambda one: one.now.get(name),
+        right=True,
+        rank=rank,
+    )
+
+
+def _of_traffic(title: str, field: str) -> Column:
+    def value(one: Load) -> float | None:
+        return None if one.stats is None else getattr(one.stats, field)
+
+    return Column(title, lambda one, now: number(value(one), 3), sort=value, right=True, rank=2)
+
+
+LOADS = Section(
+    "loads",
+    "Loads",
+    loads,
+    limit=LIMIT,
+    columns=(
+        cells.text("Of", lambda one: one.subject, width=28, grow=True),
+        Column("Last hour", lambda one, now: sparkline(one.cpu, 12, low=0), width=12, rank=2),
+        _now("CPU %", "cpu_percent"),
+        _now("MB", "memory_mb"),
+        _now("GPU %", "gpu_percent", rank=2),
+        _now("GPU MB", "gpu_memory_mb", rank=3),
+        _now("Busy %", "saturation"),
+        _of_traffic("Rate", "rate"),
+        _of_traffic("p95 ms", "p95_ms"),
+        cells.count("Errors", lambda one: (one.stats.errors or None) if one.stats else None, rank=3),
+    ),
+    key=lambda one: str(one.subject),
+    empty=Empty("Nothing was recorded yet. The daemon looks at deployments, runs and jobs every ten seconds.", "mlops daemon start"),
+    detail=load_detail,
+    watches=frozenset({"telemetry"}),
+    names=lambda one: {"subject": one.subject},
+)  # fmt: skip
