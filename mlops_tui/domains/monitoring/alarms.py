@@ -9,7 +9,7 @@ from typing import Any
 from mlops_tui.core.clock import iso
 from mlops_tui.domains.monitoring.records import FeatureDrift, Monitor, Pair, Performance, Report
 
-RULES = ("drift", "performance", "error_rate", "latency")
+RULES = ("drift", "quality", "performance", "error_rate", "latency")
 NAMED = 3
 
 
@@ -32,6 +32,7 @@ def moves(report: Report, monitor: Monitor, votes: Sequence[bool]) -> Iterator[M
     """
     if votes and report.rows:
         yield from _drift(report, monitor, votes)
+        yield _quality(report)
     if report.performance is not None:
         yield _performance(report, report.performance)
     if report.error_rate is not None:
@@ -87,6 +88,20 @@ def sentence(column: FeatureDrift) -> str:
     if column.nulls - column.nulls_reference > 0.01:
         parts.append(f"missing {column.nulls_reference:.1%} -> {column.nulls:.1%}")
     return f"{column.name}: {', '.join(parts)}"
+
+
+def _quality(report: Report) -> Move:
+    failed = report.malformed
+    if not failed:
+        return Move("quality", raised=False)
+    names = _listed(list(dict.fromkeys(check.column or check.check for check in failed)))
+    return Move(
+        "quality",
+        raised=True,
+        title=f"{report.deployment}: requests are not as they were ({names})",
+        detail=f"{'; '.join(check.text for check in failed[:NAMED])}. {report.rows} predictions of version {report.version}.",
+        facts={"report": report.id, "version": report.version, "checks": {check.text: check.value for check in failed}},
+    )
 
 
 def pair_sentence(pair: Pair) -> str:

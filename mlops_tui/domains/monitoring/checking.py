@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_tui.core.clock import DAY
-from mlops_tui.domains.monitoring import concept, inputs, performance, seasons, windows
+from mlops_tui.domains.monitoring import concept, inputs, performance, quality, seasons, windows
 from mlops_tui.domains.monitoring.compare import compare
 from mlops_tui.domains.monitoring.records import (
     Detector,
@@ -100,7 +100,13 @@ class Check:
             return seasons.same_times(lake, history, number, wanted, covered, before or covered[0])
 
         report, scan = inputs.compared(lake, report, window, profile, monitor.alpha, same_times)
-        return dataclasses.replace(report, since=scan.since) if scan and scan.since is not None else report
+        if scan is None or scan.since is None:
+            return report
+        known = {name: columns[name] for name in columns if name not in window.missing}
+        checks = quality.check(known, scan, window.missing, monitor.alpha, scan.until)
+        rates = self._store.rates(deployment.name, number)
+        checks += quality.traffic(traffic.seen, traffic.since, traffic.until, self._context.now(), rates)
+        return dataclasses.replace(report, since=scan.since, quality=checks)
 
     # -- labels --------------------------------------------------------------------------------------------------------
 
@@ -238,4 +244,6 @@ def _verdict(report: Report, monitor: Monitor, profile: dict[str, Any] | None, n
         return Verdict.UNHEALTHY
     if report.moved:
         return Verdict.DRIFT
+    if report.malformed:
+        return Verdict.QUALITY
     return Verdict.NO_REFERENCE if profile is None or not profile["rows"] else Verdict.OK

@@ -25,6 +25,7 @@ class Verdict(StrEnum):
     PERFORMANCE = "performance"  # it is wrong more often or by more than before
     UNHEALTHY = "unhealthy"  # too many errors, or too slow
     DRIFT = "drift"  # inputs or predictions moved beyond what chance does
+    QUALITY = "quality"  # requests are malformed: missing, out of range, unseen, too many or too few
     OK = "ok"
     NO_REFERENCE = "no reference"  # the version has no profile to compare with
     WAITING = "waiting"  # too few new predictions and no new labels
@@ -130,6 +131,39 @@ class FeatureDrift:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """One check of how well-formed requests are: shares of rows for `missing`, `type`, `infinite`, `range` and `unseen` of a
+    column, answers per hour for `volume`, seconds for `freshness` and `clock`. Past `limit` it failed.
+    """
+
+    column: str
+    check: str
+    value: float
+    reference: float | None = None
+    limit: float | None = None
+    failed: bool = False
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """`temp: 12.0% missing (0.5% in the training data)`."""
+        said = QUALITY.get(self.check)
+        if said is None or self.note:
+            return f"{self.column or 'requests'}: {self.check}. {self.note}".strip()
+        before = f" ({self.reference:.1%} in the training data)" if self.reference is not None else ""
+        return f"{self.column}: {self.value:.1%} {said}{before}"
+
+
+QUALITY = {
+    "missing": "missing",
+    "type": "of another type",
+    "infinite": "infinite",
+    "range": "out of range",
+    "unseen": "of levels never seen",
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """Two columns' rank correlation in the reference and in the window; apart by more than `threshold` is drift."""
 
@@ -223,6 +257,7 @@ class Report:
     joint: Joint | None = None
     label: FeatureDrift | None = None
     alpha: float | None = None
+    quality: list[Quality] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -230,6 +265,11 @@ class Report:
         """The columns past a threshold, predictions and labels among them, furthest first."""
         columns = [*self.features, *(one for one in (self.prediction, self.label) if one)]
         return sorted((column for column in columns if column.drifted), key=lambda column: -column.size)
+
+    @property
+    def malformed(self) -> list[Quality]:
+        """The checks of data quality that failed."""
+        return [check for check in self.quality if check.failed]
 
     @property
     def moved(self) -> bool:
@@ -276,6 +316,7 @@ def from_document(document: dict[str, Any]) -> Report:
     for outcome in ("prediction", "label"):
         if values.get(outcome) is not None:
             values[outcome] = FeatureDrift(**values[outcome])
+    values["quality"] = [Quality(**one) for one in values.get("quality", ())]
     if values.get("joint") is not None:
         values["joint"] = Joint(
             **values["joint"] | {"furthest": [Pair(**pair) for pair in values["joint"]["furthest"]]}

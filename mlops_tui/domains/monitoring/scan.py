@@ -108,13 +108,13 @@ def scan(
 
     `sampled` names numeric columns to bring along for rank correlations, about `sample` rows of them. `group` is any SQL
     expression over the source (an hour, a slice): one `Scan` per value of it, else one under None. Columns that are not in the
-    source, and times, are left out.
+    source are left out; of times only the first and last are told (seconds).
     """
     types = source.types(lake)
     wanted = [
         (name, field, types[field], column)
         for name, (field, column) in reference.items()
-        if field in types and column["kind"] in ("numeric", "categorical")
+        if field in types and (column["kind"] != "time" or types[field].startswith("TIMESTAMP"))
     ]
     places = {name: place for place, (name, *_) in enumerate(wanted)}
     listed = tuple(name for name in sampled if name in places and wanted[places[name]][3]["kind"] == "numeric")
@@ -216,7 +216,9 @@ def _number(field: str, kind: str) -> str:
 
 
 def _value(field: str, kind: str, column: Column) -> str:
-    """The value to count: a finite number, or the level's text as `registry.profile.level_text` writes it."""
+    """The value to count: a finite number, the level's text as `registry.profile.level_text` writes it, seconds of a time."""
+    if column["kind"] == "time":
+        return f"epoch({quote(field)})"
     if column["kind"] == "numeric":
         return _number(field, kind)
     name = quote(field)
@@ -229,6 +231,8 @@ def _value(field: str, kind: str, column: Column) -> str:
 
 def _aggregates(place: int, kind: str, column: Column) -> list[str]:
     value = f"v{place}"
+    if column["kind"] == "time":
+        return [f"count({value}) AS c{place}", f"min({value}) AS l{place}", f"max({value}) AS u{place}"]
     if column["kind"] == "categorical":
         levels = ", ".join("chr(1)" if level == "" else text(level) for level in column["levels"])
         counted = f"histogram_exact({value}, [{levels}]::VARCHAR[])" if column["levels"] else "NULL"
@@ -267,8 +271,7 @@ def _sampling(columns: Sequence[str], source: Source, sample: int) -> str:
 def _scan(row: dict[str, Any], wanted: Sequence[tuple[str, str, str, Column]], sampled: tuple[str, ...]) -> Scan:
     rows = int(row["n"])
     columns = {
-        name: (_numbers if column["kind"] == "numeric" else _levels)(row, place, rows, column)
-        for place, (name, _, _, column) in enumerate(wanted)
+        name: READERS[column["kind"]](row, place, rows, column) for place, (name, _, _, column) in enumerate(wanted)
     }
     values = np.array(row.get("sample") or np.empty((0, len(sampled))), dtype=np.float64)
     return Scan(rows, columns, values, sampled, row.get("since"), row.get("until"))
@@ -306,3 +309,15 @@ def _numbers(row: dict[str, Any], place: int, rows: int, column: Column) -> Coun
         below=float(row.get(f"b{place}") or 0.0) / max(finite, 1),
         above=float(row.get(f"a{place}") or 0.0) / max(finite, 1),
     )
+
+
+def _times(row: dict[str, Any], place: int, rows: int, _: Column) -> Counted:
+    return Counted(
+        np.array([row[f"c{place}"]], dtype=np.float64),
+        rows - int(row[f"c{place}"]),
+        least=row[f"l{place}"],
+        most=row[f"u{place}"],
+    )
+
+
+READERS = {"numeric": _numbers, "categorical": _levels, "time": _times}

@@ -170,6 +170,16 @@ class MonitoringStore:
         )
         return [bool(row["drifted"]) for row in rows]
 
+    def rates(self, deployment: str, version: int, count: int = 20) -> list[float]:
+        """Answers per hour in the last windows of the version."""
+        rows = self._telemetry.read(
+            """SELECT json_extract(document, '$.seen') * 3600000.0 / max(1, until - json_extract(document, '$.since')) AS rate
+               FROM monitor_report WHERE deployment = ? AND version = ? AND drifted IS NOT NULL
+               AND json_extract(document, '$.since') IS NOT NULL ORDER BY id DESC LIMIT ?""",
+            (deployment, version, count),
+        )
+        return [float(row["rate"]) for row in rows]
+
     def calm_until(self, deployment: str, version: int) -> int | None:
         """Up to when (ms) the version's windows looked like the reference, before the run of drifted ones there is now."""
         found: int | None = self._telemetry.value(
