@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlops_tui import rules
+from mlops_tui import questions, rules
 from mlops_tui.core import locks
 from mlops_tui.core.bell import Bell
 from mlops_tui.core.errors import WorkbenchError
@@ -258,6 +258,7 @@ class Daemon:
             self._bench.jobs.submit("monitor", "Compare traffic with training", {}, key="monitor", internal=True)
 
     def _rules(self) -> None:
+        questions.ask(self._bench)
         for name, judged in rules.evaluate(self._bench).items():
             if judged.finding == "holds":
                 self._log.debug("rule %s: %s", name, judged.reason)
