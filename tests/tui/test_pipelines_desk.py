@@ -236,3 +236,48 @@ async def test_pictures(open_app: Open, filled: Workspace, snapshot: Any) -> Non
         await pilot.resize_terminal(160, 45)
         await settle(pilot)
         snapshot(pilot, "execution-steps-160x45")
+
+
+async def test_a_blackout_is_made_and_lifted_from_the_timeline_and_both_are_taken_back(
+    open_app: Open, filled: Workspace, snapshot: Any
+) -> None:
+    def names(pilot: Any) -> list[str]:
+        return [one.name for one in fetch(pilot, lambda bench: bench.schedules.blackouts())]
+
+    async with open_app(filled, "pipelines", (80, 24)) as pilot:
+        desk_of(pilot).go("timeline")
+        await settle(pilot)
+        await press(pilot, "n")
+        snapshot(pilot, "blackout-dialog-80x24")
+        await press(pilot, "escape", "d")
+        assert "There is no blackout" in text_of(pilot)
+        await press(pilot, "n")
+        await fill(pilot, name="office", weekdays="mon-sun", hours="00:00-24:00", then="wait")
+        assert names(pilot) == ["office"]
+        assert pilot.app.deeds.log[-1].command == (  # type: ignore[attr-defined]
+            "mlops schedules blackout office --weekdays mon-sun --hours 00:00-24:00 --then wait"
+        )
+        await settle(pilot)
+        assert "░ blackout: office" in text_of(pilot)
+        await press(pilot, "u")
+        await agree(pilot)
+        assert names(pilot) == []
+        await press(pilot, "n")
+        await fill(pilot, name="feast", begins="2026-12-24", ends="2026-12-20")
+        assert "a begin and an end after it" in text_of(pilot)
+        await press(pilot, "n")
+        await fill(
+            pilot, name="feast", begins="2026-12-24", ends="2027-01-02", timezone="Europe/Berlin", why="nobody is in"
+        )
+        before = fetch(pilot, lambda bench: bench.schedules.blackouts())
+        await press(pilot, "d")
+        await fill(pilot, why="somebody is")
+        assert names(pilot) == []
+        await press(pilot, "u")
+        await agree(pilot)
+        again = fetch(pilot, lambda bench: bench.schedules.blackouts())
+        assert (again[0].begins_at, again[0].timezone, again[0].why) == (
+            before[0].begins_at,
+            "Europe/Berlin",
+            "nobody is in",
+        )

@@ -7,7 +7,15 @@ from typing import ClassVar
 from textual import on
 
 from mlops_tui.domains.pipelines.records import PipelineRun
-from mlops_tui.tui.screens import cells, package_acts, pipeline_acts, pipeline_facts, schedule_acts, timeline
+from mlops_tui.tui.screens import (
+    blackout_acts,
+    cells,
+    package_acts,
+    pipeline_acts,
+    pipeline_facts,
+    schedule_acts,
+    timeline,
+)
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.joblog import open_log
 from mlops_tui.tui.screens.section import Inside, Section
@@ -199,6 +207,14 @@ class PipelinesDesk(Desk):
     async def act_remove(self) -> None:
         """Forget a schedule made by hand."""
         schedule_acts.remove(self, str(self.record.name))
+
+    async def act_blackout(self) -> None:
+        """A time in which nothing fires."""
+        blackout_acts.add(self)
+
+    async def act_lift(self) -> None:
+        """Forget a blackout."""
+        blackout_acts.lift(self)
 
     async def act_deploy(self) -> None:
         """Put the package somewhere."""
