@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_ROWS = 200
+# Engines are compared on so many test rows too.
+TEST_ROWS = 2000
 MODEL, SIGNATURE, SAMPLE, PROFILE, ENVIRONMENT, ENGINE = (
     "model.joblib",
     "signature.json",
@@ -65,13 +67,15 @@ def save(
     truth: Any = None,
     held_out: tuple[pd.DataFrame, Any] | None = None,
     modules: Sequence[ModuleType] = (),
+    graph: bool = True,
 ) -> None:
     """Write a model package to `folder`, which must be absent or empty; nothing is left there on an error.
 
     `sample`: input rows with the columns the estimator takes; the first 200 are kept. `reference`: the rows behind the
     reference profile with their `predictions` and `truth`; predictions are computed when left out. `held_out`: test rows
     and their truth, which the version has to score the same on before it gets traffic. `labels` default to `classes_` of a
-    classifier. `modules`: project modules to store by value, since a server cannot import them.
+    classifier. `modules`: project modules to store by value, since a server cannot import them. `graph`: whether an ONNX
+    graph is made as well, where skl2onnx is installed.
     Raises InvalidInput when the estimator cannot be pickled or cannot answer its own sample.
     """
     import pandas as pd
@@ -89,7 +93,8 @@ def save(
         _write_json(staged / SIGNATURE, described)
         _write_json(staged / ENVIRONMENT, current_environment(estimator))
         frame.to_parquet(staged / SAMPLE, index=False)
-        _write_json(staged / ENGINE, _engine(estimator, described, frame))
+        more = None if held_out is None else held_out[0]
+        _write_json(staged / ENGINE, _engine(estimator, described, frame, staged, more, graph=graph))
         if held_out is not None:
             _keep_test_rows(staged, estimator, described, frame, held_out)
         if reference is not None:
@@ -239,11 +244,23 @@ def mismatches(saved: dict[str, Any]) -> list[str]:
     ]
 
 
-def _engine(estimator: Any, described: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+def _engine(
+    estimator: Any,
+    described: dict[str, Any],
+    frame: pd.DataFrame,
+    folder: Path,
+    more: pd.DataFrame | None,
+    *,
+    graph: bool,
+) -> dict[str, Any]:
     from mlops_tui.domains.registry.engines.choosing import choose
+    from mlops_tui.domains.registry.engines.converting import convert
 
-    _, choice = choose(estimator, described, frame)
-    return {"engine": choice.engine, "trials": [dataclasses.asdict(trial) for trial in choice.trials]}
+    refused = convert(estimator, described, frame, folder) if graph else None
+    rows = None if more is None else more[[item["name"] for item in described["inputs"]]].head(TEST_ROWS)
+    _, choice = choose(estimator, described, frame, folder=folder, more=rows)
+    trials = [*choice.trials, *([refused] if refused is not None else [])]
+    return {"engine": choice.engine, "trials": [dataclasses.asdict(trial) for trial in trials]}
 
 
 def _keep_test_rows(

@@ -86,7 +86,7 @@ def _rehearse() -> None:
     rows = pd.DataFrame({"a": np.arange(8.0), "b": np.arange(8.0) % 3})
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, [0, 1] * 4)
     with tempfile.TemporaryDirectory() as name:
-        package.save(Path(name) / "package", model, sample=rows, task="classification", target="y")
+        package.save(Path(name) / "package", model, sample=rows, task="classification", target="y", graph=False)
         predictor = worker.predictor_of(Path(name) / "package")
     predictor[0].answer([Ask(1, 1, {"a": [1.0], "b": [1.0]}, guard=True)])
 

@@ -26,27 +26,37 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-# Numbers may differ by this, relative to their size, where sums are taken in another order; labels not at all.
-EXACT_TOLERANCE = 1e-9
-GRAPH_TOLERANCE = 1e-5
 FEW, MANY = 1, 32
+FEW_ROWS = 8
 _BUDGET_S = 0.004
 _MOST_REPEATS = 30
 
 
 def choose(
-    estimator: Any, described: dict[str, Any], sample: pd.DataFrame, *, folder: Path | None = None, only: str = ""
+    estimator: Any,
+    described: dict[str, Any],
+    sample: pd.DataFrame,
+    *,
+    folder: Path | None = None,
+    more: pd.DataFrame | None = None,
+    only: str = "",
 ) -> tuple[Engine, EngineChoice]:
     """Try every engine on the sample; the quickest for one row that agrees, and what each showed.
 
-    `folder` may hold `model.onnx`. `only` names the one engine to use: it must agree, else InvalidInput.
+    `folder` may hold `model.onnx`. On rows `more` (test rows) it must agree as well. `only` names the one engine to use: it
+    must agree, else InvalidInput.
     """
     reference = FrameEngine(estimator, described, sample)
     with single_threaded(estimator):
         expected = _behaviour(reference, columns_of(sample))
+        further = columns_of(more) if more is not None and len(more) else {}
+        if further:
+            expected.append(reference.answer(further, len(next(iter(further.values())))))
         makers = _makers(reference, described, sample, folder)
         tried = [
-            _try(name, make, expected, sample) for name, make in makers if not only or name in {only, FrameEngine.name}
+            _try(name, make, expected, sample, further)
+            for name, make in makers
+            if not only or name in {only, FrameEngine.name}
         ]
     engines = {trial.engine: engine for engine, trial in tried if engine is not None and trial.agrees}
     trials = tuple(trial for _, trial in tried)
@@ -84,7 +94,7 @@ def _makers(
             yield "arrays", lambda: ArrayEngine(reference, names)
         yield "exact", lambda: ExactEngine(reference, described, sample)
     if folder is not None and (folder / GraphEngine.FILE).exists():
-        yield "onnx", lambda: GraphEngine(folder / GraphEngine.FILE, described, sample)
+        yield "onnx", lambda: GraphEngine(folder / GraphEngine.FILE, described, reference)
 
 
 def sklearn_made(estimator: Any) -> bool:
@@ -93,12 +103,20 @@ def sklearn_made(estimator: Any) -> bool:
 
 
 def _try(
-    name: str, make: Callable[[], Engine], expected: list[Any], sample: pd.DataFrame, *, timed: bool = True
+    name: str,
+    make: Callable[[], Engine],
+    expected: list[Any],
+    sample: pd.DataFrame,
+    further: Columns | None = None,
+    *,
+    timed: bool = True,
 ) -> tuple[Engine | None, EngineTrial]:
     columns = columns_of(sample)
     try:
         engine = make()
         found = expected if isinstance(engine, FrameEngine) else _behaviour(engine, columns)
+        if further and found is not expected:
+            found.append(engine.answer(further, len(next(iter(further.values())))))
     except Uncompiled:
         return None, EngineTrial(name, False, None, 0, 0.0, 0.0, "a part of the model is not compiled")
     except WorkbenchError as error:
@@ -108,7 +126,7 @@ def _try(
             name, False, None, 0, 0.0, 0.0, " ".join(str(error).split())[:200] or type(error).__name__
         )
     apart, flipped = _difference(expected, found)
-    agrees = not flipped and apart <= (GRAPH_TOLERANCE if name == "onnx" else EXACT_TOLERANCE)
+    agrees = not flipped and apart <= engine.tolerance
     note = "" if agrees else f"it answers the stored rows otherwise: {flipped} labels, numbers by {apart:.2g}"
     if not agrees or not timed:
         return engine, EngineTrial(name, agrees, apart if math.isfinite(apart) else None, flipped, 0.0, 0.0, note)
@@ -117,7 +135,9 @@ def _try(
 
 
 def _behaviour(engine: Engine, columns: Columns) -> list[Any]:
-    """Answers to all rows together, to the first two alone, and to rows of nulls and of texts never seen (or that it refuses)."""
+    """Answers to all rows together, to all of them a few at a time, to the first two alone, and to rows of nulls and of texts
+    never seen (or that it refuses).
+    """
     rows = len(next(iter(columns.values())))
     asked = [
         columns,
@@ -128,12 +148,25 @@ def _behaviour(engine: Engine, columns: Columns) -> list[Any]:
         name: ["\x00 never seen"] if isinstance(values[0], str) else values[:1] for name, values in columns.items()
     }
     found: list[Any] = [engine.answer(each, len(next(iter(each.values())))) for each in asked]
+    found.append(found[0] if isinstance(engine, FrameEngine) else _by_few(engine, columns, rows))
     for odd in (nothing, unseen):
         try:
             found.append(engine.answer(odd, 1))
         except Exception as error:  # which rows are refused is part of what an engine must repeat
             found.append(("refused", type(error).__name__))
     return found
+
+
+def _by_few(engine: Engine, columns: Columns, rows: int) -> tuple[list[Any], list[Any] | None]:
+    """The answers to all rows, asked as few as come together in a request: engines take another way for many."""
+    predicted: list[Any] = []
+    wide: list[Any] = []
+    for start in range(0, rows, FEW_ROWS):
+        part = {name: values[start : start + FEW_ROWS] for name, values in columns.items()}
+        said, probabilities = engine.answer(part, len(next(iter(part.values()))))
+        predicted += said
+        wide += probabilities or []
+    return predicted, wide or None
 
 
 def _difference(expected: list[Any], found: list[Any]) -> tuple[float, int]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui.domains.registry.engines import boosters
 from mlops_tui.domains.registry.engines.finals import final_of
 from mlops_tui.domains.registry.engines.preparing import Declined, Uncompiled, is_a, source_of
-from mlops_tui.domains.registry.engines.reference import Answers, Columns, FrameEngine
+from mlops_tui.domains.registry.engines.reference import TOLERANCE, Answers, Columns, FrameEngine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,7 @@ class ExactEngine:
     """A compiled pipeline over its reference. Raises Uncompiled where a part of the estimator is not known here."""
 
     name = "exact"
+    tolerance = TOLERANCE
 
     def __init__(self, reference: FrameEngine, described: dict[str, Any], sample: pd.DataFrame) -> None:
         self._reference = reference
@@ -27,6 +29,8 @@ class ExactEngine:
         names = [item["name"] for item in described["inputs"]]
         kinds = {str(name): str(sample[name].dtype) for name in sample.columns}
         steps = flat(reference.estimator)
+        if boosters.library_of(steps[-1]) == "xgboost":
+            self.tolerance = boosters.SINGLE
         try:
             self._source = source_of(steps[:-1], names, kinds)
             self._final = final_of(steps[-1], self._probabilities)

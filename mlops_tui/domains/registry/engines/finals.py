@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, softmax
 
+from mlops_tui.domains.registry.engines import boosters
 from mlops_tui.domains.registry.engines.preparing import Declined, Matrix, Uncompiled, inner, is_a
 from mlops_tui.domains.registry.engines.trees import Trees, boosted_trees, histogram_trees, sklearn_trees
 
@@ -40,6 +41,8 @@ def final_of(estimator: Any, probabilities: bool) -> Final:
         return _boosted(estimator, *boosted_trees(estimator), single=True)
     if is_a(estimator, "ensemble", "HistGradientBoostingClassifier", "HistGradientBoostingRegressor"):
         return _boosted(estimator, *histogram_trees(estimator), single=False)
+    if boosters.library_of(estimator):
+        return boosters.final_of(estimator)
     raise Uncompiled
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlops_tui.core.extras import need
-from mlops_tui.domains.registry.engines.reference import Answers, Columns
+from mlops_tui.domains.registry.engines.reference import Answers, Columns, FrameEngine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +24,17 @@ _TYPES = {
 
 
 class GraphEngine:
-    """One session with one thread. Raises Unavailable without onnxruntime, and whatever that raises for a damaged file."""
+    """One session with one thread; rows with nulls, which graphs take for numbers, are for the reference to answer or refuse.
+
+    Raises Unavailable without onnxruntime, and whatever that raises for a damaged file.
+    """
 
     name = "onnx"
+    tolerance = 1e-5
     FILE = "model.onnx"
 
-    def __init__(self, path: Path, described: dict[str, Any], sample: pd.DataFrame | None = None) -> None:
+    def __init__(self, path: Path, described: dict[str, Any], reference: FrameEngine | None = None) -> None:
+        self._reference = reference
         self._session = open_session(path)
         self._names = [item["name"] for item in described["inputs"]]
         self._probabilities = any(item["name"] == "probabilities" for item in described["outputs"])
@@ -39,6 +44,8 @@ class GraphEngine:
         self._matrix = len(self._inputs) == 1 and (len(self._names) > 1 or self._inputs[0][0] not in self._names)
 
     def answer(self, columns: Columns, rows: int) -> Answers:
+        if self._reference is not None and any(None in values for values in columns.values()):
+            return self._reference.answer(columns, rows)
         if self._matrix:
             ((name, kind),) = self._inputs
             feed = {name: np.array([columns[column] for column in self._names], dtype=kind).T}

@@ -28,10 +28,18 @@ _LIKELIEST = frozenset(
 )
 
 
+# Numbers may differ by this, relative to their size, where sums are taken in another order; labels not at all.
+TOLERANCE = 1e-9
+
+
 class Engine(Protocol):
-    """Answers rows given column by column: one prediction per row, and probabilities where the signature has them."""
+    """Answers rows given column by column: one prediction per row, and probabilities where the signature has them.
+
+    Its numbers may differ from the reference's by `tolerance`, relative to their size.
+    """
 
     name: str
+    tolerance: float
 
     def answer(self, columns: Columns, rows: int) -> Answers: ...
 
@@ -43,6 +51,7 @@ class FrameEngine:
     """
 
     name = "frame"
+    tolerance = TOLERANCE
 
     def __init__(self, estimator: Any, described: dict[str, Any], sample: pd.DataFrame) -> None:
         self.estimator = estimator
@@ -96,6 +105,7 @@ class ArrayEngine:
     """Asks the estimator with a bare matrix of numbers: no frame is built, no column name checked."""
 
     name = "arrays"
+    tolerance = TOLERANCE
 
     def __init__(self, reference: FrameEngine, names: list[str]) -> None:
         self._reference = reference

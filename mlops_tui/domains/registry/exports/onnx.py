@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
 import json
 import re
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.core.extras import need
 from mlops_tui.domains.registry import package as packages
+from mlops_tui.domains.registry.engines.boosters import library_of
 
 if TYPE_CHECKING:
     from mlops_tui.domains.registry.records import Version
@@ -26,6 +30,9 @@ SINGLE = ("RandomForest", "ExtraTrees", "DecisionTree", "ExtraTree", "GradientBo
 """Estimators that compare in single precision."""
 BACK = ("expm1", "exp", "square")
 EXTRA = "onnx-export"
+# The newest form of trees that the converters of XGBoost and LightGBM write.
+OPSETS = {"": 15, "ai.onnx.ml": 3}
+BOOSTERS = {"xgboost": "XGBoost", "lightgbm": "LightGbm"}
 
 
 def make(version: Version, package: Path, folder: Path) -> str:
@@ -33,14 +40,15 @@ def make(version: Version, package: Path, folder: Path) -> str:
 
     Raises Unavailable (skl2onnx or onnxruntime is missing), InvalidInput (a part cannot be converted, or the answers differ).
     """
-    convert, runtime = need("skl2onnx", EXTRA), need("onnxruntime", EXTRA)
+    need("skl2onnx", EXTRA)
+    runtime = need("onnxruntime", EXTRA)
     described, rows = packages.signature(package), packages.sample(package)
     estimator = packages.load(package)
     given = packages.prepare(described, rows)
     reasons: list[str] = []
     for way in WAYS:
         try:
-            content = _convert(convert, estimator, described, way)
+            content = converted(estimator, described, way)
             report = {**agreement(runtime, content, estimator, described, given), "precision": way}
         except WorkbenchError as error:
             reasons.append(error.message)
@@ -56,8 +64,13 @@ def make(version: Version, package: Path, folder: Path) -> str:
     raise InvalidInput(f"{version.ref} cannot be exported as ONNX: {reason}.", hint="Export it as container or mlflow.")
 
 
-def _convert(convert: Any, estimator: Any, described: dict[str, Any], way: str) -> bytes:
-    """The graph of an estimator. A target that was transformed is transformed back by nodes of ours."""
+def converted(estimator: Any, described: dict[str, Any], way: str) -> bytes:
+    """The graph of an estimator. A target that was transformed is transformed back by nodes of ours.
+
+    Raises Unavailable without skl2onnx, InvalidInput for a part that cannot be converted.
+    """
+    convert = need("skl2onnx", EXTRA)
+    know_boosters(convert)
     estimator, back = _unwrapped(estimator)
     prepared = _cast(convert, estimator) if way == "mixed" else estimator
     last = prepared.steps[-1][1] if hasattr(prepared, "steps") else prepared
@@ -66,10 +79,40 @@ def _convert(convert: Any, estimator: Any, described: dict[str, Any], way: str) 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            graph = convert.to_onnx(prepared, initial_types=kinds, options=options)
+            more = {"target_opset": OPSETS} if library_of(last) else {}
+            graph = convert.to_onnx(_nameless(prepared), initial_types=kinds, options=options, **more)
     except Exception as error:  # the converter has a kind of exception for each part it does not know
         raise InvalidInput(_said(error)) from error
     return bytes((_undone(graph, back) if back else graph).SerializeToString())
+
+
+def _nameless(estimator: Any) -> Any:
+    """XGBoost's converter takes only columns that are called f0, f1, ...: it gets the same trees without names."""
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    if library_of(last) != "xgboost":
+        return estimator
+    changed = copy.deepcopy(estimator)
+    (changed.steps[-1][1] if hasattr(changed, "steps") else changed).get_booster().feature_names = None
+    return changed
+
+
+def know_boosters(convert: Any) -> None:
+    """Tell the converter about XGBoost and LightGBM, where onnxmltools is installed."""
+    if find_spec("onnxmltools") is None:
+        return
+    shapes = need("skl2onnx.common.shape_calculator", EXTRA)
+    for library, prefix, short in (("xgboost", "XGBoost", "XGB"), ("lightgbm", "LightGbm", "LGBM")):
+        if find_spec(library) is None:
+            continue
+        tools = importlib.import_module(f"onnxmltools.convert.{library}.operator_converters.{BOOSTERS[library]}")
+        function = getattr(tools, f"convert_{library}")
+        for kind, shape in (
+            ("Classifier", shapes.calculate_linear_classifier_output_shapes),
+            ("Regressor", shapes.calculate_linear_regressor_output_shapes),
+        ):
+            model = getattr(importlib.import_module(library), f"{short}{kind}")
+            options = {"zipmap": [True, False, "columns"], "nocl": [True, False]} if kind == "Classifier" else None
+            convert.update_registered_converter(model, f"{prefix}{short}{kind}", shape, function, options=options)
 
 
 def _unwrapped(estimator: Any) -> tuple[Any, str]:
