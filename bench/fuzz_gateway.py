@@ -135,7 +135,7 @@ def mutate(chance: random.Random, value: Any, depth: int = 0) -> Any:
 
 
 def body(chance: random.Random, good: list[tuple[str, Any]], host: str, port: int) -> tuple[str, str]:
-    path, value = chance.choice([*good, ("/v1/feedback", {"rows": [{"id": "p019ad2f0c1b31a1b2c3d4e5f", "label": 1}]})])
+    path, value = chance.choice([*good, ("/v1/feedback", {"rows": [{"id": "p19ad2f0c1b31a1b2c3d4e5f", "label": 1}]})])
     data = json.dumps(mutate(chance, value)).encode("utf-8", "surrogatepass")
     headers = {"content-type": "application/json"}
     dice = chance.random()

@@ -90,7 +90,9 @@ class FakeLink:
             return Answer(1, error="broken inside", blame="model")
         marks = ["range:x" if x == 1000 else "" for x in columns["x"]]
         factor = 2 if self.package != "other" else 1
-        predicted = [int(2 * (x or 0)) if x == 1 else int(factor * (x or 0)) for x in columns["x"]]
+        most = 2.0**60  # no label is larger
+        bounded = [max(-most, min(most, x or 0)) for x in columns["x"]]
+        predicted = [int(2 * x) if x == 1 else int(factor * x) for x in bounded]
         return Answer(1, predicted, [[0.25, 0.75]] * rows, marks=marks if guard and any(marks) else [])
 
     def close(self) -> None:

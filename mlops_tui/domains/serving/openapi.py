@@ -118,12 +118,12 @@ def _feedback() -> dict[str, Any]:
         "type": "object",
         "required": ["id", "label"],
         "properties": {
-            "id": {"type": "string", "description": "the prediction's id"},
+            "id": {"type": "string", "description": "the prediction's id", "pattern": "^p[0-9a-f]{23}$"},
             "label": {"type": ["string", "number", "boolean"]},
             "at": {"type": ["string", "integer"], "description": "when it became known"},
         },
     }
-    example = {"rows": [{"id": "p019ad2f0c1b31a1b2c3d4e5f", "label": 1}]}
+    example = {"rows": [{"id": "p19ad2f0c1b31a1b2c3d4e5f", "label": 1}]}
     schema = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "array", "items": row}}}
     return {
         "tags": ["feedback"],
@@ -153,7 +153,7 @@ def _infer_schema(one: Served) -> dict[str, Any]:
             "shape": {"type": "array", "items": {"type": "integer"}},
             "datatype": {"type": "string", "enum": sorted({datatype_of(c.type) for c in one.signature.inputs})},
             "data": {"type": "array"},
-            "parameters": {"type": "object"},
+            "parameters": {"type": ["object", "null"]},
         },
     }
     output = {
@@ -166,9 +166,9 @@ def _infer_schema(one: Served) -> dict[str, Any]:
         "required": ["inputs"],
         "properties": {
             "id": {"type": "string"},
-            "parameters": {"type": "object"},
-            "inputs": {"type": "array", "items": tensor},
-            "outputs": {"type": "array", "items": output},
+            "parameters": {"type": ["object", "null"]},
+            "inputs": {"type": "array", "minItems": 1, "items": tensor},
+            "outputs": {"type": ["array", "null"], "items": output},
         },
     }
 
