@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_tui.cli import monitoring_insight, monitoring_odd, plotting
+from mlops_tui.cli import monitoring_drift, monitoring_insight, monitoring_odd, plotting
 from mlops_tui.cli.alerts import alerts
+from mlops_tui.cli.monitoring_drift import print_report, rounded
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
-from mlops_tui.core import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlops_tui.domains.monitoring.records import FeatureDrift, Performance, Report
+    from mlops_tui.domains.monitoring.records import Report
     from mlops_tui.workbench import Workbench
 
 __all__ = ["alerts", "monitors"]
@@ -22,7 +22,7 @@ __all__ = ["alerts", "monitors"]
 NO_MONITORS = "No deployments, so nothing to monitor. Make one: mlops deployments create NAME MODEL@champion"
 # A report that says this makes `monitors run` exit with 1, as any check that says no.
 PLOTTED = 50  # reports behind a curve of PSI
-BAD = {"drift", "performance", "unhealthy"}
+BAD = {"drift", "performance", "unhealthy", "quality"}
 
 
 @click.group()
@@ -63,9 +63,15 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--min-labels", type=int, help="Labels needed before performance is judged (50)."),
             click.option("--max-error-rate", type=float, help="Share of failed requests that alarms (0.05)."),
             click.option("--max-latency-ms", type=float, help="95th percentile of latency that alarms (500)."),
-            click.option("--sensitive", multiple=True, metavar="INPUT", help="Compare the groups of this input; may be repeated."),
-            click.option("--positive", metavar="ANSWER", help="The good answer, for fairness (the second of two classes)."),
-            click.option("--slice", "slices", multiple=True, metavar="INPUT", help="Always show this input level by level."),
+            click.option(
+                "--sensitive", multiple=True, metavar="INPUT", help="Compare the groups of this input; may be repeated."
+            ),
+            click.option(
+                "--positive", metavar="ANSWER", help="The good answer, for fairness (the second of two classes)."
+            ),
+            click.option(
+                "--slice", "slices", multiple=True, metavar="INPUT", help="Always show this input level by level."
+            ),
             click.option("--group-rows", type=int, help="Groups with fewer rows are not compared (30)."),
         ]
     ):
@@ -86,7 +92,9 @@ def add_monitor(workbench: Workbench, deployment: str, as_json: bool, **settings
     """
     given = {name: value for name, value in settings.items() if value is not None and value != ()}
     # `--sensitive ""` names none: back to those of the pipeline.
-    named = {name: [one for one in value if one] if isinstance(value, tuple) else value for name, value in given.items()}
+    named = {
+        name: [one for one in value if one] if isinstance(value, tuple) else value for name, value in given.items()
+    }
     emit_one(workbench.monitoring.add(deployment, **named), as_json)
 
 
@@ -166,6 +174,8 @@ def run_monitor(
 
 
 for _command in (
+    monitoring_drift.column,
+    monitoring_drift.apart,
     monitoring_insight.performance,
     monitoring_insight.fairness,
     monitoring_insight.explain,
@@ -221,52 +231,6 @@ def remove_monitor(workbench: Workbench, deployment: str, why: str, yes: bool) -
     say(f"Removed the monitor of {deployment}.")
 
 
-def print_report(report: Report) -> None:
-    """A report for a person: the verdict, then columns with statistic against threshold, then how right it is."""
-    click.echo(click.style(f"{report.deployment}: {report.verdict}", bold=True))
-    click.echo(
-        f"version {report.version}, {report.rows} predictions compared, {report.seen} new since the check before"
-    )
-    if report.error_rate is not None:
-        latency = "-" if report.latency_p95_ms is None else f"{report.latency_p95_ms:.1f} ms"
-        click.echo(f"failed requests {report.error_rate:.1%}, 95th percentile of latency {latency}")
-    for note in report.notes:
-        click.echo(note)
-    rows = [*report.features, *([report.prediction] if report.prediction else [])]
-    if rows:
-        click.echo()
-        columns = [("name", "Column"), ("psi", "PSI"), ("psi_limit", "Limit"), ("ks", "KS"), ("ks_limit", "Limit")]
-        columns += [("missing", "Missing"), ("verdict", "Verdict"), ("note", "Note")]
-        emit([_column(column) for column in rows], columns)
-    if report.performance:
-        click.echo()
-        click.echo(_right(report.performance))
-
-
-def _column(column: FeatureDrift) -> dict[str, Any]:
-    return {
-        "name": column.name,
-        "psi": _round(column.psi),
-        "psi_limit": _round(column.psi_threshold),
-        "ks": _round(column.ks),
-        "ks_limit": _round(column.ks_threshold),
-        "missing": f"{column.nulls:.1%}",
-        "verdict": "DRIFT" if column.drifted else "ok" if column.psi is not None else "-",
-        "note": column.note,
-    }
-
-
-def _right(found: Performance) -> str:
-    baseline = "" if found.baseline is None else f", {found.baseline:.4g} at training"
-    text = f"{found.metric} {found.value:.4g} ({found.low:.4g} to {found.high:.4g}){baseline}, {found.labels} labels"
-    if found.worse:
-        text += "; worse than at training"
-    if found.concept_drift:
-        text += f"; errors rose at {clock.iso(found.concept_at)}"
-    others = [f"{name} {value:.4g}" for name, value in found.metrics.items() if name != found.metric]
-    return text + ("\n" + ", ".join(others) if others else "")
-
-
 def _line(report: Report) -> dict[str, Any]:
     found = report.performance
     return {
@@ -275,11 +239,7 @@ def _line(report: Report) -> dict[str, Any]:
         "version": report.version,
         "rows": report.rows,
         "verdict": report.verdict,
-        "drifted": [column.name for column in report.drifted],
+        "drifted": [one.name for one in (*report.drifted, *(report.joint.drifted if report.joint else ()))],
         "metric": found.metric if found else None,
-        "value": _round(found.value) if found else None,
+        "value": rounded(found.value) if found else None,
     }
-
-
-def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)

@@ -190,6 +190,27 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """How well a classifier tells `rows` of a window from `before` rows of `against`: AUC with its 99 % interval, and by what.
+
+    `columns` are the AUC lost without each of them, largest first.
+    """
+
+    auc: float
+    low: float
+    high: float
+    rows: int
+    before: int
+    against: str
+    columns: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def told(self) -> bool:
+        """Whether it can tell them at all."""
+        return self.low > 0.5
+
+
+@dataclass(frozen=True, slots=True)
 class Joint:
     """How columns go together: `pairs` were compared over `rows` rows, the `furthest` are kept."""
 

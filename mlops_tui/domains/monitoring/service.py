@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.audit.service import Audit
     from mlops_tui.domains.monitoring.insight import Insight
     from mlops_tui.domains.monitoring.odd import Odd
+    from mlops_tui.domains.monitoring.records import Apart
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.service import Serving
 
@@ -181,6 +182,16 @@ class Monitoring:
         """The newest report of a deployment."""
         found = self._store.reports(name, 1)
         return found[0] if found else None
+
+    def apart(self, name: str, report: int | None = None) -> Apart:
+        """Let a classifier tell the window of a report (the newest with columns) from the answers before, or the sample rows.
+
+        Raises NotFound, InvalidInput for too few rows. Imports sklearn: for a person who asks, not for the daemon.
+        """
+        from mlops_tui.domains.monitoring.asking import Asking
+
+        asking = Asking(self._context, self._registry, self._serving, self._store)
+        return asking.apart(self.get(name).deployment, report)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
