@@ -30,7 +30,8 @@ def wilson(hits: float, rows: int, confidence: float = CONFIDENCE) -> Interval:
     z, share = z_of(confidence), hits / rows
     middle, scale = share + z * z / (2 * rows), 1 + z * z / rows
     half = z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    low, high = max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    return (low if hits else 0.0), (high if hits < rows else 1.0)
 
 
 def around(value: float, error: float, confidence: float = CONFIDENCE) -> Interval:
