@@ -208,7 +208,9 @@ def raw(chance: random.Random, good: list[tuple[str, Any]], host: str, port: int
             client.shutdown(socket.SHUT_WR)
             while part := client.recv(65536):
                 answer += part
-        except (ConnectionResetError, BrokenPipeError):
+        except TimeoutError:
+            raise
+        except OSError:  # it was answered and hung up on before all was sent
             pass
     answer = answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     word = answer.split(b" ", 2)[1].decode("latin-1") if answer.startswith(b"HTTP/1.1 ") else "closed"
