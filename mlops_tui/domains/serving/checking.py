@@ -57,9 +57,12 @@ class Checking:
         return [found for version in versions if (found := self.get(version)) is not None]
 
     def allow(self, deployment: Deployment | None, versions: Iterable[Version]) -> None:
-        """Raise NotAllowed for a version new to the deployment that was refused, or takes other inputs than what serves now."""
+        """Raise NotAllowed for a version whose files are gone, and for one that is new to the deployment and was refused or takes
+        other inputs than what serves now.
+        """
         before = weights_of(deployment) if deployment is not None else {}
         for version in versions:
+            self._registry.require(version)
             found = self.get(version)
             if version.version in before or (found is not None and found.accepted_by):
                 continue

@@ -120,6 +120,8 @@ class Serving(Labelling):
                 raise NotAllowed(
                     f"{name} has no earlier version to go back to.", hint=f"See it: mlops deployments show {name}"
                 )
+            for version in deployment.previous:
+                self._registry.require(self._registry.version(f"{deployment.model}/{version}"))
             return self._reroute(deployment, deployment.previous, "rollback", why)
 
     def stop(self, name: str, why: str = "") -> Deployment:
