@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -108,6 +109,12 @@ def proportional(found: list[int]) -> int:
         except OSError:
             total += resident([pid])
     return total
+
+
+def cpu_s() -> float:
+    """Seconds of a processor that this process took so far, and all below it that was waited for."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return round(sum(one.ru_utime + one.ru_stime for one in spent), 3)
 
 
 def signal_all(found: list[int], number: int) -> None:
@@ -286,6 +293,7 @@ class Shim:
                 "ended_at": int(time.time() * 1000),
                 "reason": reason,
                 "peak_bytes": self.peak,
+                "cpu_s": cpu_s(),
             },
         )
 

@@ -36,7 +36,8 @@ _LOST_PATIENCE_S = 0.2
 class ExitRecord:
     """How a spawned command ended. `code` is None when a signal ended it; times are ms since the epoch.
 
-    `reason`: exited | signalled | timeout | memory | cancelled | lost (its shim was killed, so nobody saw the end).
+    `reason`: exited | signalled | timeout | memory | cancelled | lost (its shim was killed, so nobody saw the end). `cpu_s`: seconds of a
+    processor that it took with all below it that was waited for, and with the shim.
     """
 
     code: int | None
@@ -45,6 +46,7 @@ class ExitRecord:
     ended_at: int | None
     reason: str
     peak_bytes: int = 0
+    cpu_s: float = 0.0
 
 
 def wait(who: Identity, timeout_s: float | None = None) -> bool:
@@ -88,6 +90,11 @@ def command_line(who: Identity) -> list[str]:
         return Path(f"/proc/{who.pid}/cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
     except OSError:
         return []
+
+
+def cpu_s() -> float:
+    """Seconds of a processor that this process took so far, and all below it that was waited for."""
+    return _shim.cpu_s()
 
 
 def resident_bytes(who: Identity) -> int:

@@ -230,7 +230,8 @@ def _in_child(step: Callable[[], dict[str, Any]], outcome: Path, writer: int, pa
         sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
         faulthandler.enable(2)  # a crash in native code leaves its Python lines in the log
         try:
-            write_json(outcome, {"result": step()})
+            result = step()
+            write_json(outcome, {"result": result, "cpu_s": processes.cpu_s()})
             code = OK
         except Skip as reason:
             write_json(outcome, {"skipped": str(reason)})
