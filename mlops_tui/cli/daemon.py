@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -176,3 +178,31 @@ def daemon_logs(workbench: Workbench, keep_on: bool, lines: int) -> None:
         click.echo("\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]))
     else:
         say("The daemon has never run here. Start it: mlops daemon start")
+
+
+@daemon.command("metrics")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False),
+    help="Write them to this file at once, for node_exporter's textfile collector.",
+)
+@pass_workbench
+def metrics(workbench: Workbench, output: str | None) -> None:
+    """Print all that the workspace knows of itself in Prometheus' text format.
+
+    The daemon answers the same over HTTP where settings give it a port (daemon.metrics_port).
+
+    \b
+    Example: mlops daemon metrics
+    """
+    from mlops_tui.telemetry import everything
+
+    text = everything.text(workbench)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    path = Path(output)
+    staged = path.with_name(f"{path.name}.{os.getpid()}")  # the collector reads *.prom, whenever it wants
+    staged.write_text(text, encoding="utf-8")
+    staged.replace(path)
+    say(f"Wrote {text.count(chr(10))} lines to {path}.")

@@ -35,6 +35,8 @@ class Daemon(Struct, forbid_unknown_fields=True, frozen=True):
     monitor_s: Seconds = 60.0  # how often monitors run while there is traffic
     log_mb: Positive = 5  # size at which a log is rotated; three old ones are kept
     limits: dict[str, Annotated[float, Meta(gt=0)]] = {}  # how much of a resource all running jobs may hold together
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0  # where GET /metrics answers Prometheus; 0 nowhere
+    metrics_host: str = "127.0.0.1"  # who may ask: this machine alone, unless another address is given
     free_gb: Annotated[float, Meta(ge=0)] = 1.0  # with less free disk no job is started; 0 never looks
     warm_s: Annotated[float, Meta(ge=0)] = 300.0  # how long after a pipeline's run its libraries stay loaded; 0 never
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import logging.handlers
@@ -152,9 +153,20 @@ def run(workspace: Workspace, *, quiet: bool = False, once: bool = False) -> Non
         if once:
             daemon.once()
         else:
-            daemon.run(ready=lambda: write(ready=True))
+            with _metrics(workspace, log):
+                daemon.run(ready=lambda: write(ready=True))
     finally:
         os.close(lock)
+
+
+def _metrics(workspace: Workspace, log: logging.Logger) -> contextlib.AbstractContextManager[object]:
+    """The server for Prometheus where settings want one; http.server is loaded only then."""
+    wanted = settings.load(workspace.settings_file).daemon
+    if not wanted.metrics_port:
+        return contextlib.nullcontext()
+    from mlops_tui.daemon.metrics import served
+
+    return served(workspace, wanted.metrics_host, wanted.metrics_port, log)
 
 
 def report_failure(workspace: Workspace, error: WorkbenchError) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from mlops_tui.domains.serving.records import BOUNDS_MS, Interval, State, WorkerState, bucket_of
+from mlops_tui.telemetry.prometheus import Family, counter, exposition, gauge
 
 # Every fourth bound (half a decade) keeps the exposition short.
 _SHOWN = range(0, len(BOUNDS_MS), 4)
@@ -73,37 +74,31 @@ class Meter:
 
     def exposition(self, workers: Iterable[WorkerState], unlogged: int) -> str:
         """Return all counts in the Prometheus text format."""
-        lines = ["# HELP mlops_requests_total Answered requests.", "# TYPE mlops_requests_total counter"]
+        requests = counter("mlops_requests_total", "Answered requests.")
+        rows = counter("mlops_rows_total", "Rows asked for.")
+        took = Family("mlops_request_duration_seconds", "histogram", "From request to answer.")
         for (name, version), counts in self._counts.items():
-            labels = f'deployment="{name}",version="{version}"'
-            lines += [f'mlops_requests_total{{{labels},code="{code}"}} {n}' for code, n in sorted(counts.codes.items())]
-        lines += ["# HELP mlops_rows_total Rows asked for.", "# TYPE mlops_rows_total counter"]
-        for (name, version), counts in self._counts.items():
-            lines.append(f'mlops_rows_total{{deployment="{name}",version="{version}"}} {counts.rows}')
-        lines += [
-            "# HELP mlops_request_duration_seconds From request to answer.",
-            "# TYPE mlops_request_duration_seconds histogram",
-        ]
-        for (name, version), counts in self._counts.items():
-            lines += _buckets(f'deployment="{name}",version="{version}"', counts)
-        lines += ["# HELP mlops_worker_up Whether a version's worker answers.", "# TYPE mlops_worker_up gauge"]
+            labels = {"deployment": name, "version": version}
+            for code, count in sorted(counts.codes.items()):
+                requests.add(count, **labels, code=code)
+            rows.add(counts.rows, **labels)
+            _histogram(took, labels, counts)
+        up = gauge("mlops_worker_up", "Whether a version's worker answers.")
+        restarts = counter("mlops_worker_restarts_total", "How often a version's worker was begun again.")
         for worker in workers:
-            labels = f'model="{worker.model}",version="{worker.version}"'
-            lines.append(f"mlops_worker_up{{{labels}}} {int(worker.state is State.READY)}")
-            lines.append(f"mlops_worker_restarts_total{{{labels}}} {worker.restarts}")
-        lines += ["# HELP mlops_refused_total Requests no deployment saw.", "# TYPE mlops_refused_total counter"]
-        lines += [f'mlops_refused_total{{code="{code}"}} {count}' for code, count in sorted(self.refused.items())]
-        lines += [
-            "# HELP mlops_marked_rows_total Rows unlike the training data.",
-            "# TYPE mlops_marked_rows_total counter",
-        ]
-        lines += [
-            f'mlops_marked_rows_total{{deployment="{name}",kind="{kind}"}} {n}'
-            for (name, kind), n in self.marked.items()
-        ]
-        lines += ["# TYPE mlops_unlogged_total counter", f"mlops_unlogged_total {unlogged}"]
-        lines += ["# TYPE process_start_time_seconds gauge", f"process_start_time_seconds {self._started_at / 1000}"]
-        return "\n".join(lines) + "\n"
+            up.add(worker.state is State.READY, model=worker.model, version=worker.version)
+            restarts.add(worker.restarts, model=worker.model, version=worker.version)
+        refused = counter("mlops_refused_total", "Requests no deployment saw.")
+        for code, count in sorted(self.refused.items()):
+            refused.add(count, code=code)
+        marked = counter("mlops_marked_rows_total", "Rows unlike the training data.")
+        for (name, kind), count in self.marked.items():
+            marked.add(count, deployment=name, kind=kind)
+        lost = counter("mlops_unlogged_total", "Answers that could not be logged.")
+        lost.add(unlogged)
+        start = gauge("process_start_time_seconds", "When the gateway began.")
+        start.add(self._started_at / 1000)
+        return exposition((requests, rows, took, up, restarts, refused, marked, lost, start))
 
 
 def _interval(key: tuple[str, int], counts: Counts, before: Counts, requests: int, begun: int, now: int) -> Interval:
@@ -121,12 +116,10 @@ def _interval(key: tuple[str, int], counts: Counts, before: Counts, requests: in
     )
 
 
-def _buckets(labels: str, counts: Counts) -> list[str]:
-    name = "mlops_request_duration_seconds"
-    lines = [
-        f'{name}_bucket{{{labels},le="{BOUNDS_MS[place] / 1000:g}"}} {sum(counts.histogram[: place + 1])}'
-        for place in _SHOWN
-    ]
+def _histogram(family: Family, labels: dict[str, object], counts: Counts) -> None:
+    for place in _SHOWN:
+        family.add(sum(counts.histogram[: place + 1]), "_bucket", **labels, le=f"{BOUNDS_MS[place] / 1000:g}")
     total = sum(counts.histogram)
-    lines.append(f'{name}_bucket{{{labels},le="+Inf"}} {total}')
-    return [*lines, f"{name}_sum{{{labels}}} {counts.latency_sum_ms / 1000:.6f}", f"{name}_count{{{labels}}} {total}"]
+    family.add(total, "_bucket", **labels, le="+Inf")
+    family.add(round(counts.latency_sum_ms / 1000, 6), "_sum", **labels)
+    family.add(total, "_count", **labels)

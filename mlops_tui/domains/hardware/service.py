@@ -75,6 +75,10 @@ class Hardware:
         """
         return self._history(self._store.machine, "", series, since, until, points)
 
+    def latest(self, fresh_ms: int = MINUTE) -> dict[str, float]:
+        """The newest values of the machine by series, {} when nobody recorded any for `fresh_ms`."""
+        return self._fresh(self._store.machine, "", fresh_ms)
+
     # -- what runs on it --------------------------------------------------------------------------------------------------
 
     def record_loads(self, samples: Sequence[Sample]) -> None:
@@ -98,7 +102,10 @@ class Hardware:
 
     def load(self, subject: str, fresh_ms: int = MINUTE) -> dict[str, float]:
         """The newest values of a subject, {} when they are older than `fresh_ms`."""
-        found = self._store.loads.latest(subject)
+        return self._fresh(self._store.loads, subject, fresh_ms)
+
+    def _fresh(self, rings: Rings, subject: str, fresh_ms: int) -> dict[str, float]:
+        found = rings.latest(subject)
         return found[1] if found is not None and self._context.now() - found[0] <= fresh_ms else {}
 
     def _history(

@@ -1,0 +1,176 @@
+"""What is told to Prometheus is in its text format, whoever tells it, and a broken room blinds nobody to the others."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from mlops_tui.cli.app import cli
+from mlops_tui.core.workspace import Workspace
+from mlops_tui.daemon import metrics
+from mlops_tui.domains.alerts.rules import Rule, Watch
+from mlops_tui.domains.hardware.records import Driver, Gpu, GpuState
+from mlops_tui.domains.jobs.records import Job
+from mlops_tui.domains.serving.records import State, WorkerState
+from mlops_tui.telemetry import everything
+from mlops_tui.telemetry.prometheus import Family, counter, exposition, gauge
+from mlops_tui.web.meter import Meter
+from mlops_tui.workbench import Workbench
+
+NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'
+SAMPLE = re.compile(rf"({NAME})(?:\{{({LABEL}(?:,{LABEL})*)\}})? (NaN|[+-]Inf|[-+0-9.e]+)")
+SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "gauge": ("",), "counter": ("",)}
+
+
+def read(text: str) -> dict[str, dict[str, float]]:
+    """Samples by family, by name with labels; every rule of the format is asserted."""
+    assert text == "" or text.endswith("\n")
+    found: dict[str, dict[str, float]] = {}
+    family, kind, helped = "", "", ""
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            helped = line.split(" ")[2]
+            assert helped not in found, f"{helped} comes in two places"
+        elif line.startswith("# TYPE "):
+            _, _, family, kind = line.split(" ")
+            assert family == helped
+            assert kind in SUFFIXES
+            assert (kind == "counter") == family.endswith("_total")
+            found[family] = {}
+        else:
+            matched = SAMPLE.fullmatch(line)
+            assert matched, line
+            name, labels, value = matched.groups()
+            assert name in [family + suffix for suffix in SUFFIXES[kind]], f"{name} stands under {family}"
+            sample = f"{name}{{{labels}}}" if labels else name
+            assert sample not in found[family], f"{sample} comes twice"
+            found[family][sample] = float(value)
+    if importlib.util.find_spec("prometheus_client"):
+        from prometheus_client import parser
+
+        assert len(list(parser.text_string_to_metric_families(text))) == len(found)
+    return found
+
+
+def test_values_and_words_are_written_as_the_format_wants_them() -> None:
+    one = gauge("a", "Two\nlines and a \\.")
+    one.add(1.0, path='C:\\ "x"\nnext')
+    one.add(float("nan"), path="none")
+    one.add(float("-inf"), path="low")
+    one.add(0.1, path="")
+    one.add(None, path="missing")
+    found = read(exposition([one, counter("empty_total", "Nothing was counted.")]))
+    assert list(found) == ["a"]
+    assert found["a"]['a{path="C:\\\\ \\"x\\"\\nnext"}'] == 1
+    assert found["a"]['a{path="low"}'] == float("-inf")
+    assert 'a{path="missing"}' not in found["a"]
+
+
+def test_the_check_sees_a_family_in_two_places_and_a_sample_under_another() -> None:
+    with pytest.raises(AssertionError, match="two places"):
+        read("# HELP a b\n# TYPE a gauge\na 1\n# HELP a b\n# TYPE a gauge\na 2\n")
+    with pytest.raises(AssertionError, match="stands under"):
+        read("# HELP a b\n# TYPE a gauge\nb 1\n")
+
+
+def test_the_gateway_tells_its_counts() -> None:
+    meter = Meter(1_000)
+    for status, latency in ((200, 3.0), (200, 70.0), (500, 9.0)):
+        meter.count("churn", 2, status, 4, latency)
+    meter.refuse(404)
+    meter.mark("churn", ["missing:age,range:x", "missing:y"])
+    workers = [WorkerState("churn", version, State.READY, 12, "", 3) for version in (1, 2)]
+    found = read(meter.exposition(workers, 5))
+    assert found["mlops_requests_total"]['mlops_requests_total{deployment="churn",version="2",code="200"}'] == 2
+    assert len(found["mlops_worker_up"]) == len(found["mlops_worker_restarts_total"]) == 2
+    took = found["mlops_request_duration_seconds"]
+    assert took['mlops_request_duration_seconds_count{deployment="churn",version="2"}'] == 3
+    assert took['mlops_request_duration_seconds_sum{deployment="churn",version="2"}'] == pytest.approx(0.082)
+    buckets = [value for name, value in took.items() if "_bucket" in name]
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == 3
+
+
+def test_everything_a_workspace_knows_is_told(
+    workbench: Workbench, clock: Any, working: Callable[[int], Job], sleeper: Any
+) -> None:
+    job = working(sleeper.pid)
+    workbench.alerts.raise_alert("drift", 'a "b"', severity="warning", title="It moved")
+    workbench.alerts.rules.add(Rule("hot", "hardware.cpu", "", Watch.ABOVE, 95.0, 600_000))
+    workbench.features.create("hours", ["station"])
+    gpu = Gpu(1, "H200", GpuState.OK, utilization=70.0, temperature=41.0)
+    reading = workbench.hardware.read()
+    workbench.hardware.record(
+        type(reading)(**{**_fields(reading), "at": clock.now, "driver": Driver.OK, "gpus": (gpu,)})
+    )
+    workbench.hardware.flush()
+    workbench.hardware.record_loads([(f"job {job.id}", clock.now, {"cpu_percent": 12.5, "memory_mb": 3.0})])
+    found = read(everything.text(workbench))
+    assert found["mlops_daemon_up"]["mlops_daemon_up"] == 0
+    assert found["mlops_machine_cpu_percent"]["mlops_machine_cpu_percent"] == pytest.approx(reading.cpu, rel=1e-5)
+    assert found["mlops_gpu_utilization_percent"]['mlops_gpu_utilization_percent{gpu="1"}'] == 70
+    assert found["mlops_load_memory_bytes"][f'mlops_load_memory_bytes{{kind="job",name="{job.id}"}}'] == 3e6
+    assert found["mlops_alerts"]['mlops_alerts{state="open"}'] == 1
+    assert 'mlops_alert_open{rule="drift",subject="a \\"b\\"",severity="warning"}' in found["mlops_alert_open"]
+    assert found["mlops_alert_rule_paused"]['mlops_alert_rule_paused{rule="hot",series="hardware.cpu"}'] == 0
+    assert found["mlops_jobs"]['mlops_jobs{kind="pipeline",state="running"}'] == 1
+    assert found["mlops_feature_version"]['mlops_feature_version{table="hours"}'] == 0
+    assert "mlops_part_failed" not in found
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def test_figures_nobody_keeps_up_any_more_are_not_told(workbench: Workbench, clock: Any) -> None:
+    workbench.hardware.record_loads([("job 7", clock.now, {"cpu_percent": 12.5})])
+    clock.advance(everything.FRESH + 1)
+    assert "mlops_load_cpu_percent" not in read(everything.text(workbench))
+
+
+def test_a_room_that_fails_is_named_and_the_others_are_there(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("no such table")
+
+    monkeypatch.setattr(type(workbench.schedules), "list", broken)
+    found = read(everything.text(workbench))
+    assert found["mlops_part_failed"] == {'mlops_part_failed{part="schedules"}': 1}
+    assert "mlops_alerts" in found
+
+
+def test_the_daemon_answers_at_its_port_and_only_there(workspace: Workspace) -> None:
+    with metrics.served(workspace, "127.0.0.1", 0, logging.getLogger("test")) as port:
+        url = f"http://127.0.0.1:{port}"
+        with urllib.request.urlopen(f"{url}/metrics", timeout=30) as reply:
+            assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            assert "mlops_build_info" in read(reply.read().decode())
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{url}/", timeout=30)
+        with metrics.served(workspace, "127.0.0.1", port, logging.getLogger("test")) as second:
+            assert second == 0  # taken: the daemon goes on without
+
+
+def test_the_command_prints_it_or_puts_it_where_a_collector_reads(workspace: Workspace, tmp_path: Path) -> None:
+    def mlops(*arguments: str) -> Any:
+        return CliRunner().invoke(cli, ["--workspace", str(workspace.project), "daemon", "metrics", *arguments])
+
+    assert "mlops_daemon_up" in read(mlops().stdout)
+    assert mlops("--output", str(tmp_path / "mlops.prom")).exit_code == 0
+    assert "mlops_daemon_up" in read((tmp_path / "mlops.prom").read_text())
+    assert [file.name for file in tmp_path.glob("mlops.prom*")] == ["mlops.prom"]
+
+
+def test_a_family_without_samples_is_not_told() -> None:
+    assert exposition([Family("a", "gauge", "Nothing.")]) == ""
