@@ -11,6 +11,7 @@ import dataclasses
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui.core import extras
 from mlops_tui.core.errors import Unavailable
 from mlops_tui.core.extras import need
 
@@ -18,9 +19,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_tui.domains.pipelines.operating import Resources
+    from mlops_tui.domains.pipelines.recipe import Recipe
     from mlops_tui.domains.pipelines.work import Work
 
 CONNECT_S = 20
+
+
+def expect(recipe: Recipe) -> None:
+    """Raise Unavailable for a library that the definition asks for and that is not installed, now rather than in the job."""
+    wanted = {"dask": "distributed", "ray": "ray"}
+    if recipe.resources.engine in wanted:
+        extras.expect(wanted[recipe.resources.engine], recipe.resources.engine)
+    if recipe.tune.method == "optuna":
+        extras.expect("optuna", "optuna")
+    if recipe.explain is not None and recipe.explain.shap:
+        extras.expect("shap", "shap")
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tui.core import clock, ids
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
 from mlops_tui.domains.pipelines import definition as definitions
-from mlops_tui.domains.pipelines import files, freezing, templates
+from mlops_tui.domains.pipelines import engines, files, freezing, templates
 from mlops_tui.domains.pipelines.operating import bytes_of
 from mlops_tui.domains.pipelines.packages_store import PackagesStore
 from mlops_tui.domains.pipelines.packaging import Packaging, placed_options
@@ -171,6 +171,8 @@ class Pipelines(Packaging):
             options["until"] = cause["due_at"]
         recipe = definitions.parse(text, path.name)
         self._check_tables(recipe)
+        if not cause or cause.get("kind") == "manual":  # a slot would wait for ever; its job says it in an alert
+            engines.expect(recipe)
         return self._submit(recipe, text, cause, options, key=key, wait=wait)
 
     def _submit(

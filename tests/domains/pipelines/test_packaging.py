@@ -274,7 +274,6 @@ def run(frame):
     path = workbench.workspace.pipelines / "bikes.toml"
     path.write_text(path.read_text() + '\n[[steps]]\nname = "later"\nuses = "steps.later:run"\n')
     path.write_text(path.read_text().replace("steps.later", "steps/later.py"))
-    seen = {}
     monkeypatch.setattr("sys.path", [str(project), *__import__("sys").path])
     monkeypatch.setattr("mlops_tui.domains.pipelines.runner._tidy", lambda folder: None)
     monkeypatch.chdir(project)
@@ -285,5 +284,5 @@ def run(frame):
     frame = pd.read_parquet(pipelines.folder(run.id) / "step_later.parquet")
     assert set(frame["said"]) == {"as it was"}
     assert "steps/none.py" in path.read_text()
-    with pytest.raises(NotFound, match="There is no file steps/none.py"):
+    with pytest.raises(NotFound, match=r"There is no file steps/none\.py"):
         pipelines.run("bikes")

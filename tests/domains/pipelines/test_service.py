@@ -6,7 +6,7 @@ import signal
 import msgspec
 import pytest
 
-from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
+from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, Unavailable
 from mlops_tui.domains.pipelines import runner
 from mlops_tui.domains.pipelines.operating import Trigger
 from mlops_tui.domains.pipelines.records import STEPS
@@ -300,3 +300,17 @@ def test_a_run_like_another_reads_what_that_one_read_and_ends_after_its_scores(p
     ended = pipelines.get_run(other.id)
     assert (ended.state, ended.facts["like"]["differences"]) == ("blocked", ["rmse 1.0 -> 1.5"])
     assert ended.version == ""
+
+
+def test_a_library_that_is_missing_is_said_before_a_person_waits_for_the_run(pipelines, workbench, monkeypatch):
+    monkeypatch.setattr("mlops_tui.core.extras.find_spec", lambda name: None)
+    path = workbench.workspace.pipelines / "bikes.toml"
+    text = path.read_text()
+    shap = text.replace("[explain]", "[explain]\nshap = true")
+    for asked, extra in ((shap, "shap"), (f'{text}\n[resources]\nengine = "ray"\n', "ray")):
+        path.write_text(asked)
+        with pytest.raises(Unavailable) as missing:
+            pipelines.run("bikes")
+        assert missing.value.hint == f"pip install 'mlops-tui[{extra}]'"
+    assert workbench.jobs.list() == []
+    assert pipelines.run("bikes", cause={"kind": "schedule"}).state == "queued"  # its job ends with an alert
