@@ -1,0 +1,153 @@
+"""Since when, where, and what it did: planted changes are found at their place and undone as they were done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.domains.monitoring.changing import change_point
+from mlops_tui.domains.monitoring.effects import Asked
+from mlops_tui.domains.monitoring.explained import Moved, explanation_of, to_values
+from mlops_tui.domains.monitoring.explaining import words
+from mlops_tui.domains.monitoring.locating import located
+from mlops_tui.domains.monitoring.records import FeatureDrift
+from mlops_tui.domains.monitoring.undoing import undone
+from mlops_tui.domains.registry import package
+from mlops_tui.domains.registry.evidence import Evidence
+from mlops_tui.domains.registry.profile import describe
+
+
+def windows(random: np.random.Generator, count: int, at: int) -> Any:
+    return np.vstack([random.multinomial(300, [0.3, 0.4, 0.3] if n < at else [0.15, 0.35, 0.5]) for n in range(count)])
+
+
+def test_the_place_of_a_change_is_found_within_what_is_said_of_it() -> None:
+    random = np.random.default_rng(1)
+    for place in (1, 6, 11):
+        change = change_point(windows(random, 12, place).astype(float))
+        assert change is not None
+        assert change.first <= place <= change.last
+        assert change.last - change.first <= 2
+        assert change.p < (0.05 if place == 6 else 0.3)  # one odd window at an end is what mixing them up often gives
+
+
+def test_without_a_change_its_place_is_not_believed() -> None:
+    random = np.random.default_rng(2)
+    found = [change_point(windows(random, 10, 99).astype(float)) for _ in range(20)]
+    assert sum(one is not None and one.p < 0.05 for one in found) <= 4
+    assert change_point(np.array([[3.0, 4.0]])) is None
+    assert change_point(np.array([[3.0, 0.0], [4.0, 0.0]])) is None
+
+
+def test_a_moved_number_is_brought_back_with_its_order() -> None:
+    random = np.random.default_rng(3)
+    profile = describe(pd.Series(random.normal(10, 2, 4000)))
+    moved = pd.Series(random.normal(14, 1, 1000))
+    back = undone(moved, profile)
+    assert back is not None
+    assert (back.mean(), back.std()) == pytest.approx((10, 2), abs=0.1)
+    assert (back.rank() == moved.rank()).mean() > 0.95
+
+
+def test_moved_levels_and_missing_values_are_brought_back() -> None:
+    random = np.random.default_rng(4)
+    profile = describe(pd.Series(random.choice(["a", "b", "c"], 3000, p=[0.6, 0.3, 0.1])))
+    back = undone(pd.Series(random.choice(["a", "b", "new"], 2000, p=[0.2, 0.3, 0.5])), profile)
+    assert back is not None
+    shares = back.value_counts(normalize=True)
+    assert (shares["a"], shares["c"]) == pytest.approx((0.6, 0.1), abs=0.05)
+    assert "new" not in shares
+    numbers = describe(pd.Series(random.normal(size=1000)))
+    holes = pd.Series(np.where(random.uniform(size=1000) < 0.5, np.nan, random.normal(size=1000)))
+    filled = undone(holes, numbers)
+    assert filled is not None
+    assert filled.isna().mean() < 0.05
+    assert undone(pd.Series(pd.to_datetime(["2024-01-01"])), {"kind": "time", "count": 1}) is None
+
+
+def test_a_move_in_one_part_is_located_there() -> None:
+    random = np.random.default_rng(5)
+
+    def rows(shift: float) -> pd.DataFrame:
+        frame = pd.DataFrame({"temp": random.normal(10, 3, 900), "sky": random.choice(["rain", "sun"], 900)})
+        frame["hour"] = random.uniform(0, 24, 900)
+        frame.loc[frame["sky"] == "rain", "temp"] += shift
+        return frame
+
+    one = Moved("temp", 2.0, None, 2.0, "mean rose")
+    (where,) = [each for each in located(one, rows(0), rows(6)).where if each.words.startswith("sky")]
+    assert where.words == "sky = rain"
+    assert where.now - where.before == pytest.approx(6, abs=0.6)
+    assert where.rest_now - where.rest_before == pytest.approx(0, abs=0.6)
+    everywhere = rows(0).assign(temp=lambda frame: frame["temp"] + 6)
+    assert located(one, rows(0), everywhere).where == []
+    assert located(one, rows(0).head(0), rows(6)).where == []
+
+
+def test_the_model_says_what_a_move_did(tmp_path: Any) -> None:
+    random = np.random.default_rng(6)
+    frame = pd.DataFrame({"temp": random.normal(10, 2, 500), "wind": random.normal(5, 1, 500)})
+    model = LinearRegression().fit(frame, 3 * frame["temp"] - frame["wind"])
+    said = model.predict(frame)
+    package.save(
+        tmp_path / "m",
+        model,
+        sample=frame,
+        task="regression",
+        target="y",
+        reference=frame,
+        predictions=said,
+        truth=said,
+    )
+    asked = Asked.of(tmp_path / "m", package.profile(tmp_path / "m") or {})
+    window = frame.assign(temp=frame["temp"] + 4, wind=frame["wind"] - 1)
+    moved = [Moved(name, 2.0, None, 2.0, "") for name in ("temp", "wind")]
+    found, together, notes = asked.effects(window, moved, [])
+    assert [one.effect.difference for one in found if one.effect] == pytest.approx([12, 1], abs=0.3)
+    assert together is not None
+    assert together.difference == pytest.approx(13, abs=0.4)
+    assert notes == []
+    assert asked.effects(window[["temp"]], moved, [])[2] == ["The model could not be asked: wind is not in the log."]
+
+
+def test_moves_are_put_into_words() -> None:
+    number = FeatureDrift(
+        "temp", "numeric", mean=19.0, mean_reference=12.0, nulls=0.2, nulls_reference=0.0, new_share=0.1
+    )
+    assert (
+        words(number) == "mean rose from 12 to 19, missing 0.0% -> 20.0%, 10.0% beyond the range of the training data"
+    )
+    levels = FeatureDrift("sky", "categorical", bins=["a", "b"], reference=[0.5, 0.5], current=[0.9, 0.1])
+    assert words(levels) == "a 50% -> 90%, b 50% -> 10%"
+
+
+def test_a_check_that_finds_drift_keeps_what_it_is_about(bench: Any) -> None:
+    bench.registry.kept = Evidence(
+        explanation={"importance": [{"column": "sky", "mean": 0.9}, {"column": "temp", "mean": 0.1}]}
+    )
+    for shift in (0, 6):
+        bench.answer(shift=shift)
+        report = bench.monitoring.check("bikes")
+    found = bench.monitoring.insight.explanation("bikes")
+    assert found == bench.monitoring.insight.explanation("bikes", report.id)
+    assert found == explanation_of(to_values(found))
+    assert [one.name for one in found.moved] == ["temp"]
+    assert (found.weighted, found.moved[0].importance) == (True, pytest.approx(0.1))
+    since = found.moved[0].since
+    assert since is not None
+    assert since.first <= report.since <= since.last
+    assert not since.at_start
+    assert any("could not be asked" in note for note in found.notes)
+    with pytest.raises(NotFound):
+        bench.monitoring.insight.explain("bikes", 99)
+
+
+def test_there_is_nothing_to_explain_before_a_check(bench: Any) -> None:
+    with pytest.raises(InvalidInput, match="No report"):
+        bench.monitoring.insight.explain("bikes")
+    assert bench.monitoring.insight.explanation("bikes") is None
