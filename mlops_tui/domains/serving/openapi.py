@@ -120,11 +120,15 @@ def _feedback() -> dict[str, Any]:
         "properties": {
             "id": {"type": "string", "description": "the prediction's id", "pattern": "^p[0-9a-f]{23}$"},
             "label": {"type": ["string", "number", "boolean"]},
-            "at": {"type": ["string", "integer"], "description": "when it became known"},
+            "at": {"type": ["string", "integer", "null"], "description": "when it became known"},
         },
     }
     example = {"rows": [{"id": "p19ad2f0c1b31a1b2c3d4e5f", "label": 1}]}
-    schema = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "array", "items": row}}}
+    schema = {
+        "type": "object",
+        "required": ["rows"],
+        "properties": {"rows": {"type": "array", "minItems": 1, "items": row}},
+    }
     return {
         "tags": ["feedback"],
         "summary": "Report what was true",
@@ -150,7 +154,7 @@ def _infer_schema(one: Served) -> dict[str, Any]:
         "required": ["name", "shape", "datatype", "data"],
         "properties": {
             "name": {"type": "string", "enum": [column.name for column in one.signature.inputs]},
-            "shape": {"type": "array", "items": {"type": "integer"}},
+            "shape": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
             "datatype": {"type": "string", "enum": sorted({datatype_of(c.type) for c in one.signature.inputs})},
             "data": {"type": "array"},
             "parameters": {"type": ["object", "null"]},
