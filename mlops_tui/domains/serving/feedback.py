@@ -92,7 +92,8 @@ def _truth(place: int, row: Mapping[str, Any], now: int) -> dict[str, Any]:
         raise InvalidInput(
             f"Row {place}: {_shown(row['label'])} cannot be a label.", hint="Use a number, text or truth."
         )
-    return {"label": label, "at": _time(place, row.get("at"), now)}
+    # Nothing is known before it came: a sender whose clock is ahead would have the last word for good.
+    return {"label": label, "at": min(_time(place, row.get("at"), now), now)}
 
 
 def _plain(value: Any) -> str | bool | int | float | None:

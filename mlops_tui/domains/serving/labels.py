@@ -22,13 +22,14 @@ def bound_of(labelled: pd.DataFrame) -> float | None:
 
 
 def count(labelled: pd.DataFrame, version: int, since: int, beyond: float | None) -> tuple[Counts, int]:
-    """Count what was labelled after `since` (ms), and say until when; `beyond` is the bound of wrong for numbers.
+    """Count what became known after `since` (ms), and say until when; `beyond` is the bound of wrong for numbers.
 
-    Rows: version, prediction, label, label_at.
+    Rows: version, prediction, label, known_at. Each prediction counts once, when its first label came in by our clock: a label
+    that is sent again is no new evidence, and a sender whose clock is ahead does not hide the labels of others.
     """
     import pandas as pd
 
-    fresh = labelled[labelled["label_at"] > since]
+    fresh = labelled[labelled["known_at"] > since]
     if fresh.empty:
         return Counts(0, 0, 0, 0), since
     if beyond is None:
@@ -37,4 +38,4 @@ def count(labelled: pd.DataFrame, version: int, since: int, beyond: float | None
         wrong = (pd.to_numeric(fresh["prediction"]) - pd.to_numeric(fresh["label"])).abs() > beyond
     mine = fresh["version"] == version
     counts = Counts(int(mine.sum()), int(wrong[mine].sum()), int((~mine).sum()), int(wrong[~mine].sum()))
-    return counts, int(fresh["label_at"].max())
+    return counts, int(fresh["known_at"].max())

@@ -64,7 +64,9 @@ class Predictions:
         return [self._context.lake.root / file.path for file in reversed(found)]
 
     def labelled(self, deployment: str, since: int | None, until: int | None) -> pd.DataFrame:
-        """Return answered predictions that have a label: id, at, version, prediction, score, label, label_at; oldest first."""
+        """Return answered predictions that have a label, oldest first: id, at, version, prediction, score, label, label_at (as its
+        sender says), known_at (when the first label of it came in, by our clock).
+        """
         import pandas as pd
 
         names = ["id", "at", "version", "prediction", "score"]
@@ -78,22 +80,33 @@ class Predictions:
         if files:
             frames.append(self._frame(files, since, until))
         if not frames:
-            return pd.DataFrame(columns=[*names, "label", "label_at"])
+            return pd.DataFrame(columns=[*names, "label", "label_at", "known_at"])
         rows = pd.concat(frames, ignore_index=True).drop_duplicates("id")
-        labels = self.labels(None, since, until)
+        labels, known = self._labels(None, since, until)
         rows = rows[rows["id"].isin(labels.keys())].sort_values(["at", "id"], ignore_index=True)
         rows["label"] = [labels[name][2] for name in rows["id"]]
         rows["label_at"] = [labels[name][0] for name in rows["id"]]
+        rows["known_at"] = [known[name] for name in rows["id"]]
         return rows
 
     def labels(self, ids: list[str] | None, since: int | None, until: int | None) -> dict[str, Label]:
         """Return the label that counts of each prediction made in [since, until); only of `ids` when given."""
+        return self._labels(ids, since, until)[0]
+
+    def _labels(
+        self, ids: list[str] | None, since: int | None, until: int | None
+    ) -> tuple[dict[str, Label], dict[str, int]]:
+        """The label that counts of each prediction, and when its first one came in (ms)."""
         wanted = set(ids) if ids is not None else None
         latest: dict[str, Label] = {}
+        first: dict[str, int] = {}
         for name, label in self._all_labels(ids, since, until):
-            if (wanted is None or name in wanted) and label[:2] >= latest.get(name, (0, 0, None))[:2]:
+            if wanted is not None and name not in wanted:
+                continue
+            first[name] = min(label[1], first.get(name, label[1]))
+            if label[:2] >= latest.get(name, (0, 0, None))[:2]:
                 latest[name] = label
-        return latest
+        return latest, first
 
     def relabelled(self, ids: list[str], since: int | None, until: int | None) -> dict[str, tuple[int, int]]:
         """Return how often a label came, and how many different ones, of those of `ids` that had more than one."""

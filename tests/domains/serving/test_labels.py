@@ -14,7 +14,7 @@ from mlops_tui.domains.serving.rollout import RolloutState, Rules
 
 
 def frame(rows):
-    return pd.DataFrame(rows, columns=["version", "prediction", "label", "label_at"])
+    return pd.DataFrame(rows, columns=["version", "prediction", "label", "known_at"])
 
 
 def test_classes_are_right_when_they_are_the_same():
@@ -58,3 +58,36 @@ def test_wrong_answers_of_a_canary_bring_the_old_version_back(workbench, registe
     (done,) = serving.rollouts.step()
     assert done.state is RolloutState.ROLLED_BACK
     assert done.reason.startswith("wrong answers: 60 of 60 (100.00%) against 0 of 60")
+
+
+def test_labels_sent_again_and_again_or_from_a_clock_that_is_ahead_count_once_each(workbench, register, clock):
+    for _ in range(2):
+        register("churn")
+    serving = workbench.serving
+    serving.deploy("live", "churn/1")
+    serving.rollouts.start("live", "churn/2", [50], rules=Rules(bake_s=3600))
+    ids = {version: [new_prediction_id(clock.now) for _ in range(10)] for version in (1, 2)}
+    writer = SegmentWriter(workbench.workspace.segments, PREDICTIONS)
+    for version, mine in ids.items():
+        writer.append(
+            prediction_record(
+                ids=mine, at=clock.now, deployment="live", model="churn", version=version, latency_ms=1.0,
+                columns={"age": [30.5] * 10, "visits": [2] * 10, "plan": ["pro"] * 10}, prediction=[1] * 10,
+            )
+        )  # fmt: skip
+    writer.close()
+
+    def send(version, first, last, label, ahead=0):
+        clock.advance(1000)
+        serving.feedback([{"id": name, "label": label, "at": clock.now + ahead} for name in ids[version][first:last]])
+        return serving.rollouts.take_labels()
+
+    assert send(2, 0, 5, 0, ahead=10**12) == 5  # a year 2055
+    assert send(2, 0, 5, 0) == 0  # the same once more
+    assert send(2, 0, 5, 1) == 0  # and contradicted
+    assert send(2, 5, 10, 1) == 5
+    assert send(1, 0, 10, 1) == 10
+    _, judgement = serving.rollouts.current("live")
+    wrong = next(one for one in judgement.evidence if one.kind == "wrong answers")
+    assert serving.prediction(ids[2][0]).label == 1  # a correction counts, whatever the clock of who was wrong
+    assert (wrong.canary, wrong.canary_failed, wrong.stable, wrong.stable_failed) == (10, 5, 10, 0)

@@ -246,7 +246,7 @@ def test_the_latest_label_counts_whenever_and_wherever_it_arrives(
         assert serving.prediction(three).label is None
         assert [row.label for row in serving.predictions("churn") if row.id == two] == [1]
         serving.compact()
-    assert list(rows.columns) == ["id", "at", "version", "prediction", "score", "label", "label_at"]
+    assert list(rows.columns) == ["id", "at", "version", "prediction", "score", "label", "label_at", "known_at"]
     assert serving.feedback_at() == clock.now
     assert len(serving.labelled("churn", since=clock.now)) == 0
 
