@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlops_tui.core.clock import HOUR, MINUTE
 from mlops_tui.core.errors import NotFound, Unavailable
 from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, GpuProcess, Process, Reading, Top, series_of
-from mlops_tui.domains.hardware.rings import Point, Rings, Sample
+from mlops_tui.domains.hardware.ring_store import Point, Rings, Sample
 from mlops_tui.domains.hardware.store import HardwareStore
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from mlops_tui.core.clock import DAY, HOUR, MINUTE, SECOND
-from mlops_tui.domains.hardware import rings
-from mlops_tui.domains.hardware.rings import Rings, Tier
+from mlops_tui.domains.hardware import ring_store
+from mlops_tui.domains.hardware.ring_store import Rings, Tier
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -45,11 +45,11 @@ def m002_subjects(db: sqlite_utils.Database) -> None:
     db.execute("INSERT INTO hardware_subject VALUES (1, '')")
     for tier in TIERS[:3]:
         db.execute(f"ALTER TABLE {tier.table} RENAME TO {tier.table}_before")
-        rings.create_ring(db, tier)
+        ring_store.create_ring(db, tier)
         db.execute(f"INSERT INTO {tier.table} SELECT 1, ts, layout, data FROM {tier.table}_before")
         db.execute(f"DROP TABLE {tier.table}_before")
-    rings.create_ring(db, TIERS[3])
-    rings.create(db, "load", LOADS)
+    ring_store.create_ring(db, TIERS[3])
+    ring_store.create(db, "load", LOADS)
 
 
 class HardwareStore:

@@ -12,7 +12,7 @@ from mlops_tui.core.db import Database
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.hardware.records import Driver, Gpu, GpuState, Limits, Reading
-from mlops_tui.domains.hardware.rings import Rings
+from mlops_tui.domains.hardware.ring_store import Rings
 from mlops_tui.domains.hardware.service import Hardware
 from mlops_tui.domains.hardware.store import TIERS, m001_rings
 from mlops_tui.workbench import Workbench
