@@ -11,6 +11,7 @@ from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, sa
 from mlops_tui.core import clock
 from mlops_tui.core.errors import NotFound
 from mlops_tui.core.ids import did_you_mean
+from mlops_tui.domains.monitoring.records import figures
 
 if TYPE_CHECKING:
     from mlops_tui.domains.monitoring.records import FeatureDrift, Performance, Report
@@ -45,14 +46,18 @@ def column(workbench: Workbench, deployment: str, column: str, number: int | Non
     if found.note:
         click.echo(found.note)
     say_alpha(report)
-    emit(figures(found), [("figure", "Figure"), ("value", "Value"), ("limit", "Limit"), ("says", "Says")])
+    rows = [
+        {"figure": name, "value": rounded(value), "limit": rounded(limit), "says": says}
+        for name, value, limit, says in figures(found)
+    ]
+    emit(rows, [("figure", "Figure"), ("value", "Value"), ("limit", "Limit"), ("says", "Says")])
     if found.bins:
         click.echo()
-        rows = [
+        bins = [
             {"bin": name, "reference": f"{old:.1%}", "window": f"{new:.1%}"}
             for name, old, new in zip(found.bins, found.reference, found.current, strict=True)
         ]
-        emit(rows, [("bin", "Bin"), ("reference", "At training"), ("window", "Now")])
+        emit(bins, [("bin", "Bin"), ("reference", "At training"), ("window", "Now")])
 
 
 @click.command("apart")
@@ -82,26 +87,6 @@ def apart(workbench: Workbench, deployment: str, number: int | None, as_json: bo
             emit(rows, [("column", "Column"), ("lost", "AUC lost without it")])
     if found.told:
         raise click.exceptions.Exit(1)
-
-
-def figures(found: FeatureDrift) -> list[dict[str, Any]]:
-    """Every figure of a column with its limit, for a table."""
-    rows: list[tuple[str, float | None, float | None, str]] = [
-        ("PSI", found.psi, found.psi_threshold, "shares of ten bins"),
-        ("KS", found.ks, found.ks_threshold, "largest distance of the distribution functions"),
-        ("rank shift", found.rank_shift, found.rank_threshold, "chance to lie above the training data, less one half"),
-        ("JS", found.js, None, "Jensen-Shannon distance, 0 to 1"),
-        ("Wasserstein", found.wasserstein, None, "in standard deviations"),
-        ("chi-squared p", found.chi2_p, None, "of this column alone"),
-        ("missing", found.nulls, None, f"{found.nulls_reference:.2%} at training"),
-        ("new", found.new_share, None, "never seen, or out of range"),
-        ("mean", found.mean, None, "" if found.mean_reference is None else f"{found.mean_reference:.5g} at training"),
-    ]
-    return [
-        {"figure": name, "value": rounded(value), "limit": rounded(limit), "says": says}
-        for name, value, limit, says in rows
-        if value is not None
-    ]
 
 
 def print_report(report: Report) -> None:

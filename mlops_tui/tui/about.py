@@ -122,6 +122,7 @@ PANES: dict[tuple[str, str], str] = {
         "monitoring",
         "reports",
     ): "Each check of a monitor: drift per column, errors, latency, and quality where truth is known.",
+    ("monitoring", "columns"): "Every column of the newest reports: how far it moved in its limits, and all figures of it.",
     ("monitoring", "performance"): "How right each deployment is, from labels with an interval, and estimated where labels are missing."
     " The estimate cannot see concept drift.",
     ("monitoring", "fairness"): "Gaps between the groups of sensitive inputs; the interval says what is surely there.",

@@ -67,6 +67,7 @@ _STATE_OF = {
     "open": "warn",
     "warning": "warn",
     "drift": "warn",
+    "quality": "warn",
     "missed": "warn",
     "performance": "warn",
     "unhealthy": "bad",

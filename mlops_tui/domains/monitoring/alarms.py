@@ -11,6 +11,7 @@ from mlops_tui.domains.monitoring.records import FeatureDrift, Monitor, Pair, Pe
 
 RULES = ("drift", "quality", "performance", "error_rate", "latency")
 NAMED = 3
+MISTAKES = {"type", "infinite", "clock"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,9 @@ def sentence(column: FeatureDrift) -> str:
 
 
 def _quality(report: Report) -> Move:
-    failed = report.malformed
+    # A column that drifted is told of as such; what else is odd about its values would only say it twice.
+    moved = {column.name for column in report.drifted}
+    failed = [check for check in report.malformed if check.column not in moved or check.check in MISTAKES]
     if not failed:
         return Move("quality", raised=False)
     names = _listed(list(dict.fromkeys(check.column or check.check for check in failed)))

@@ -324,6 +324,22 @@ def main_version(deployment: Deployment) -> int:
     return max(deployment.versions, key=lambda route: (route.weight, route.version)).version
 
 
+def figures(found: FeatureDrift) -> list[tuple[str, float, float | None, str]]:
+    """Every figure of a column: (name, value, its limit where it is held against one, what it means)."""
+    rows: list[tuple[str, float | None, float | None, str]] = [
+        ("PSI", found.psi, found.psi_threshold, "shares of ten bins"),
+        ("KS", found.ks, found.ks_threshold, "largest distance of the distribution functions"),
+        ("rank shift", found.rank_shift, found.rank_threshold, "chance to lie above the training data, less 1/2"),
+        ("JS", found.js, None, "Jensen-Shannon distance, 0 to 1"),
+        ("Wasserstein", found.wasserstein, None, "in standard deviations"),
+        ("chi-squared p", found.chi2_p, None, "of this column alone"),
+        ("missing", found.nulls, None, f"{found.nulls_reference:.2%} at training"),
+        ("new", found.new_share, None, "never seen, or out of range"),
+        ("mean", found.mean, None, "" if found.mean_reference is None else f"{found.mean_reference:.5g} at training"),
+    ]
+    return [(name, value, limit, says) for name, value, limit, says in rows if value is not None]
+
+
 def to_document(report: Report) -> dict[str, Any]:
     """The report as JSON values; `from_document` turns them back."""
     return dataclasses.asdict(report)

@@ -8,7 +8,7 @@ from textual import on
 
 from mlops_tui.core.errors import Unavailable
 from mlops_tui.domains.alerts.searching import ALERTS as ASKS
-from mlops_tui.tui.screens import cells, monitoring_acts, monitoring_insight, telling
+from mlops_tui.tui.screens import cells, monitoring_acts, monitoring_columns, monitoring_insight, telling
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.monitoring_facts import REPORTS, alert_detail, monitor_detail, report_detail
 from mlops_tui.tui.screens.section import Inside, Section
@@ -104,6 +104,7 @@ class MonitoringDesk(Desk):
             watches=frozenset({"catalog", "telemetry", "metrics"}),
             names=lambda one: {"name": one.deployment, "id": one.id},
         ),
+        monitoring_columns.COLUMNS,
         *monitoring_insight.SECTIONS,
         *telling.SECTIONS,
     )  # fmt: skip

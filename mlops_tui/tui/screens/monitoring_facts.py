@@ -95,19 +95,22 @@ def report_detail(bench: Workbench, one: Report) -> Sequence[Block]:
             ("Checked", cells.moment(one.at, now)),
             ("Window", f"{clock.local(one.since)} to {clock.local(one.until)}" if one.since else ""),
             ("Rows", number(one.rows)),
+            ("False alarms", "" if one.alpha is None else f"{one.alpha:.2%} of windows in which nothing changed"),
             ("Error rate", percent(one.error_rate, 1)),
             ("Latency", f"p95 {number(one.latency_p95_ms, 3)} ms" if one.latency_p95_ms is not None else ""),
         ),
         title=f"{one.deployment} report {one.id}",
     )
-    columns = [*([one.prediction] if one.prediction else []), *one.features]
+    columns = [*(each for each in (one.prediction, one.label) if each), *one.features]
     columns.sort(key=lambda each: (not each.drifted, -each.size))
     return (
         head,
         *([Text("\n".join(one.notes), "muted")] if one.notes else []),
         *_performance(one),
         *_explained(bench, one),
+        *_malformed(one),
         Grid(("", "Column", "PSI", "limit", "KS", "limit"), tuple(map(_drift_row, columns)), title="Drift"),
+        *_together(one),
         *[_pair(each) for each in columns[:PAIRS] if each.reference and each.current],
     )
 
@@ -119,6 +122,31 @@ def _explained(bench: Workbench, one: Report) -> list[Block]:
         return []
     rows = tuple((each.name, drift.story(each)) for each in found.moved[:PAIRS])
     return [Grid(("Column", "What moved, since when, where, and what it did"), rows, title="What it is about")]
+
+
+def _malformed(one: Report) -> list[Block]:
+    """What requests had wrong with them."""
+    rows = tuple((("▲", "warn"), each.text) for each in one.malformed)
+    return [Grid(("", "Check"), rows, title="Data quality")] if rows else []
+
+
+def _together(one: Report) -> list[Block]:
+    """Pairs of columns that no longer go together as they did, or that all do."""
+    if one.joint is None:
+        return []
+    rows = tuple(
+        (
+            ("▲ drift", "warn"),
+            each.name,
+            number(each.reference, 3),
+            number(each.current, 3),
+            (number(each.threshold, 3), "muted"),
+        )
+        for each in one.joint.drifted
+    )
+    if not rows:
+        return [Text(f"{one.joint.pairs} pairs of columns go together as they did.", "muted")]
+    return [Grid(("", "Columns", "correlation", "now", "limit"), rows, title="Together")]
 
 
 def _performance(one: Report) -> list[Block]:
