@@ -5,7 +5,7 @@
 Each deployment has 21 series: 12 of its traffic (requests, rows, errors by kind, rates, latencies) and 9 of what it takes of the
 machine. Everything goes through the code that writes it in service: the gateway's intervals, the daemon's loads, their roll-ups and
 their trimming. Only the pace differs: in service a sample comes every 5 or 10 s, here one for every row that will be left of it, which
-is one every ten minutes, every minute in the last two days, and all of them in the last three hours. Sizes are of the file with its
+is one an hour, every ten minutes in the last two weeks, every minute in the last two days, and all of them in the last three hours. Sizes are of the file with its
 log; a drawing is opening the workspace's rooms once, then the read of the points and the chart of them at 160x45, for one deployment
 after another.
 """
@@ -62,11 +62,8 @@ def fill(bench: Workbench, clock: Clock, names: list[str], days: int) -> None:
     """Samples from the oldest to now, as close as anything of them is kept."""
     chance = random.Random(1)
     now = clock.now
-    for begin, end, step in (
-        (days * DAY, 2 * DAY, 10 * MINUTE),
-        (2 * DAY, 3 * HOUR, MINUTE),
-        (3 * HOUR, 0, 10 * SECOND),
-    ):
+    hours, tens = (days * DAY, 14 * DAY, HOUR), (min(days, 14) * DAY, 2 * DAY, 10 * MINUTE)
+    for begin, end, step in (hours, tens, (2 * DAY, 3 * HOUR, MINUTE), (3 * HOUR, 0, 10 * SECOND)):
         for at in range(now - begin, now - end, step):
             clock.now = at
             bench.serving.record_traffic([interval(chance, name, at, step) for name in names])
