@@ -10,7 +10,7 @@ from textual import on
 from textual.message import Message
 
 from mlops_tui.tui.lines import Line, clean, line
-from mlops_tui.tui.screens import cells, run_facts, version_acts, version_facts
+from mlops_tui.tui.screens import approval_acts, cells, run_facts, version_acts, version_facts
 from mlops_tui.tui.screens.base import bindings
 from mlops_tui.tui.screens.page import Page
 from mlops_tui.tui.screens.section import Section
@@ -130,11 +130,11 @@ class VersionDesk(Page):
 
     async def act_ask(self) -> None:
         """Ask others to approve it."""
-        version_acts.ask(self, self.subject.version)
+        approval_acts.ask(self, self.subject.version)
 
     async def act_decide(self) -> None:
         """Say yes or no to the request."""
-        version_acts.decide(self, self.subject.version)
+        approval_acts.decide(self, self.subject.version)
 
     async def act_describe(self) -> None:
         """Say what it is for."""
