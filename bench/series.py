@@ -5,9 +5,9 @@
 Each deployment has 21 series: 12 of its traffic (requests, rows, errors by kind, rates, latencies) and 9 of what it takes of the
 machine. Everything goes through the code that writes it in service: the gateway's intervals, the daemon's loads, their roll-ups and
 their trimming. Only the pace differs: in service a sample comes every 5 or 10 s, here one for every row that will be left of it, which
-is one an hour, every ten minutes in the last two weeks, every minute in the last two days, and all of them in the last three hours. Sizes are of the file with its
-log; a drawing is opening the workspace's rooms once, then the read of the points and the chart of them at 160x45, for one deployment
-after another.
+is one an hour, every ten minutes in the last two weeks, every minute in the last two days, and all of them in the last three hours.
+Sizes are of the file with its log; a drawing is the read of the points and the chart of them at 160x45, for one deployment after
+another, in a process that has the rooms open.
 """
 
 from __future__ import annotations
