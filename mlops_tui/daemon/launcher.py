@@ -30,11 +30,6 @@ class Launcher:
         self._orders: dict[Path, Job] = {}
         self._off_until = 0.0
 
-    @property
-    def pid(self) -> int | None:
-        """The warm process, while there is one."""
-        return self._server.pid if self._server.is_open else None
-
     def launch(self, job: Job) -> None:
         """Start the process of a claimed job."""
         wanted = self._kept and job.kind in FORKED and (self._server.is_open or job.kind in OPENING)
@@ -60,5 +55,8 @@ class Launcher:
 
     def _order(self, job: Job, folder: Path) -> str:
         self._orders[folder] = job
+        if not self._server.is_open:
+            self._server.open()
+            self._log.info("process %s loads the libraries of pipelines", self._server.pid)
         self._server.order(folder, keep=job.kind in OPENING)
         return ""

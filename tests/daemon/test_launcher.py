@@ -26,6 +26,9 @@ class FakeServer:
         self.orders.append((folder, keep))
         self.waiting.add(folder)
 
+    def open(self) -> None:
+        self.is_open = True
+
     def look(self) -> list[tuple[Path, str]]:
         failed, self.failed = self.failed, []
         return failed
