@@ -244,10 +244,13 @@ def diff(workbench: Workbench, left: str, right: str, as_json: bool) -> None:
     """
     found = workbench.registry.diff(left, right)
     if as_json:
-        emit_one(found, as_json)
+        emit_one({"left": found.left, "right": found.right, "items": found.items, "caution": found.caution}, as_json)
         return
     columns = [("section", "What"), ("key", "Name"), ("left", found.left), ("right", found.right), ("delta", "Change")]
     emit(found.items, columns, empty=f"{found.left} and {found.right} do not differ.")
+    if found.caution:
+        runs = [str(item.right) for item in found.items if item.key == "pipeline run" and item.right]
+        say(f"{found.caution} See: mlops pipelines gate {runs[0]}" if runs else found.caution)
 
 
 @models.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -171,6 +171,19 @@ class VersionDiff:
     left: str
     right: str
     items: list[DiffItem] = field(default_factory=list)
+
+    @property
+    def caution(self) -> str:
+        """What a reader of the metrics has to know: versions of different data were tested on different rows."""
+        return OWN_ROWS if on_own_rows(self.items) else ""
+
+
+OWN_ROWS = "Each metric is of its version's own test rows; the gate compares on the same rows."
+
+
+def on_own_rows(items: Iterable[DiffItem]) -> bool:
+    """Whether two versions differ in metrics and in the data these were measured on."""
+    return {"metric", "data"} <= {item.section for item in items}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from mlops_tui.core.errors import InvalidInput, NotAllowed
+from mlops_tui.domains.registry.records import on_own_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,8 @@ def plan(version: Version, replacement: Version, changes: Sequence[DiffItem], ba
     metrics = [f"{item.key} {item.left:.4g} to {item.right:.4g}" for item in changes
                if item.section == "metric" and item.delta is not None]  # fmt: skip
     if metrics:
-        lines.append(f"Metrics: {', '.join(metrics)}.")
+        rows = ", each on its version's own test rows" if on_own_rows(changes) else ""
+        lines.append(f"Metrics{rows}: {', '.join(metrics)}.")
     if back:
         lines.append(f"A rollback of {', '.join(back)} would bring it back.")
     lines.append("Its package stays: it can be loaded, compared and promoted again.")

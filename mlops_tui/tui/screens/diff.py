@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from mlops_tui.domains.registry.records import DiffItem
 from mlops_tui.tui.lines import Line, Span, clean, line, number, size
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import bindings
@@ -13,14 +14,13 @@ from mlops_tui.tui.widgets.columns import Column
 from mlops_tui.tui.widgets.states import Empty
 from mlops_tui.workbench import Workbench
 
-if TYPE_CHECKING:
-    from mlops_tui.domains.registry.records import DiffItem
-
 
 def items(of: str, bench: Workbench) -> list[DiffItem]:
     """What differs between two versions named `left,right`. Raises NotFound."""
     left, _, right = of.partition(",")
-    return bench.registry.diff(left, right).items
+    found = bench.registry.diff(left, right)
+    caution = [DiffItem("test", "rows of the metrics", "its own", "its own", None)] if found.caution else []
+    return [*found.items, *caution]
 
 
 def _value(one: DiffItem, value: Any) -> Span:

@@ -196,6 +196,14 @@ def test_two_versions_are_compared_by_what_differs(three):
     assert ("input", "temp") not in items
 
 
+def test_metrics_of_different_data_are_compared_with_a_caution(registry, make_package):
+    for day, mae in ((1, 2.0), (2, 3.0), (2, 4.0)):
+        package = make_package(mae, f"package-{mae}")
+        registry.register("bikes", package, snapshots=[f"hours@{day}"], metrics={"mae": mae})
+    assert registry.diff("bikes/1", "bikes/2").caution.startswith("Each metric is of its version's own test rows")
+    assert registry.diff("bikes/2", "bikes/3").caution == ""
+
+
 def test_a_folder_that_is_no_package_is_refused(registry, tmp_path):
     (tmp_path / "model.joblib").write_bytes(b"x")
     with pytest.raises(NotFound, match=r"signature\.json is missing"):
