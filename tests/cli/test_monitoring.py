@@ -196,3 +196,82 @@ def test_lists_and_the_question_whether_a_check_is_due_load_nothing_heavy(worksp
             timeout=60,
         )
     assert done.stdout.strip() == "[]"
+
+
+def test_performance_shows_labels_beside_estimates_and_late_labels_count(mlops: Mlops, city: City) -> None:
+    assert "nothing that could be measured" in mlops("monitors", "performance", "churn").stderr
+    city.ask(300)
+    city.ask(300, label=False)
+    shown = mlops("monitors", "performance", "churn").stdout
+    assert "AUC" in shown
+    assert "cannot see concept drift" in shown
+    document = json.loads(mlops("monitors", "performance", "churn", "--json").stdout)
+    assert document["whole"]["labels"]["labelled"] == 300
+    assert {one["name"] for one in document["whole"]["estimates"]} >= {"accuracy", "f1", "roc_auc"}
+    (late,) = [one["value"] for one in document["whole"]["metrics"] if one["name"] == "accuracy"]
+    (guess,) = [one["value"] for one in document["whole"]["estimates"] if one["name"] == "accuracy"]
+    assert guess == pytest.approx(late, abs=0.08)
+    city.ask(300)
+    document = json.loads(mlops("monitors", "performance", "churn", "--json").stdout)
+    assert document["whole"]["labels"]["labelled"] == 600
+
+
+def test_a_label_that_comes_again_with_another_value_is_counted_once_and_said(mlops: Mlops, city: City) -> None:
+    city.ask(100)
+    rows = city.bench.serving.labelled("churn")
+    first = [{"id": name, "label": "left", "at": now_ms() + 1000} for name in rows["id"][:10]]
+    city.bench.serving.feedback(first)
+    labels = json.loads(mlops("monitors", "performance", "churn", "--json").stdout)["whole"]["labels"]
+    assert (labels["labelled"], labels["repeated"]) == (100, 10)
+    assert labels["contradicted"] == int((rows["label"][:10] != "left").sum())
+
+
+def test_fairness_needs_a_sensitive_input_and_compares_its_groups(mlops: Mlops, city: City) -> None:
+    city.ask(400)
+    assert "--sensitive" in mlops("monitors", "fairness", "churn").stderr
+    wrong = mlops("monitors", "add", "churn", "--sensitive", "agee").exception
+    assert isinstance(wrong, InvalidInput)
+    assert "age" in wrong.hint
+    assert mlops("monitors", "add", "churn", "--sensitive", "age", "--group-rows", 20).exit_code == 0
+    shown = mlops("monitors", "fairness", "churn").stdout
+    assert "selection rate" in shown
+    document = json.loads(mlops("monitors", "fairness", "churn", "--json").stdout)
+    (gap,) = [one for one in document["gaps"] if one["measure"] == "selection"]
+    assert gap["low"] > 0.2  # who is older leaves more often here
+    assert len(document["groups"]) == 4
+    rule = mlops("alerts", "rules", "add", "unfair", "--series", "monitor.selection_gap_low", "--of", "churn",
+                 "--above", "0.2", "--for", "1m")  # fmt: skip
+    assert rule.exit_code == 0, rule.output
+    from mlops_tui import rules
+
+    (judged,) = city.bench.alerts.rules.list()
+    assert rules.values(city.bench, judged, 0)[-1][1] == pytest.approx(gap["low"])
+    assert mlops("monitors", "add", "churn", "--sensitive", "").exit_code == 0
+    assert "--sensitive" in mlops("monitors", "fairness", "churn").stderr
+
+
+def test_a_drift_is_explained_and_everything_goes_into_one_file(mlops: Mlops, city: City, tmp_path: Path) -> None:
+    mlops("monitors", "add", "churn", "--need", 1, "--of", 1)
+    city.ask(300)
+    mlops("monitors", "run", "churn")
+    assert "No input moved" in mlops("monitors", "explain", "churn").stdout
+    city.ask(300, shift=15, label=False)
+    mlops("monitors", "run", "churn")
+    shown = mlops("monitors", "explain", "churn").stdout
+    assert "mean rose from" in shown
+    assert "of answers are" in shown
+    found = json.loads(mlops("monitors", "explain", "churn", "--json").stdout)
+    assert [one["name"] for one in found["moved"]] == ["age"]
+    effect = found["moved"][0]["effect"]
+    assert abs(effect["now"] - effect["without"]) > 0.1
+    out = tmp_path / "churn.html"
+    assert mlops("monitors", "report", "churn", "--out", out).exit_code == 0
+    page = out.read_text()
+    assert "<svg" in page
+    assert "age" in page
+    assert mlops("monitors", "report", "churn", "--out", out).exception is not None
+    story = tmp_path / "story.md"
+    assert mlops("alerts", "story", 1, "--out", story).exit_code == 0
+    assert "## What moved" in story.read_text()
+    assert isinstance(mlops("monitors", "report", "churn", "--out", tmp_path / "x.pdf").exception, InvalidInput)
+    assert isinstance(mlops("monitors", "explain", "churn", "--report", 99).exception, NotFound)

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PERMUTATIONS = 500
+PERMUTATIONS = 200
 SEED = 12
 # Twice the loss of log-likelihood at which a place is no longer believed: chi-squared with one degree of freedom, 95 %.
 BELIEVED = 3.84
