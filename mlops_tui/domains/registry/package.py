@@ -280,6 +280,7 @@ def _profile(
     truth: Any,
     held_out: tuple[pd.DataFrame, Any] | None,
 ) -> dict[str, Any]:
+    from mlops_tui.domains.registry import trust
     from mlops_tui.domains.registry.profile import build_profile
 
     frame = reference[[item["name"] for item in described["inputs"]]]
@@ -287,15 +288,21 @@ def _profile(
     judged = inputs if held_out is None else prepare(described, held_out[0])
     classes = getattr(estimator, "classes_", None)
     has_probabilities = len(described["outputs"]) > 1 and classes is not None
-    return build_profile(
+    answers = estimator.predict(inputs) if predictions is None else predictions
+    tested = (answers, truth) if held_out is None else (estimator.predict(judged), held_out[1])
+    said = estimator.predict_proba(judged) if has_probabilities else None
+    profile = build_profile(
         frame,
-        estimator.predict(inputs) if predictions is None else predictions,
+        answers,
         truth,
         task=str(described["task"]),
-        probabilities=estimator.predict_proba(judged) if has_probabilities else None,
+        probabilities=said,
         labels=None if classes is None else list(classes),
-        held_out=None if held_out is None else (estimator.predict(judged), held_out[1]),
+        held_out=None if held_out is None else tested,
     )
+    rows = frame if held_out is None else held_out[0][list(frame.columns)]
+    learned = trust.learn(str(described["task"]), rows, *tested, said, classes, held_out=held_out is not None)
+    return profile | {"trust": learned}
 
 
 def _dump(estimator: Any, path: Path, modules: Sequence[ModuleType]) -> None:
