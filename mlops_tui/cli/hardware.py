@@ -149,11 +149,12 @@ def _fact(one: Fact) -> dict[str, Any]:
     value: Any = one.value
     if value is None:
         shown = one.missing
+    elif isinstance(value, bool):
+        shown = "yes" if value else "no"
     elif one.unit in ("B", "B/s"):
         shown = human_bytes(float(value)) + one.unit[1:]
     else:
-        shown = {True: "yes", False: "no"}.get(value, f"{value:g}" if isinstance(value, float) else str(value))
-        shown = f"{shown} {one.unit}".strip() if not isinstance(value, bool) else shown
+        shown = f"{value:g} {one.unit}".strip() if isinstance(value, float) else f"{value} {one.unit}".strip()
     return {"group": one.group, "name": one.name.replace("_", " "), "value": shown or "none"}
 
 

@@ -104,6 +104,7 @@ def test_gpus_are_listed_with_their_parts_what_is_lost_and_what_is_not_supported
         Fact("memory", "used", 10**9, "B"),
         Fact("power", "usage", None, "W", "not supported"),
         Fact("errors", "ecc", True),
+        Fact("errors", "ever", 0),
     ]
     monkeypatch.setattr(Probe, "gpus", lambda self: (Driver.OK, gpus))
     monkeypatch.setattr(Probe, "facts", lambda self, index: [] if index else facts)
@@ -115,6 +116,7 @@ def test_gpus_are_listed_with_their_parts_what_is_lost_and_what_is_not_supported
     assert lines[4].split()[:4] == ["1", "GPU", "1", "lost"]
     assert [one["state"] for one in json.loads(mlops("gpus", "--json").stdout)] == ["ok", "lost"]
     shown = mlops("gpus", "0").stdout
+    assert shown.splitlines()[4].split() == ["errors", "ever", "0"]  # a count is no yes or no
     assert "1.0 GB" in shown
     assert "not supported" in shown
     assert "yes" in shown
