@@ -183,13 +183,14 @@ def test_a_backfill_tries_failed_slots_again_only_when_asked(schedules: Schedule
     assert workbench.jobs.get(job.id).state == "queued"
 
 
-def test_a_backfill_that_cannot_be_is_refused(schedules: Schedules, clock) -> None:
+def test_a_backfill_that_cannot_be_is_refused(schedules: Schedules, clock, monkeypatch) -> None:
+    monkeypatch.setattr("mlops_tui.domains.schedules.backfill.MOST", 20)
     schedules.add("hourly", "churn", "@hourly")
     schedules.add("retrain", "churn", kind="drift")
     for name, since, until in (
         ("hourly", clock.now, clock.now - 1),
         ("hourly", clock.now - HOUR, clock.now + HOUR),
-        ("hourly", clock.now - 20_000 * HOUR, clock.now),
+        ("hourly", clock.now - 22 * HOUR, clock.now),
         ("retrain", clock.now - HOUR, clock.now),
     ):
         with pytest.raises(InvalidInput):
