@@ -40,9 +40,8 @@ class Event:
 def tell(bench: Workbench, alert_id: int) -> list[Event]:
     """What happened around an alert, oldest first. Raises NotFound."""
     alert = bench.alerts.get(alert_id)
-    first = f"{alert.severity}: {alert.title}" + (f". {alert.detail}" if alert.detail else "")
-    events = [Event(alert.first_at, "alert", str(alert.id), first, f"mlops alerts show {alert.id}")]
-    for part in (_reports, _told, _handled, _retrained):
+    events = [Event(alert.first_at, "alert", str(alert.id), _first(bench, alert), f"mlops alerts show {alert.id}")]
+    for part in (_reports, _told, _handled, _held, _retrained):
         events += part(bench, alert)
     return sorted(events, key=lambda event: event.at)  # stable: what is said of one moment keeps its order
 
@@ -59,6 +58,18 @@ def markdown(bench: Workbench, alert_id: int) -> str:
     facts = [f"- {name}: {value}" for name, value in alert.facts.items()]
     table = ["| when | what | said | see |", "|---|---|---|---|", *rows]
     return "\n".join([*head, *facts, *([""] if facts else []), *table]) + "\n"
+
+
+def _first(bench: Workbench, alert: Alert) -> str:
+    """What it said when it began: each repetition brings newer words."""
+    began = (
+        entry.why
+        for entry in bench.audit.list(1000, kind="alert", name=alert.subject, since=alert.first_at)
+        if entry.verb == "raise" and isinstance(entry.before, dict) and entry.before.get("alert") == alert.id
+    )
+    title = next(began, "") or alert.title
+    detail = f". {alert.detail}" if alert.detail and title == alert.title else ""
+    return f"{alert.severity}: {title}{detail}"
 
 
 def _reports(bench: Workbench, alert: Alert) -> Iterator[Event]:
@@ -103,6 +114,27 @@ def _handled(bench: Workbench, alert: Alert) -> Iterator[Event]:
             yield Event(entry.at, "alert", str(alert.id), words, f"mlops audit show {entry.id}")
 
 
+def _held(bench: Workbench, alert: Alert) -> Iterator[Event]:
+    """Triggers that this alert set off and that got no job: held back, skipped, or a dry run."""
+    for fire in bench.schedules.fires(limit=JOBS, since=alert.first_at):
+        slot = fire.slot.removeprefix("held:")
+        if fire.job_id is None and (slot == f"alert:{alert.id}" or slot.startswith(f"alert:{alert.id}:")):
+            see = f"mlops schedules fires {fire.schedule}"
+            yield Event(fire.created_at, "trigger", fire.schedule, f"{fire.state}: {fire.reason}", see)
+
+
+def _asked(bench: Workbench, ref: str) -> Iterator[Event]:
+    """Whether people were asked to approve a version, and what they said."""
+    for request in bench.registry.approvals.list(ref.partition("/")[0]):
+        if request.ref == ref:
+            see = f"mlops models requests {request.model} --all"
+            yield Event(request.asked_at, "approval", ref, f"asked by {request.asked_by}: {request.why}", see)
+            for one in request.decisions:
+                yield Event(
+                    one.at, "approval", ref, f"{one.verdict} by {one.by}" + (f": {one.why}" if one.why else ""), see
+                )
+
+
 def _retrained(bench: Workbench, alert: Alert) -> Iterator[Event]:
     for job in bench.jobs.list(kind="pipeline", limit=JOBS):
         if (job.cause or {}).get("alert") == alert.id:
@@ -131,6 +163,8 @@ def _training(bench: Workbench, job: Job) -> Iterator[Event]:
             f"{run.state}" + (f" with {run.version}" if run.version else "") + (f": {run.error}" if run.error else "")
         )
         yield Event(run.ended_at, "pipeline run", run.id[:8], words, see)
+    if run.version:
+        yield from _asked(bench, run.version)
     for rollout in bench.serving.rollouts.list(limit=JOBS):
         if run.version and rollout.ref == run.version:
             see = f"mlops deployments rollout {rollout.deployment}"

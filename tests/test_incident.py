@@ -7,6 +7,7 @@ import pytest
 from mlops_tui import incident
 from mlops_tui.core import clock as time
 from mlops_tui.core.errors import NotFound
+from mlops_tui.domains.schedules.records import Fire, FireState
 
 
 def test_what_people_did_and_were_told_stands_in_order(workbench, clock):
@@ -42,6 +43,25 @@ def test_a_retraining_it_asked_for_belongs_to_it_and_others_do_not(workbench):
     [_, training] = incident.tell(workbench, alert.id)
     assert (training.kind, training.name) == ("job", str(mine.id))
     assert training.words == "retraining of churn: Alert 1: Worse"
+
+
+def test_the_story_begins_with_what_was_said_first(workbench, clock):
+    alert = workbench.alerts.raise_alert("performance", "churn", title="mae 47", detail="47 against 30")
+    clock.advance(time.MINUTE)
+    workbench.alerts.raise_alert("performance", "churn", title="mae 59", detail="59 against 30")
+    assert incident.tell(workbench, alert.id)[0].words == "warning: mae 47"
+
+
+def test_a_trigger_that_got_no_job_is_part_of_it(workbench, monkeypatch):
+    alert = workbench.alerts.raise_alert("performance", "churn", title="Worse")
+    now = workbench.context.now()
+    held, other, ran = (
+        Fire(1, "retrain", "churn", slot, now, FireState.SKIPPED, job, "Cooling down.", now)
+        for slot, job in ((f"held:alert:{alert.id}", None), (f"alert:{alert.id}1", None), (f"alert:{alert.id}", 3))
+    )
+    monkeypatch.setattr(type(workbench.schedules), "fires", lambda room, **asked: [held, other, ran])
+    [_, event] = incident.tell(workbench, alert.id)
+    assert (event.kind, event.name, event.words) == ("trigger", "retrain", "skipped: Cooling down.")
 
 
 def test_an_alert_that_is_not_there_has_no_story(workbench):
