@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -109,6 +110,7 @@ async def _run(
     await nursery.open()
     keeping = asyncio.create_task(keeper.keep())
     identity_file = _write_identity(workspace, host, port)
+    _collect_seldom()
     try:
         logger.info("answering on %s", server.url_of(host, port, "https" if tls else "http"))
         await http.serve(sockets=[listener])
@@ -122,6 +124,16 @@ async def _run(
         await _sign_off(ledger, keeper)
         identity_file.unlink(missing_ok=True)
         logger.info("stopped")
+
+
+def _collect_seldom() -> None:
+    """Leave what was loaded to the end of the process to the collector, and let it look at requests less often.
+
+    They make hundreds of objects each and no cycles: collecting after every seven hundred took an eighth of all time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
 
 
 async def _sign_off(ledger: Ledger, keeper: Keeper) -> None:

@@ -40,7 +40,7 @@ def checked(signature: Signature, columns: Mapping[str, list[Any]]) -> tuple[dic
     return {column.name: values_of(column, columns[column.name]) for column in signature.inputs}, rows
 
 
-def plain_row(signature: Signature, row: list[Any]) -> dict[str, list[Any]] | None:
+def plain_row(signature: Signature, row: list[Any]) -> dict[str, Any] | None:
     """The columns of one row in the signature's order whose values are of their types as they are, which most requests hold;
     None for any other.
     """
@@ -56,7 +56,7 @@ def plain_row(signature: Signature, row: list[Any]) -> dict[str, list[Any]] | No
         for column, value in zip(signature.inputs, row, strict=True):
             if type(value) is not _PLAIN.get(column.type) or (type(value) is float and value - value != 0.0):
                 return None
-    return dict(zip(signature.names, [[value] for value in row], strict=True))
+    return dict(zip(signature.names, zip(row), strict=True))  # tuples of one
 
 
 def check_names(signature: Signature, given: Iterable[str]) -> None:

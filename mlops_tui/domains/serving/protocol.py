@@ -143,7 +143,7 @@ def metadata(name: str, versions: list[int], signature: Signature) -> dict[str, 
     }
 
 
-def _plain(tensor: Tensor, signature: Signature) -> dict[str, list[Any]] | None:
+def _plain(tensor: Tensor, signature: Signature) -> dict[str, Any] | None:
     """The columns of one row of floats in one tensor, which most requests to models of numbers are; None for any other."""
     width = len(signature.names)
     if tensor.shape != [1, width] or tensor.datatype not in _FLOATS or tensor.parameters or not tensor.data:

@@ -53,7 +53,7 @@ def invocation_answer(ids: list[str], answer: dict[str, Any]) -> dict[str, Any]:
     return {"predictions": answer["prediction"], "prediction_ids": ids}
 
 
-def _plain(body: _Invocation, signature: Signature) -> dict[str, list[Any]] | None:
+def _plain(body: _Invocation, signature: Signature) -> dict[str, Any] | None:
     """The columns of one row with all columns in their order, which most requests hold; None for any other."""
     if body.instances is not None or body.inputs is not None or body.params:
         return None
