@@ -14,7 +14,7 @@ from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets.states import Empty
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.alerts.channel_records import Channel
+    from mlops_tui.domains.alerts.channel_records import Channel, Maintenance
     from mlops_tui.domains.alerts.rules import Rule
     from mlops_tui.workbench import Workbench
 
@@ -61,6 +61,8 @@ def rule_detail(bench: Workbench, one: Standing) -> Sequence[Block]:
             ("Because", one.reason),
             ("Value", number(one.value)),
             ("Ends beyond", number(rule.clear) if rule.clear is not None else ""),
+            ("Ends after", f"{clock.duration(rule.clear_for)} without it" if rule.clear_for else ""),
+            *_learned(bench, rule),
             ("Severity", state(rule.severity)),
             ("Made", f"{cells.moment(rule.created_at, now)} by {rule.created_by}"),
         ),
@@ -71,6 +73,24 @@ def rule_detail(bench: Workbench, one: Standing) -> Sequence[Block]:
         for alert in bench.alerts.list(rule=f"rule:{rule.name}", limit=MESSAGES)
     )
     return (head, Grid(("Alert", "State", "First", "What"), raised, title="Raised")) if raised else (head,)
+
+
+def _learned(bench: Workbench, rule: Rule) -> tuple[tuple[str, str], ...]:
+    """What a rule that learns holds for normal now."""
+    normal = bench.alerts.rules.normal(rule.name)
+    if normal is None:
+        return ()
+    level, spread = normal.at(bench.context.now())
+    return (
+        ("Normal now", f"{level:.4g} +- {spread:.2g}, learned for each {normal.season}"),
+        ("Odd before", f"{normal.odd} of {normal.seen} spans"),
+    )
+
+
+def _quiet(one: Maintenance, now: int) -> str:
+    """One time of maintenance: whether it is on, when, and of what."""
+    when = one.weekly.words if one.weekly else f"until {cells.moment(one.until, now)}"
+    return f"{'now, ' if one.on(now) else ''}{when}{f', {one.match}' if one.match else ''}"
 
 
 def channel_detail(bench: Workbench, one: Channel) -> Sequence[Block]:
@@ -85,6 +105,7 @@ def channel_detail(bench: Workbench, one: Channel) -> Sequence[Block]:
             ("Escalates", f"after {clock.duration(one.after)} without acknowledgement" if one.after else ""),
             ("Again", clock.duration(one.repeat) if one.repeat else "critical after 4 h, others after a day"),
             ("At most", f"{one.per_hour} messages an hour"),
+            ("Quiet", "; ".join(_quiet(each, now) for each in bench.alerts.telling.maintenance())),
             ("Made", f"{cells.moment(one.created_at, now)} by {one.created_by}"),
         ),
         title=one.name,
