@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import platform
 import shutil
 import uuid
 import warnings
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable
+from mlops_tui.domains.registry.package_environment import EnvironmentMismatch, current_environment, mismatches
+from mlops_tui.domains.registry.package_signature import describe, names_of, one_line, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,30 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+__all__ = [
+    "ENGINE",
+    "ENVIRONMENT",
+    "MODEL",
+    "PROFILE",
+    "SAMPLE",
+    "SAMPLE_ROWS",
+    "SIGNATURE",
+    "TEST_ROWS",
+    "EnvironmentMismatch",
+    "check",
+    "current_environment",
+    "decode",
+    "describe",
+    "engine",
+    "environment",
+    "load",
+    "mismatches",
+    "prepare",
+    "profile",
+    "sample",
+    "save",
+    "signature",
+]
 SAMPLE_ROWS = 200
 # Engines are compared on so many test rows too.
 TEST_ROWS = 2000
@@ -45,13 +69,6 @@ MODEL, SIGNATURE, SAMPLE, PROFILE, ENVIRONMENT, ENGINE = (
     "environment.json",
     "engine.json",
 )
-LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib")
-# A minor release of these may read old model files differently; others are recorded only.
-STRICT_LIBRARIES = ("scikit-learn",)
-
-
-class EnvironmentMismatch(UserWarning):
-    """A model was loaded under other versions than it was saved with."""
 
 
 def save(
@@ -66,6 +83,7 @@ def save(
     predictions: Any = None,
     truth: Any = None,
     held_out: tuple[pd.DataFrame, Any] | None = None,
+    learned: bool = False,
     modules: Sequence[ModuleType] = (),
     graph: bool = True,
 ) -> None:
@@ -73,14 +91,14 @@ def save(
 
     `sample`: input rows with the columns the estimator takes; the first 200 are kept. `reference`: the rows behind the
     reference profile with their `predictions` and `truth`; predictions are computed when left out. `held_out`: test rows
-    and their truth, which the version has to score the same on before it gets traffic. `labels` default to `classes_` of a
-    classifier. `modules`: project modules to store by value, since a server cannot import them. `graph`: whether an ONNX
+    and their truth, which the version has to score the same on before it gets traffic; `learned`: it learned from them all
+    the same. `labels` default to `classes_` of a classifier. `modules`: project modules to store by value, since a server cannot import them. `graph`: whether an ONNX
     graph is made as well, where skl2onnx is installed.
     Raises InvalidInput when the estimator cannot be pickled or cannot answer its own sample.
     """
     import pandas as pd
 
-    frame = sample if isinstance(sample, pd.DataFrame) else pd.DataFrame(sample, columns=_names(estimator, sample))
+    frame = sample if isinstance(sample, pd.DataFrame) else pd.DataFrame(sample, columns=names_of(estimator, sample))
     frame = frame.head(SAMPLE_ROWS).reset_index(drop=True)
     if frame.empty:
         raise InvalidInput("A model package needs at least one sample row.", hint="Pass sample=X_valid.head(200).")
@@ -96,7 +114,7 @@ def save(
         more = None if held_out is None else held_out[0]
         _write_json(staged / ENGINE, _engine(estimator, described, frame, staged, more, graph=graph))
         if held_out is not None:
-            _keep_test_rows(staged, estimator, described, frame, held_out)
+            _keep_test_rows(staged, estimator, described, frame, held_out, learned=learned)
         if reference is not None:
             _write_json(staged / PROFILE, _profile(estimator, described, reference, predictions, truth, held_out))
         staged.replace(folder)
@@ -124,7 +142,7 @@ def load(folder: Path) -> Any:
             hint=f"Install it into this environment: pip install {str(error.name).partition('.')[0]}",
         ) from error
     except Exception as error:
-        raise InvalidInput(f"The model in {folder} cannot be loaded: {_one_line(error)}.", hint=hint) from error
+        raise InvalidInput(f"The model in {folder} cannot be loaded: {one_line(error)}.", hint=hint) from error
     if problems:
         warnings.warn(EnvironmentMismatch("; ".join(problems)), stacklevel=2)
     return estimator
@@ -173,77 +191,6 @@ def sample(folder: Path) -> pd.DataFrame:
         ) from error
 
 
-def prepare(described: dict[str, Any], frame: pd.DataFrame) -> Any:
-    """Return `frame` as the estimator takes it: its columns in order, bare values if it was fitted without names."""
-    ordered = frame[[item["name"] for item in described["inputs"]]]
-    if described.get("texts"):
-        return ordered.iloc[:, 0].tolist()
-    return ordered if described["frame"] else ordered.to_numpy()
-
-
-def describe(
-    estimator: Any, frame: pd.DataFrame, *, task: str, target: str, labels: Sequence[Any] | None = None
-) -> dict[str, Any]:
-    """Work out the signature of a fitted estimator by asking it for the rows of `frame`.
-
-    Raises InvalidInput when the estimator cannot answer them.
-    """
-    known = getattr(estimator, "feature_names_in_", None)
-    if known is not None:
-        frame = _in_order(frame, [str(name) for name in known])
-    # Counted but not named: fitted on bare values, and scikit-learn warns about names then. Others get what they were given.
-    named = known is not None or getattr(estimator, "n_features_in_", None) is None
-    texts = frame.shape[1] == 1 and _reads_texts(estimator)
-    try:
-        answer = estimator.predict(frame.iloc[:, 0].tolist() if texts else frame if named else frame.to_numpy())
-    except Exception as error:
-        raise InvalidInput(
-            f"The estimator cannot answer its own sample: {_one_line(error)}.",
-            hint="Pass a fitted estimator and sample rows with the columns it was fitted on.",
-        ) from error
-    outputs = [{"name": "prediction", "type": _type_name(answer)}]
-    if task == "classification" and hasattr(estimator, "predict_proba"):
-        outputs.append({"name": "probabilities", "type": "float64"})
-    if labels is None:
-        labels = list(getattr(estimator, "classes_", [])) if task == "classification" else []
-    return {
-        "task": task,
-        "target": target,
-        "inputs": [{"name": str(name), "type": _type_name(frame[name])} for name in frame.columns],
-        "outputs": outputs,
-        "labels": [_plain(label) for label in labels],
-        "frame": named,
-        **({"texts": True} if texts else {}),
-    }
-
-
-def current_environment(estimator: Any = None) -> dict[str, Any]:
-    """Return the running Python and library versions, with the estimator's own library."""
-    names = list(LIBRARIES)
-    home = type(estimator).__module__.partition(".")[0] if estimator is not None else ""
-    names += [name for name in metadata.packages_distributions().get(home, []) if name not in names]
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return {"python": platform.python_version(), "libraries": versions}
-
-
-def mismatches(saved: dict[str, Any]) -> list[str]:
-    """Name each difference that may change what a model answers: Python and scikit-learn by minor version."""
-    running = current_environment()
-    pairs = [("Python", str(saved.get("python", "")), str(running["python"]))]
-    libraries: dict[str, str] = saved.get("libraries", {})
-    pairs += [(name, libraries.get(name, ""), str(running["libraries"].get(name, ""))) for name in STRICT_LIBRARIES]
-    return [
-        f"{name} {old} then, {new or 'absent'} now"
-        for name, old, new in pairs
-        if old and old.split(".")[:2] != new.split(".")[:2]
-    ]
-
-
 def _engine(
     estimator: Any,
     described: dict[str, Any],
@@ -264,12 +211,18 @@ def _engine(
 
 
 def _keep_test_rows(
-    folder: Path, estimator: Any, described: dict[str, Any], frame: pd.DataFrame, held_out: tuple[pd.DataFrame, Any]
+    folder: Path,
+    estimator: Any,
+    described: dict[str, Any],
+    frame: pd.DataFrame,
+    held_out: tuple[pd.DataFrame, Any],
+    *,
+    learned: bool,
 ) -> None:
     from mlops_tui.domains.registry import proof
     from mlops_tui.domains.registry.engines.reference import FrameEngine
 
-    proof.keep(folder, FrameEngine(estimator, described, frame), described, *held_out)
+    proof.keep(folder, FrameEngine(estimator, described, frame), described, *held_out, learned=learned)
 
 
 def _profile(
@@ -316,58 +269,12 @@ def _dump(estimator: Any, path: Path, modules: Sequence[ModuleType]) -> None:
             cloudpickle.dump(estimator, file, protocol=5)
     except Exception as error:
         raise InvalidInput(
-            f"The estimator cannot be saved: {_one_line(error)}.",
+            f"The estimator cannot be saved: {one_line(error)}.",
             hint="An estimator must not hold open files, locks, connections or generators.",
         ) from error
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
-
-
-def _reads_texts(estimator: Any) -> bool:
-    """Whether a pipeline begins with a vectorizer, which takes each item it is given as one text."""
-    while hasattr(estimator, "steps"):
-        estimator = estimator.steps[0][1]
-    return hasattr(estimator, "build_analyzer")
-
-
-def _names(estimator: Any, rows: Any) -> list[str]:
-    names = getattr(estimator, "feature_names_in_", None)
-    return [str(name) for name in names] if names is not None else [f"x{place}" for place in range(len(rows[0]))]
-
-
-def _in_order(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    if names == [str(name).replace(" ", "_") for name in frame.columns]:
-        return frame  # LightGBM tells its names so, and takes the frame's own
-    absent = [name for name in names if name not in frame.columns]
-    if absent:
-        raise InvalidInput(
-            f"The sample lacks the column {absent[0]!r} that the estimator was fitted on.",
-            hint="Pass sample rows with all the columns of the training data.",
-        )
-    return frame[names]
-
-
-def _type_name(values: Any) -> str:
-    import pandas as pd
-
-    kind = values.dtype
-    if pd.api.types.is_bool_dtype(kind):
-        return "bool"
-    if pd.api.types.is_integer_dtype(kind):
-        return "int64"
-    if pd.api.types.is_float_dtype(kind):
-        return "float64"
-    return "datetime" if pd.api.types.is_datetime64_any_dtype(kind) else "string"
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text.rstrip(".")[:300]
 
 
 def _member(folder: Path, name: str) -> Path:
@@ -385,7 +292,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {_one_line(error)}.", hint="Check the disk.") from error
+        raise InvalidInput(f"{path} cannot be read: {one_line(error)}.", hint="Check the disk.") from error
     return decode(data, str(path))
 
 
@@ -394,7 +301,7 @@ def decode(data: bytes, place: str) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except ValueError as error:
-        raise InvalidInput(f"{place} is damaged: {_one_line(error)}.", hint="Register the model again.") from error
+        raise InvalidInput(f"{place} is damaged: {one_line(error)}.", hint="Register the model again.") from error
     if not isinstance(value, dict):
         raise InvalidInput(f"{place} is damaged: an object was expected.", hint="Register the model again.")
     return value
