@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from mlops_tui.web.connection import Connection
+from mlops_tui.web.shortcut import Shortcut
 
 
 @contextlib.asynccontextmanager
@@ -19,7 +19,7 @@ async def listening(door: Any) -> AsyncIterator[int]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        config = uvicorn.Config(door.gateway, http=Connection, ws="none", lifespan="off", log_config=None)
+        config = uvicorn.Config(door.gateway, http=Shortcut, ws="none", lifespan="off", log_config=None)
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
