@@ -155,6 +155,8 @@ def schedule_detail(bench: Workbench, one: Schedule) -> Sequence[Block]:
             ("Overlap", str(one.overlap)),
             ("Priority", str(one.priority) if one.priority else ""),
             ("Cool-down", clock.duration(int(one.cooldown_s * 1000)) if one.cooldown_s else ""),
+            ("At most", f"{one.max_per_day} a day" if one.max_per_day else ""),
+            ("Dry run", ("says what it would do, does nothing", "warn") if one.dry_run else ""),
             ("Origin", "the pipeline's file" if one.origin == "pipeline" else f"by hand, {one.created_by}"),
             ("State", state("paused" if one.paused else "active")),
         ),
