@@ -47,6 +47,9 @@ def shadow(workbench: Workbench, name: str, version: int | None, off: bool, why:
     "--by", "route_by", metavar="header:NAME|field:INPUT", help="Whose value decides; '' for by chance again."
 )
 @click.option("--outcome", help="The label that counts; without it: how often the prediction was right.")
+@click.option(
+    "--within", type=float, help="For numbers: how near is right; else as four in five of the first version's are."
+)
 @click.option("--since", help="Predictions since then (ISO 8601, or a span back from now).")
 @why_option
 @json_option
@@ -56,6 +59,7 @@ def ab(
     name: str,
     route_by: str | None,
     outcome: str | None,
+    within: float | None,
     since: str | None,
     why: str,
     as_json: bool,
@@ -72,7 +76,7 @@ def ab(
         workbench.serving.treating.change(found, why, route_by=route_by)
         found = workbench.serving.get(name)
     at = parse_time(since) if since else None
-    effects = workbench.serving.treating.effects(found, outcome=outcome, since=at)
+    effects = workbench.serving.treating.effects(found, outcome=outcome, within=within, since=at)
     columns = [
         ("base", "Base"), ("base_count", "Labels"), ("base_rate", "Rate"), ("other", "Other"), ("other_count", "Labels"),
         ("other_rate", "Rate"), ("low", "Effect from"), ("high", "to"), ("decided", "Decided"),

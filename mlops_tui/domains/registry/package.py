@@ -92,8 +92,8 @@ def save(
     `sample`: input rows with the columns the estimator takes; the first 200 are kept. `reference`: the rows behind the
     reference profile with their `predictions` and `truth`; predictions are computed when left out. `held_out`: test rows
     and their truth, which the version has to score the same on before it gets traffic; `learned`: it learned from them all
-    the same. `labels` default to `classes_` of a classifier. `modules`: project modules to store by value, since a server cannot import them. `graph`: whether an ONNX
-    graph is made as well, where skl2onnx is installed.
+    the same. `labels` default to `classes_` of a classifier. `modules`: project modules to store by value, since a server
+    cannot import them. `graph`: whether an ONNX graph is made as well, where skl2onnx is installed.
     Raises InvalidInput when the estimator cannot be pickled or cannot answer its own sample.
     """
     import pandas as pd

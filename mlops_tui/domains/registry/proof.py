@@ -1,7 +1,7 @@
 """The test rows a package keeps and what its model scored on them: what it has to show again before it gets traffic.
 
 test.parquet   at most MOST_ROWS test rows, evenly spaced, with their true answers as last column
-test.json      {"rows": kept, "of": how many there were, "metrics": {name: value}}
+test.json      {"rows": kept, "of": how many there were, "learned": whether it learned from them, "metrics": {name: value}}
 """
 
 from __future__ import annotations
@@ -33,8 +33,13 @@ OF_PROBABILITIES = ("log_loss", "brier", "roc_auc", "average_precision")
 Scores = dict[str, tuple[float, ...]]
 
 
-def keep(folder: Path, engine: Engine, described: dict[str, Any], rows: pd.DataFrame, truth: Any) -> None:
-    """Write test rows with their true answers, and what the model scores on them; nothing for tasks without a truth."""
+def keep(
+    folder: Path, engine: Engine, described: dict[str, Any], rows: pd.DataFrame, truth: Any, *, learned: bool = False
+) -> None:
+    """Write test rows with their true answers, and what the model scores on them; nothing for tasks without a truth.
+
+    `learned`: it learned from them, so the scores say that it answers as it did and not how good it is.
+    """
     import pandas as pd
 
     from mlops_tui.domains.registry.engines.reference import columns_of
@@ -48,7 +53,8 @@ def keep(folder: Path, engine: Engine, described: dict[str, Any], rows: pd.DataF
     places = np.unique(np.linspace(0, len(frame) - 1, min(MOST_ROWS, len(frame))).astype(int))
     kept, true = frame.iloc[places].reset_index(drop=True), answers.iloc[places].reset_index(drop=True)
     found = scores(described, engine.answer(columns_of(kept), len(kept)), true.tolist())
-    facts = {"rows": len(kept), "of": len(frame), "metrics": {name: values[0] for name, values in found.items()}}
+    scored = {name: values[0] for name, values in found.items()}
+    facts = {"rows": len(kept), "of": len(frame), "learned": learned, "metrics": scored}
     kept.assign(**{TRUTH: true}).to_parquet(folder / ROWS, index=False)
     (folder / FACTS).write_text(json.dumps(facts, allow_nan=False, indent=1) + "\n", encoding="utf-8")
 

@@ -66,8 +66,7 @@ def weigh(kind: str, stretches: Iterable[Counts], *, alpha: float, margin: float
     total = [0, 0, 0, 0]
     for one in stretches:
         total = [a + b for a, b in zip(total, dataclasses.astuple(one), strict=True)]
-        failed, requests = one.canary_failed + one.stable_failed, one.canary + one.stable
-        if not failed or not one.canary or not one.stable:
+        if not one.canary_failed + one.stable_failed or not one.canary or not one.stable:
             continue
         share = one.canary * tolerated / (one.canary * tolerated + one.stable)
         for place, ratio in enumerate(RATIOS):

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from mlops_tui.domains.registry.metrics import bins_of, decided, score, scores
 from mlops_tui.domains.pipelines.records import CLASSIFICATION_METRICS, REGRESSION_METRICS
+from mlops_tui.domains.registry.metrics import bins_of, decided, score, scores
 
 
 def classes(count, labels, seed=0):

@@ -158,6 +158,14 @@ def test_a_model_that_answers_its_test_rows_otherwise_is_refused(folder: Path) -
     assert not looked(folder)["metrics"].ok
 
 
+def test_a_model_that_learned_from_its_test_rows_is_compared_with_itself_only(folder: Path, tmp_path: Path) -> None:
+    kept = proof.stored(folder) or pytest.fail("nothing was kept")
+    rows, truth, _ = kept
+    again = {"task": "classification", "target": "y", "held_out": (rows, truth), "learned": True}
+    package.save(tmp_path / "again", package.load(folder), sample=rows, **again)
+    assert looked(tmp_path / "again", metrics={"accuracy": 0.1})["metrics"].ok
+
+
 def test_slow_and_large_versions_are_told_apart(folder: Path) -> None:
     assert [name for name, one in looked(folder, most_ms=1e-6).items() if not one.ok] == ["latency"]
     assert [name for name, one in looked(folder, most_mb=1e-6).items() if not one.ok] == ["memory"]

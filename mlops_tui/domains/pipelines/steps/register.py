@@ -55,6 +55,8 @@ def _refitted(work: Work) -> Path:
         task=work.package_task,
         target=work.recipe.data.target,
         labels=signature["labels"],
+        held_out=work.part(PARTS[-1]) if work.recipe.labelled else None,
+        learned=True,
         modules=work.project_modules(),
     )
     shutil.copyfile(judged / package.PROFILE, folder / package.PROFILE)

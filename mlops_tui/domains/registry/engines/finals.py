@@ -41,6 +41,8 @@ def final_of(estimator: Any, probabilities: bool) -> Final:
         return _boosted(estimator, *boosted_trees(estimator), single=True)
     if is_a(estimator, "ensemble", "HistGradientBoostingClassifier", "HistGradientBoostingRegressor"):
         return _boosted(estimator, *histogram_trees(estimator), single=False)
+    if is_a(estimator, "compose", "TransformedTargetRegressor"):
+        return _transformed(estimator)
     if boosters.library_of(estimator):
         return boosters.final_of(estimator)
     raise Uncompiled
@@ -60,6 +62,14 @@ def _single(x: Matrix) -> Matrix:
     if not (np.abs(x) <= _FLOAT32).all():
         raise Declined
     return x.astype("float32")
+
+
+def _transformed(estimator: Any) -> Final:
+    """A target that was transformed, by a function of numpy alone, is transformed back."""
+    regressor, back = final_of(estimator.regressor_, False), getattr(estimator.transformer_, "inverse_func", None)
+    if not is_a(estimator.transformer_, "preprocessing", "FunctionTransformer") or not isinstance(back, np.ufunc):
+        raise Uncompiled
+    return lambda x: (back(regressor(x)[0]), None)
 
 
 def _logistic(estimator: Any) -> Final:

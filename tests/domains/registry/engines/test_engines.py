@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
     ExtraTreesRegressor,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     IsolationForest,
     RandomForestClassifier,
 )
@@ -49,6 +50,11 @@ COMPILED = {
     "logistic": (make_pipeline(StandardScaler(), LogisticRegression()), NUMBERS, YES),
     "logistic of three": (make_pipeline(RobustScaler(), LogisticRegression()), NUMBERS, THREE),
     "ridge": (make_pipeline(MinMaxScaler(), Ridge()), NUMBERS, REAL),
+    "logarithms": (
+        TransformedTargetRegressor(HistGradientBoostingRegressor(max_iter=8), func=np.log1p, inverse_func=np.expm1),
+        NUMBERS,
+        REAL.abs(),
+    ),
     "svc": (LinearSVC(), NUMBERS, THREE),
     "forest": (RandomForestClassifier(12, random_state=0), NUMBERS, THREE),
     "extra trees": (ExtraTreesRegressor(12, random_state=0), NUMBERS, REAL),
