@@ -53,7 +53,11 @@ def _prediction(workbench: Workbench, reference: str) -> list[Step]:
         "latency": f"{found.latency_ms:.2f} ms",
         "inputs": found.inputs,
         "true value": found.label,
+        "odd": found.marks or None,
     }
+    odd = workbench.monitoring.odd.of(found.id)
+    if odd is not None:
+        facts["odd"] = ", ".join(filter(None, (found.marks, f"p {odd.p:.2g} by {odd.why} against the training rows")))
     first = Step("prediction", found.id, {name: value for name, value in facts.items() if value is not None})
     return [first, *_version(workbench, f"{found.model}/{found.version}")]
 

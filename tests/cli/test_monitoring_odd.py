@@ -52,3 +52,14 @@ def test_nothing_to_look_at_is_said(mlops, workbench, monkeypatch):
     monkeypatch.setattr(type(workbench.monitoring), "get", lambda room, name: name)
     assert "No odd row" in mlops("monitors", "outliers", "churn")[2]
     assert "No client" in mlops("monitors", "clients", "churn")[2]
+
+
+def test_why_says_what_was_odd_about_a_prediction(looked, workbench, monkeypatch):
+    from mlops_tui import why
+    from mlops_tui.domains.serving.records import Prediction
+
+    found = Prediction("p50", 0, "churn", "m", 1, 1.0, 200, "", 1, None, {"age": 900}, marks="range:age")
+    monkeypatch.setattr(type(workbench.serving), "prediction", lambda room, name: found)
+    monkeypatch.setattr(why, "_version", lambda *given: [])
+    [step] = why.explain(workbench, "p50")
+    assert step.facts["odd"] == "range:age, p 0.0012 by age against the training rows"
