@@ -162,7 +162,7 @@ def _gpu(gpu: Gpu, width: int) -> list[Line]:
         *([f"fan {gpu.fan:.0f}%"] if gpu.fan is not None else []),
         *([f"{gpu.clock_mhz:.0f} MHz"] if gpu.clock_mhz is not None else []),
         *([f"held back by {', '.join(gpu.throttle)}"] if gpu.throttle else []),
-        *([f"{len(gpu.processes)} processes"] if gpu.processes else []),
+        *([f"{len(gpu.processes)} process{'es' * (len(gpu.processes) > 1)}"] if gpu.processes else []),
     ]
     missing = [
         name for name, value in (("use", gpu.utilization), ("power", gpu.power), ("fan", gpu.fan)) if value is None

@@ -71,7 +71,7 @@ PROCESSES = Section(
     processes,
     limit=LIMIT,
     columns=(
-        cells.count("PID", lambda one: one.pid),
+        Column("PID", lambda one, now: str(one.pid), sort=lambda one: one.pid, right=True, kind="number"),
         cells.text("Name", lambda one: f"{'  ' * min(one.depth, 8)}{one.name}", width=28, grow=True),
         cells.text("For", lambda one: one.owner, width=22, role="accent"),
         Column("CPU %", lambda one, now: f"{one.cpu:.1f}", sort=lambda one: one.cpu, right=True),
