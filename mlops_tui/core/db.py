@@ -77,8 +77,11 @@ class Database:
     # -- writing -----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: everything inside lands, or nothing. A `write()` inside another joins it."""
+    def write(self, *, hasty: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction: everything inside lands, or nothing. A `write()` inside another joins it.
+
+        A `hasty` one does not wait for the disk: everybody sees it and no kill takes it back, but a power cut may.
+        """
         connection = self._open()
         if self._depth:
             self._depth += 1
@@ -88,6 +91,8 @@ class Database:
                 self._depth -= 1
             return
         with self._turn(), _plain_words(self.path):
+            if hasty:
+                connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("BEGIN IMMEDIATE")
             self._depth = 1
             try:
@@ -100,6 +105,8 @@ class Database:
                 raise
             finally:
                 self._depth = 0
+                if hasty:
+                    connection.execute(f"PRAGMA synchronous={self._synchronous}")
         after, self._after = self._after, []
         for call in after:
             call()

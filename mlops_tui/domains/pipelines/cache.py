@@ -130,6 +130,13 @@ def project_files(recipe: Recipe, project: Path) -> dict[str, str]:
     return {name: _hash_of(name.partition(":")[0], project) for name in uses}
 
 
+def learn(work: Work) -> None:
+    """Find out what all keys of a run have in common, once and not in each of its children."""
+    code()
+    environment(work.recipe)
+    work.sources.update(project_files(work.recipe, work.project))
+
+
 def by_files(recipe: Recipe) -> bool:
     """Whether the project's own code is named by files alone: what a module comes from, only importing what is around it tells."""
     uses = [*(extra.uses for extra in recipe.steps), recipe.model.preprocess]

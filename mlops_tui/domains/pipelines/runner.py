@@ -173,6 +173,8 @@ class Runner:
             return self._kept(work, name) if by_files else None
 
         needs, by_files = graph.whole(steps, graph.own_needs(work.recipe.steps)), cache.by_files(work.recipe)
+        if by_files:
+            cache.learn(work)
         if Flow(needs, work.recipe, start, ended, again, kept, lambda: self._write(work)).run():
             self._finish(work, RunState.SUCCEEDED)
         report(len(steps), len(steps), "")
@@ -299,7 +301,9 @@ class Runner:
 
     def _write(self, work: Work) -> None:
         if self._unwritten:
-            with self._context.catalog.write() as tx:
+            with self._context.catalog.write(
+                hasty=True
+            ) as tx:  # where a power cut ends a run, its steps matter to nobody
                 for name, values in self._unwritten:
                     self._store.update_step(tx, work.run_id, name, **values)
             self._unwritten.clear()

@@ -67,6 +67,7 @@ def limit_threads() -> None:
 def _rehearse() -> None:
     """Fit a small model and write a small table: what libraries build at first use is then shared by all steps."""
     import pandas as pd
+    import pyarrow as pa
     from sklearn.linear_model import LinearRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -74,5 +75,6 @@ def _rehearse() -> None:
     rows = pd.DataFrame({"number": [0.0, 1.0, 2.0], "word": ["a", "b", None]})
     make_pipeline(StandardScaler(), LinearRegression()).fit(rows[["number"]], [0.0, 1.0, 2.0])
     rows.to_parquet(io.BytesIO(), index=False)
+    pa.Table.from_pandas(rows).to_pandas(use_threads=False)
     for name in cache.LIBRARIES:
         cache.version_of(name)
