@@ -84,6 +84,7 @@ def clients(workbench: Workbench, deployment: str, as_json: bool) -> None:
     columns = [
         ("caller", "Client"),
         ("rows", "Rows"),
+        ("share", "Share"),
         ("distinct", "Distinct"),
         ("close", "Close"),
         ("one_column", "One column"),
@@ -92,7 +93,7 @@ def clients(workbench: Workbench, deployment: str, as_json: bool) -> None:
     found = [
         {
             **dataclasses.asdict(one),
-            **{name: round(getattr(one, name), 3) for name in ("close", "one_column", "flips", "outside")},
+            **{name: round(getattr(one, name), 3) for name in ("share", "close", "one_column", "flips", "outside")},
         }
         for one in workbench.monitoring.odd.clients(deployment)
     ]

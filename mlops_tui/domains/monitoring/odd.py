@@ -24,6 +24,7 @@ OF_CLIENT = 1000
 """So many of the newest rows of each client are examined."""
 NOBODY = "(no token)"
 RULE = "probing"
+PROBING = ("evasion", "extraction")
 
 
 class Odd:
@@ -116,19 +117,20 @@ class Odd:
         earlier = self._store.patterns(name, 200)
         found = []
         for caller, mine in frame.groupby("_caller", sort=True):
-            mine = mine.tail(OF_CLIENT)
+            newest = mine.tail(OF_CLIENT)
             asked = probing.Asked(
                 str(caller) or NOBODY,
-                mine[known.columns].to_numpy(dtype=float),
-                mine["prediction"].tolist(),
-                int(mine["at"].iloc[-1]),
+                newest[known.columns].to_numpy(dtype=float),
+                newest["prediction"].tolist(),
+                int(newest["at"].iloc[-1]),
+                len(mine),
+                len(frame),
             )
-            usual = [one.close for one in earlier if not one.verdict and one.distinct >= probing.FEWEST]
-            found.append(probing.examine(asked, known, name, usual))
+            found.append(probing.examine(asked, known, name, earlier))
         return found
 
     def _warn(self, name: str, patterns: builtins.list[Pattern]) -> None:
-        probing = [one for one in patterns if one.verdict]
+        probing = [one for one in patterns if one.verdict in PROBING]
         if not probing:
             self._alerts.resolve_by(RULE, name, "nobody probes any more")
             return

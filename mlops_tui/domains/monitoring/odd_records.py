@@ -38,7 +38,10 @@ class OddRow:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """How one client asks (`probing.py`): shares of its newest distinct rows, and what they look like ("" for nothing)."""
+    """How one client asks (`probing.py`): shares of its newest distinct rows, and what they look like ("" for nothing).
+
+    `share` is its part of all rows of that look; a client that takes over the traffic decides what the monitor says of it.
+    """
 
     deployment: str
     caller: str
@@ -51,3 +54,4 @@ class Pattern:
     outside: float = 0.0
     verdict: str = ""
     words: str = ""
+    share: float = 0.0

@@ -40,12 +40,17 @@ def m001_odd(db: sqlite_utils.Database) -> None:
     )
 
 
+def m002_share(db: sqlite_utils.Database) -> None:
+    """Room for how much of the traffic a client was."""
+    db.execute("ALTER TABLE monitor_pattern ADD COLUMN share REAL NOT NULL DEFAULT 0")
+
+
 class OddStore:
     """Rows as records."""
 
     def __init__(self, context: Context) -> None:
         self._db = context.telemetry
-        self._db.migrate("monitoring_odd", [m001_odd])
+        self._db.migrate("monitoring_odd", [m001_odd, m002_share])
 
     def put(self, window: OddWindow, rows: Sequence[OddRow], patterns: Sequence[Pattern]) -> None:
         """Keep one look."""

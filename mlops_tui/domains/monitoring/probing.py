@@ -34,27 +34,37 @@ if TYPE_CHECKING:
 
 FEWEST = 40
 """With fewer distinct rows nothing is said."""
-CLOSE, ONE_COLUMN, SWEEP, FLIPS, OUTSIDE = 0.2, 0.3, 0.6, 0.1, 0.25
+CLOSE, ONE_COLUMN, SWEEP, FLIPS, OUTSIDE, FLOOD = 0.2, 0.3, 0.6, 0.1, 0.25, 0.8
 TIMES = 3.0
 LOOKS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one client asked, oldest first: rows x columns of `Oddness.columns`, the answers, and the time of the newest in ms."""
+    """What one client asked, oldest first: rows x columns of `Oddness.columns`, the answers, and the time of the newest in ms.
+
+    `asked` rows in all (0: those that are here) `of` so many by everybody.
+    """
 
     caller: str
     rows: NDArray[np.float64]
     answers: Sequence[Any]
     until: int
+    asked: int = 0
+    of: int = 0
 
 
-def examine(asked: Asked, known: Oddness, deployment: str, earlier: Sequence[float]) -> Pattern:
-    """The pattern of one client; `earlier` are the shares of close rows in other looks at the deployment."""
+def examine(asked: Asked, known: Oddness, deployment: str, earlier: Sequence[Pattern]) -> Pattern:
+    """The pattern of one client; `earlier` are other looks at the deployment."""
     places = _distinct(asked.rows)
     rows = asked.rows[places][-max(FEWEST, len(known.kept)) :]
     answers = [asked.answers[place] for place in places][-len(rows) :]
-    found = Pattern(deployment, asked.caller, asked.until, len(asked.rows), len(places))
+    total = asked.asked or len(asked.rows)
+    share = total / asked.of if asked.of else 0.0
+    found = Pattern(deployment, asked.caller, asked.until, total, len(places), share=share)
+    flood = _flood(found, earlier)
+    if flood:
+        found = replace(found, verdict="flood", words=flood)
     if len(rows) < FEWEST:
         return found
     u = known.standard(rows)
@@ -67,8 +77,11 @@ def examine(asked: Asked, known: Oddness, deployment: str, earlier: Sequence[flo
         "flips": _flips(u, answers, near),
         "outside": float((p <= known.alpha).mean()),
     }
-    verdict, words = _verdict(shares, earlier)
-    return replace(found, **shares, verdict=verdict, words=words)  # type: ignore[arg-type]
+    usual = [one.close for one in earlier if not one.verdict and one.distinct >= FEWEST]
+    verdict, words = _verdict(shares, usual)
+    if verdict:
+        found = replace(found, verdict=verdict, words=words)
+    return replace(found, **shares)  # type: ignore[arg-type]
 
 
 def _verdict(shares: dict[str, float], earlier: Sequence[float]) -> tuple[str, str]:
@@ -94,6 +107,16 @@ def _verdict(shares: dict[str, float], earlier: Sequence[float]) -> tuple[str, s
     if shares["one_column"] >= SWEEP:
         return "extraction", f"{shares['one_column']:.0%} of its rows change one column of the row before: a sweep"
     return "", ""
+
+
+def _flood(found: Pattern, earlier: Sequence[Pattern]) -> str:
+    """What there is to say of a client that has become most of the traffic; empty when it has not, or always was."""
+    before = [one.share for one in earlier if one.caller == found.caller]
+    others = any(one.caller != found.caller for one in earlier)
+    usual = median(before) if before else 0.0
+    if found.share < FLOOD or usual > FLOOD / 2 or not others:
+        return ""
+    return f"{found.share:.0%} of all rows are its own, {usual:.0%} were usual: what is said of this window is mostly about it"
 
 
 def _distinct(rows: NDArray[np.float64]) -> NDArray[np.int64]:

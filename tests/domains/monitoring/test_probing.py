@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_tui.domains.monitoring.odd_records import Pattern
 from mlops_tui.domains.monitoring.probing import FEWEST, Asked, examine
 from mlops_tui.domains.registry.oddness import Oddness, calibrate
 
@@ -23,7 +24,8 @@ def known():
 
 def found(known, rows, answers=None, earlier=()):
     said = answers if answers is not None else ["yes"] * len(rows)
-    return examine(Asked("shop", np.asarray(rows), said, 1), known, "churn", earlier)
+    looks = [Pattern("churn", "other", at, 300, 300, close=close) for at, close in enumerate(earlier)]
+    return examine(Asked("shop", np.asarray(rows), said, 1), known, "churn", looks)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -81,3 +83,17 @@ def test_missing_values_are_no_reason_to_stop(known):
     rows = ordinary(100, 5)
     rows[::3, 1] = np.nan
     assert found(known, rows, earlier=[0.0] * 9).distinct == 100
+
+
+def test_a_client_that_takes_over_the_traffic_is_told_once_there_were_others(known):
+    def flood(earlier):
+        return examine(
+            Asked("shop", ordinary(100, 6), ["yes"] * 100, 1, asked=9000, of=10_000), known, "churn", earlier
+        )
+
+    others = [Pattern("churn", "app", 0, 900, 900, share=0.9), Pattern("churn", "shop", 0, 100, 100, share=0.1)]
+    one = flood(others)
+    assert (one.verdict, one.rows, one.share) == ("flood", 9000, 0.9)
+    assert "10% were usual" in one.words
+    assert flood([]).verdict == ""
+    assert flood([*others, *(Pattern("churn", "shop", 0, 900, 900, share=0.9) for _ in range(3))]).verdict == ""
