@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.monitoring.measured import Measure
 
 LONG = {
-    "mae": "mean absolute error", "rmse": "root mean squared error", "rmsle": "root mean squared log error", "r2": "R2",
+    "mae": "MAE", "rmse": "RMSE", "rmsle": "RMSLE", "r2": "R2",
     "roc_auc": "AUC", "ece": "calibration error", "brier": "Brier score", "log_loss": "log loss", "f1": "F1", "bias": "bias",
     "selection": "selection rate", "tpr": "true positive rate", "fpr": "false positive rate", "error": "error",
 }  # fmt: skip

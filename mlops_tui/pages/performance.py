@@ -95,27 +95,27 @@ def over_time(standing: Standing) -> list[Part]:
     rows = tuple(
         (
             between(one.since, one.until),
-            f"{one.labels.rows:,}",
-            share(one.labels.coverage),
             measured(one.metric(name)),
             measured(one.estimate(name)),
+            share(one.labels.coverage),
+            f"{one.labels.rows:,}",
         )
         for one in reversed(stretches)
     )
-    table = Table(("Time", "Predictions", "Labelled", name_of(name), "Estimate"), rows, numbers=frozenset({1, 2}))
+    table = Table(("Time", name_of(name), "Estimate", "Labelled", "Predictions"), rows, numbers=frozenset({3, 4}))
     return [*([chart] if len(stretches) > 1 and curves else []), table]
 
 
 def slices(standing: Standing) -> list[Part]:
     """Slices that are worse than the rest beyond chance, and those that were asked for."""
-    heads = (name_of(standing.metric), "Labels", "Error more than elsewhere", "p", "Slice")
+    heads = (name_of(standing.metric), "Error more than elsewhere", "Slice")
     found: list[Part] = []
     for title, listed in (
         ("Weakest slices", [one for one in standing.slices if not one.declared]),
         ("Slices asked for", [one for one in standing.slices if one.declared]),
     ):
         if listed:
-            found.append(Table(heads, tuple(map(_slice, listed)), title, numbers=frozenset({1})))
+            found.append(Table(heads, tuple(map(_slice, listed)), title))
     if not any(not one.declared for one in standing.slices):
         few = standing.whole.labels.labelled < 60
         text = "Too few labels to look for weak slices." if few else "No slice is worse than the others beyond chance."
@@ -171,7 +171,7 @@ def _curve(name: str, stretches: Sequence[Stretch], found: Sequence[Measure | No
 
 def _slice(one: Slice) -> tuple[str, ...]:
     more = f"{one.difference:+.3g} ({one.low:+.3g} to {one.high:+.3g})"
-    return measured(one.measure), f"{one.rows:,}", more, f"{one.p:.2g}", one.words
+    return measured(one.measure), more, f"{one.words} ({one.rows:,} labels, p {one.p:.2g})"
 
 
 def _group(one: Group, names: Sequence[str], min_rows: int) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import itertools
 import json
@@ -26,6 +27,8 @@ from mlops_tui.domains.experiments import environment
 from mlops_tui.domains.experiments.spool import RunWriter
 from mlops_tui.domains.hardware.probes import Probe
 from mlops_tui.domains.hardware.records import Driver, Limits, Process, Reading
+from mlops_tui.domains.monitoring.measure_store import MeasureStore
+from mlops_tui.domains.monitoring.measured import Gap, Group, Labels, Measure, Slice, Standing, Stretch
 from mlops_tui.domains.serving.log import prediction_record
 from mlops_tui.domains.serving.records import Interval
 from mlops_tui.tui.app import MlopsApp
@@ -123,6 +126,7 @@ def build(workspace: Workspace) -> None:
         _models(bench, workspace.project, clock)
         _serving(bench, clock)
         _pipelines(bench, clock)
+        _measured(bench)
         clock.now = NOW - 20 * MINUTE
         first = bench.alerts.raise_alert("drift", "bikes", severity="warning", title="Temperature has moved",
                                          detail="PSI 0.31 is past 0.12.", facts={"psi": 0.31, "column": "temp"})  # fmt: skip
@@ -222,6 +226,31 @@ def _serving(bench: Workbench, clock: Ticks) -> None:
             "restarts": 0.0,
         }
         bench.hardware.record_loads([("deployment bikes", at, {**values, "saturation": busy})])
+
+
+def _measured(bench: Workbench) -> None:
+    """How right the deployment was in three hours, with the groups of one column; labels of the last hour have not come."""
+    stretches = []
+    for hour in range(3):
+        error = 24.0 + 3 * hour
+        found = [
+            Measure("mae", error, error - 2, error + 2, "normal", 400),
+            Measure("r2", 0.9, 0.88, 0.92, "delta", 400),
+        ]
+        groups = [Group("station", level, 200, 150, [Measure("error", error + 4 * place, error, error + 8, "normal", 200)])
+                  for place, level in enumerate(("1", "2"))]  # fmt: skip
+        stretches.append(
+            Stretch("bikes", 2, NOW - (4 - hour) * HOUR, NOW - (3 - hour) * HOUR, 400, Labels(400, 400 if hour < 2 else 0, HOUR),
+                    found if hour < 2 else [], [Measure("mae", 24.5, 23.0, 26.0, "estimate", 400)], groups,
+                    [Gap("station", "error", 4.0 + hour, 1.0, 7.0, "1", "2", 2)])
+        )  # fmt: skip
+    whole = dataclasses.replace(
+        stretches[1], since=stretches[0].since, until=stretches[2].until, measured=1200, labels=Labels(1200, 800, HOUR)
+    )
+    weak = Slice("temp = 25 to 31", 90, Measure("mae", 35.0, 31.0, 39.0, "normal", 90), 24.0, 11.0, 6.0, 16.0, 0.004)
+    store = MeasureStore(bench.context)
+    store.put("mae", [(one, "") for one in stretches], [])
+    store.put_standing(Standing(whole, "mae", 24.0, [weak], [], ["Measured on test rows."]), "", NOW)
 
 
 PIPELINE = """

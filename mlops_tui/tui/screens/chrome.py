@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlops_tui.tui import actions
@@ -102,6 +103,15 @@ def parts(desk: Frame) -> list[Part]:
             (((" ", "text"), ("▸" if here else " ", "accent"), (section.title, role), (count, "muted"), (" ", "text")),
              f"show_part('{section.id}')")
         )  # fmt: skip
+    return out
+
+
+def short_parts(desk: Frame, titles: Mapping[str, str]) -> list[Part]:
+    """The parts for a narrow terminal: without counts, some with a shorter title (by section id)."""
+    out: list[Part] = []
+    for section, (spans, action) in zip(desk.SECTIONS, parts(desk), strict=True):
+        role = "title" if section is desk.section else "muted"
+        out.append(((spans[1], (titles.get(section.id, section.title), role), (" ", "text")), action))
     return out
 
 

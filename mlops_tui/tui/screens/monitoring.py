@@ -8,10 +8,12 @@ from textual import on
 
 from mlops_tui.core.errors import Unavailable
 from mlops_tui.domains.alerts.searching import ALERTS as ASKS
-from mlops_tui.tui.screens import cells, monitoring_acts, monitoring_columns, monitoring_insight, telling
+from mlops_tui.tui.screens import cells, chrome, monitoring_acts, monitoring_columns, monitoring_insight, telling
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.monitoring_facts import REPORTS, alert_detail, monitor_detail, report_detail
+from mlops_tui.tui.screens.page import NARROW
 from mlops_tui.tui.screens.section import Inside, Section
+from mlops_tui.tui.widgets.bar import Part
 from mlops_tui.tui.widgets.states import Empty
 from mlops_tui.tui.widgets.table import VirtualTable
 from mlops_tui.workbench import Workbench
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.monitoring.records import Report
 
 ALERTS = 500
+SHORT = {"performance": "Perf", "fairness": "Fair"}
 
 
 def alerts(bench: Workbench) -> list[Alert]:
@@ -124,6 +127,10 @@ class MonitoringDesk(Desk):
         if self.section.id == "alerts" and self.record is not None:
             message.prevent_default()  # of the desk's own handler, which shows the detail
             await self.workbench_app.open_at("monitoring", "incident", str(self.record.id))
+
+    def parts(self) -> list[Part]:
+        """The parts, without counts and with short titles where there is little room."""
+        return super().parts() if self.size.width >= NARROW else chrome.short_parts(self, SHORT)
 
     async def act_acknowledge(self) -> None:
         """Take the alert."""

@@ -13,6 +13,7 @@ from textual.message import Message
 from mlops_tui.tui.actions import PAGES, Situation
 from mlops_tui.tui.history import Place
 from mlops_tui.tui.lines import Line
+from mlops_tui.tui.screens import chrome
 from mlops_tui.tui.screens.base import Desk
 from mlops_tui.tui.screens.section import Section, nothing
 from mlops_tui.tui.state import Failure
@@ -134,15 +135,7 @@ class Page(TakesIn):
 
     def parts(self) -> list[Part]:
         """The parts, without counts and with short titles where there is little room."""
-        found = super().parts()
-        if self.size.width >= NARROW:
-            return found
-        out: list[Part] = []
-        for section, (spans, action) in zip(self.SECTIONS, found, strict=True):
-            word = self.SHORT.get(section.id, section.title)
-            role = "title" if section is self.section else "muted"
-            out.append(((spans[1], (word, role), (" ", "text")), action))
-        return out
+        return super().parts() if self.size.width >= NARROW else chrome.short_parts(self, self.SHORT)
 
     @property
     def situation(self) -> Situation:
