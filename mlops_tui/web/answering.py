@@ -77,7 +77,7 @@ class Answering:
         self._fleet.table(name)  # an unknown name is told before its body is read
         body = await request.body(self._limit, self._seconds)
         response: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self.ask(Question(request, name, version, invocation, begun, response.set_result), body)
+        self.ask(Question(request, name, version, invocation, begun, functools.partial(_give, response)), body)
         return await response
 
     def ask(self, question: Question, body: bytes) -> None:
@@ -106,11 +106,10 @@ class Answering:
 
     def _told(self, question: Question, told: Answer | WorkbenchError) -> None:
         """Log what the model said, then reply: nothing that a client was told is missing from the log."""
+        if isinstance(told, WorkbenchError) or told.error:
+            self._refuse(question, told if isinstance(told, WorkbenchError) else _blamed(told))
+            return
         try:
-            if isinstance(told, WorkbenchError):
-                raise told
-            if told.error:
-                raise _blamed(told)
             handling = question.table.deployment.handling
             answer = self._guarded(question.name, handling, told) if told.marks else told
             response, record = _answered(question, answer)
@@ -235,6 +234,11 @@ def _parse(body: bytes, question: Question) -> protocol.Call:
 
 def _unread(kind: str) -> Refusal:
     return Refusal(415, f"Content type {kind[:80]!r} is not read here; send application/json.")
+
+
+def _give(waiting: asyncio.Future[Response], response: Response) -> None:
+    if not waiting.done():  # the server may have ended who waits
+        waiting.set_result(response)
 
 
 def _blamed(answer: Answer) -> WorkbenchError:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # Larger bodies cost so much to read that the ordinary way to them counts for nothing.
 MOST_BYTES = 16 * 1024
-_MOST_HEADS = 2048
-_LONGEST = 4096
+_MOST_HEADS = 1024
+_LONGEST = 2048
 _BEGINNINGS = (b"POST /v2/models/", b"POST /deployments/", b"POST /invocations ")
 _ODD = frozenset({"transfer-encoding", "content-encoding", "expect", "upgrade"})
 

@@ -133,7 +133,7 @@ def _collect_seldom() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 10, 10)
+    gc.set_threshold(20_000, 10, 10)
 
 
 async def _sign_off(ledger: Ledger, keeper: Keeper) -> None:

@@ -132,7 +132,7 @@ class Slot:
                 told = await self._ask(columns, rows, guard, asked)
                 self._answered = True
             except WorkbenchError as error:
-                told = error
+                told = error.with_traceback(None)  # which holds the request
             finally:
                 self.users -= 1
             then(told)
