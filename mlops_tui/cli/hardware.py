@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Fact, Gpu, GpuProcess, Reading
     from mlops_tui.workbench import Workbench
 
+MACHINE = "this machine"
 MAIN = ("cpu", "memory", "saturation")
 MANY = ("utilization", "_percent")
 UNKNOWN = "not supported"
@@ -86,6 +87,7 @@ def history(
     Example: mlops hardware history cpu --since 24h --plot
     """
     plotting.alone(as_plot, as_json)
+    subject = None if subject == MACHINE else subject
     names = workbench.hardware.load_series(_known(workbench, subject)) if subject else workbench.hardware.series()
     if as_plot and names:
         now = workbench.context.now()

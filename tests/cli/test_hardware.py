@@ -52,6 +52,7 @@ def test_history_lists_series_and_points(mlops: Mlops, workspace: Workspace) -> 
     bench.close()
     assert "memory" in [row["series"] for row in json.loads(mlops("history", "--json").stdout)]
     points = json.loads(mlops("history", "memory", "--json").stdout)
+    assert json.loads(mlops("history", "memory", "--of", "this machine", "--json").stdout) == points
     assert len(points) == 1
     assert 0 < points[0]["min"] <= points[0]["max"] < 100
     assert points[0]["at"].endswith("Z")

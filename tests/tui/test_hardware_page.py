@@ -14,8 +14,9 @@ from mlops_tui.telemetry import owners
 from mlops_tui.tui.app import MlopsApp
 from mlops_tui.tui.lines import plain
 from mlops_tui.tui.screens.hardware import Machine, draw_machine, meters
+from mlops_tui.workbench import Workbench
 
-from .conftest import READING, Open, desk_of, press, settle, text_of
+from .conftest import NOW, READING, Open, desk_of, press, settle, text_of
 
 WELL = Gpu(0, "A100", GpuState.OK, utilization=55.0, memory_used=2**33, memory_total=2**35, temperature=61.0)
 LOST = Gpu(1, "GPU 1", GpuState.LOST)
@@ -131,3 +132,17 @@ async def test_loads_have_figures_now_and_charts_with_a_cursor(open_app: Open, f
         assert "p50 / p95 / p99" in seen
         await press(pilot, "tab", "left")
         assert "deployment bikes" in text_of(pilot)
+
+
+async def test_the_machine_stands_first_among_loads_with_a_day_of_everything(open_app: Open, filled: Workspace) -> None:
+    with Workbench(filled, actor="sampler", now=lambda: NOW) as bench:
+        for age in range(3):
+            bench.hardware.record(dataclasses.replace(READING, at=NOW - age * 1000, driver=Driver.OK, gpus=(WELL,)))
+        bench.hardware.flush()
+    async with open_app(filled, "system", (160, 45)) as pilot:
+        desk_of(pilot).go("loads")
+        await settle(pilot)
+        seen = text_of(pilot)
+        assert "this machine" in seen.splitlines()[3]
+        assert "gpu0_utilization" in seen
+        assert "disk_read" in seen

@@ -17,7 +17,8 @@ from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.hardware import Machine, draw_machine, picture
 from mlops_tui.tui.screens.joblog import open_log, tail
 from mlops_tui.tui.screens.machine_acts import ask_end, ask_nice
-from mlops_tui.tui.screens.machine_lists import GPUS, LOADS, PROCESSES
+from mlops_tui.tui.screens.machine_lists import GPUS, PROCESSES
+from mlops_tui.tui.screens.machine_loads import LOADS
 from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets.dialogs import Confirm, Question
 from mlops_tui.tui.widgets.states import Empty
