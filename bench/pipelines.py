@@ -118,7 +118,7 @@ class Tool:
         """What is done once and not measured: databases and caches are made."""
 
     def measure(self) -> None:
-        raise NotImplementedError
+        """One round."""
 
     def round(self, *, measured: bool) -> None:
         if self.trouble:
@@ -185,24 +185,27 @@ class Peer(Tool):
 
 @dataclass
 class Own(Tool):
-    """Our own command, with a daemon or without; `less` is taken off as well."""
+    """Our own command, with a daemon or without; `less` is the row of the same runs less the imports of their libraries."""
 
     shop: Shop | None = None
     options: tuple[str, ...] = ()
-    less: str = "pass"
+    less: Tool | None = None
 
     def prepare(self) -> None:
-        self.measure()
-        self.runs.clear()
-        self.steps.clear()
+        assert self.shop is not None
+        for count in (FEW, MANY):
+            self.shop.run(count, self.options)
 
     def measure(self) -> None:
         assert self.shop is not None
-        bare = timed([sys.executable, "-c", self.less], self.shop.folder)
+        bare = timed([sys.executable, "-c", "pass"], self.shop.folder)
         whole, real, _ = self.shop.run(FEW, self.options)
         self.runs.append(whole - real - bare)
         _, _, trivial = self.shop.run(MANY, self.options)
         self.steps.append(trivial / MANY)
+        if self.less is not None:
+            self.less.runs.append(whole - real - timed([sys.executable, "-c", BARE], self.shop.folder))
+            self.less.steps.append(trivial / MANY)
 
 
 class Shop:
@@ -312,12 +315,13 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as made:
         shop, other = Shop(Path(made) / "with"), Shop(Path(made) / "without")
+        less = Tool("  less imports")
         tools: list[Tool] = [
             Bare("a process a step", folder=Path(made)),
             Own("mlops-tui", shop=shop, options=("--no-cache",)),
             Own("mlops-tui, cached", shop=shop),
-            Own("mlops-tui, no daemon", shop=other, options=("--no-cache",)),
-            Own("  less imports", shop=other, options=("--no-cache",), less=BARE),
+            Own("mlops-tui, no daemon", shop=other, options=("--no-cache",), less=less),
+            less,
         ]
         for given in arguments.peer:
             name, _, python = given.partition("=")
