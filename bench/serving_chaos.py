@@ -130,9 +130,15 @@ def settled(bench: Workbench, version: int) -> bool:
 
 def kill_gateways(server: Server, workspace: Workspace, kills: int) -> None:
     acknowledged: set[str] = set()
-    for _ in range(kills):
+    for number in range(kills):
         server.processes = server.start()
-        up(server)
+        try:
+            up(server)
+        except AssertionError:  # how far it came is worth knowing too
+            stop(server.processes[0])
+            print(f"gateway {number + 1} did not start", flush=True)
+            kills = number
+            break
         clients = Clients(server, "linear")
         clients.start()
         time.sleep(0.5)
