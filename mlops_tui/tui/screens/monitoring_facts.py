@@ -70,12 +70,23 @@ def monitor_detail(bench: Workbench, one: Monitor) -> Sequence[Block]:
             ("Alert after", f"{one.need} drifted windows of {one.of}"),
             ("Limits", f"errors {one.max_error_rate:.0%}, p95 {one.max_latency_ms:g} ms, {one.margin:.0%} worse"),
             ("Checked", cells.moment(one.checked_at, now)),
+            *_odd(bench, one.deployment),
         ),
         title=one.deployment,
     )
     if report is None:
         return (head, Text("No report yet: r checks now.", "muted"))
     return (head, *report_detail(bench, report), *_over_time(bench.monitoring.reports(one.deployment, REPORTS), report))
+
+
+def _odd(bench: Workbench, deployment: str) -> Sequence[tuple[str, Span | str]]:
+    """The share of rows unlike the training data in the newest window, and clients whose pattern stands out."""
+    windows = bench.monitoring.odd.windows(deployment, limit=1)
+    seen = [one for one in bench.monitoring.odd.clients(deployment) if one.verdict]
+    return (
+        *(("Odd rows", f"{one.share:.1%} of {one.rows:,}, {one.alpha:.1%} is usual") for one in windows),
+        *((f"Client {one.caller}", (f"{one.verdict}: {one.words}", "warn")) for one in seen),
+    )
 
 
 def _over_time(reports: Sequence[Report], newest: Report) -> list[Block]:
