@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlops_tui.domains.jobs.records import Job
     from mlops_tui.workbench import Workbench
 
-POLL_S = 0.2
+POLL_S = 0.5  # a change of the catalog is seen at once; this is for its progress and for who died without a word
 
 
 @contextmanager
@@ -72,9 +72,16 @@ class Attending:
             say("No daemon runs that would start it then. Start one: mlops daemon start")
 
     def _tell(self) -> None:
-        held = self._workbench.jobs.held_up(self.job)
+        held = waiting(self._workbench, self.job)
         if held and self._said != self.job.error + held[:5]:
             self._said = self.job.error + held[:5]  # not each second of a pause anew
             failed = f" Its try before failed: {self.job.error}" if self.job.error else ""
             say(f"Job {self.job.id}: {held}{failed}")
             say(f"Start it all the same: mlops jobs start {self.job.id}")
+
+
+def waiting(workbench: Workbench, job: Job) -> str:
+    """What a queued job waits for; empty when it may start, or runs."""
+    if job.state != "queued":
+        return ""
+    return workbench.jobs.held_up(job) or (workbench.jobs.turn() if workbench.daemon_alive() else "")

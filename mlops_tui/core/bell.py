@@ -16,29 +16,32 @@ class Bell:
     """The daemon's side. `ring` may be called from any thread and from signal handlers."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_fifo():
-            path.unlink(missing_ok=True)
-            os.mkfifo(path)
-        with contextlib.suppress(OSError):  # another user's of the group made it
+        self._ours, self._rung = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._heard = [self._ours]
+        with contextlib.suppress(OSError):  # a file system without pipes: others are seen by polling
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.is_fifo():
+                path.unlink(missing_ok=True)
+                os.mkfifo(path)
+            # Held for writing too, so that it never reads as ended.
+            self._heard.append(os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
             path.chmod(0o660)
-        # Held for writing too, so that it never reads as ended.
-        self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def ring(self) -> None:
         with contextlib.suppress(OSError):  # full: it was rung often enough
-            os.write(self._pipe, b"\0")
+            os.write(self._rung, b"\0")
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep until it rings (True) or the time is over (False)."""
-        if not select.select([self._pipe], [], [], timeout_s)[0]:
-            return False
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._pipe, 65536)
-        return True
+        ready = select.select(self._heard, [], [], timeout_s)[0]
+        for pipe in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(pipe, 65536)
+        return bool(ready)
 
     def close(self) -> None:
-        os.close(self._pipe)
+        for pipe in (*self._heard, self._rung):
+            os.close(pipe)
 
 
 def ring(path: Path) -> None:

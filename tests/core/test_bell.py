@@ -37,3 +37,13 @@ def test_ringing_where_nobody_listens_does_nothing(tmp_path: Path) -> None:
     assert path.read_text() == "somebody's file"
     Bell(path).close()
     assert path.is_fifo()
+
+
+def test_where_no_pipe_can_be_made_the_daemon_still_hears_itself(tmp_path: Path) -> None:
+    (tmp_path / "bell").mkdir()
+    ours = Bell(tmp_path / "bell")
+    bell.ring(tmp_path / "bell")
+    assert not ours.wait(0.0)
+    ours.ring()
+    assert ours.wait(60.0)
+    ours.close()
