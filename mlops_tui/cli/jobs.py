@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_tui.cli.attending import waiting
 from mlops_tui.cli.output import emit, emit_one, follow, json_option, pass_workbench, say, why_option
 from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core import clock
@@ -47,7 +48,7 @@ def list_jobs(
     """
     upkeep = None if everything else False
     found = workbench.jobs.list(state=state, kind=kind, internal=upkeep, limit=limit, query=query)
-    rows: list[Any] = list(found) if as_json else [_row(job, workbench.context.now()) for job in found]
+    rows: list[Any] = list(found) if as_json else [_row(workbench, job) for job in found]
     columns = [("id", "Id"), ("title", "Title"), ("state", "State"), ("progress", "Progress"), ("attempt", "Attempt")]
     columns += [("created_at", "Created"), ("took", "Took"), ("error", "Error")]
     emit(rows, columns, as_json=as_json, empty=NO_MATCH if query else NO_JOBS)
@@ -55,13 +56,13 @@ def list_jobs(
         say(NO_DAEMON)
 
 
-def _row(job: Job, now: int) -> dict[str, Any]:
-    took = (job.ended_at or now) - job.started_at if job.started_at else None
+def _row(workbench: Workbench, job: Job) -> dict[str, Any]:
+    took = (job.ended_at or workbench.context.now()) - job.started_at if job.started_at else None
     return {
         "id": job.id,
         "title": job.title,
         "state": job.state,
-        "progress": _progress(job),
+        "progress": _progress(job) or waiting(workbench, job),
         "attempt": job.attempt,
         "created_at": job.created_at,
         "took": clock.duration(took),
@@ -89,7 +90,7 @@ def show_job(workbench: Workbench, job_id: int, as_json: bool) -> None:
     attempts = workbench.jobs.attempts(job_id)
     values = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
     log = str(workbench.jobs.log_path(job_id))
-    values["held_up"] = workbench.jobs.held_up(job)
+    values["held_up"] = waiting(workbench, job)
     if as_json:
         emit_one({**values, "log": log, "attempts": attempts}, as_json)
         return

@@ -181,6 +181,7 @@ def test_a_run_that_must_wait_says_for_what_and_how_it_starts_all_the_same(bikes
     assert f"Waits for 1 gpu of 1, held by job {holder.id} (A long one)." in err
     assert f"mlops jobs start {holder.id + 1}" in err
     assert "No daemon runs that would start it then." in err
+    assert "Waits for 1 gpu of 1" in bikes("jobs", "list")[1]
     assert launched == []
     assert bikes("pipelines", "run", "bikes", "--now")[0] == 0
     assert bikes("jobs", "start", str(holder.id + 1))[0] == 0

@@ -74,6 +74,15 @@ class Starting:
             return f"Is tried again in {clock.duration(left)}."
         return self.waits(job.needs)
 
+    def turn(self) -> str:
+        """Why the daemon would start no further job now, in a sentence; empty when it would."""
+        most = self._context.settings.daemon.max_jobs
+        return (
+            f"Waits for its turn: as many jobs run as [daemon] max_jobs = {most} allows."
+            if self.active(False) >= most
+            else ""
+        )
+
     def active(self, internal: bool) -> int:
         """How many jobs of a lane are claimed or running."""
         return self._store.count_active(internal)

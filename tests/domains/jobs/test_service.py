@@ -122,6 +122,13 @@ def test_waiting_for_a_job_starts_it_when_its_needs_are_free_and_tells_once(
     assert launched == [mine.id]
 
 
+def test_a_job_waits_for_its_turn_where_as_many_run_as_may(jobs: Jobs) -> None:
+    for _ in range(2):
+        assert jobs.turn() == ""
+        started(jobs)
+    assert jobs.turn() == "Waits for its turn: as many jobs run as [daemon] max_jobs = 2 allows."
+
+
 def test_more_than_there_is_is_refused_and_processors_are_what_there_is(jobs: Jobs) -> None:
     with pytest.raises(InvalidInput, match="needs 2 gpu, and the workspace has 1") as refused:
         submit(jobs, needs={"gpu": 2})
