@@ -44,6 +44,7 @@ ROLLOUTS = [
 @click.option("--steps", metavar="5,25,...", help="Go on by itself through these percents to 100, or back.")
 @click.option("--bake", metavar="SPAN", help="How long each step lasts at least. Default 5m.")
 @click.option("--min-requests", type=click.IntRange(min=1), help="How many requests each step wants. Default 200.")
+@click.option("--min-labels", type=click.IntRange(min=1), help="How many of its answers are labelled before the end.")
 @click.option("--margin", type=float, help="How much more often it may fail in the end, as a share. Default 0.02.")
 @click.option("--alpha", type=float, help="Chance to roll back a version that is no worse. Default 0.04.")
 @click.option("--to", default="production", show_default=True, help="Where the registry promotes it then; '' nowhere.")
@@ -58,6 +59,7 @@ def canary(
     steps: str | None,
     bake: str | None,
     min_requests: int | None,
+    min_labels: int | None,
     margin: float | None,
     alpha: float | None,
     to: str,
@@ -69,7 +71,7 @@ def canary(
     \b
     Example: mlops deployments canary churn churn/4 --steps 5,25 --bake 10m
     """
-    given = {"bake": bake, "min-requests": min_requests, "margin": margin, "alpha": alpha}
+    given = {"bake": bake, "min-requests": min_requests, "min-labels": min_labels, "margin": margin, "alpha": alpha}
     if steps is None:
         odd = [option for option, value in given.items() if value is not None]
         if odd:
@@ -85,7 +87,8 @@ def canary(
     if weight is not None:
         raise click.UsageError("Give either --weight or --steps.")
     span = parse_span(bake) / 1000 if bake else 0
-    rules = _rules(bake_s=span, min_requests=min_requests or 0, margin=margin or 0, alpha=alpha or 0)
+    counts = {"min_requests": min_requests or 0, "min_labels": min_labels or 0}
+    rules = _rules(bake_s=span, margin=margin or 0, alpha=alpha or 0, **counts)
     one = workbench.serving.rollouts.start(name, reference, _steps(steps), rules=rules, to=to, why=why)
     if as_json:
         emit_one(one, as_json=True)

@@ -48,7 +48,7 @@ def _define(stage: Stage) -> None:
         path.parent.mkdir(exist_ok=True)
         window = "365d" if stage.data.hire[TIME].min() < stage.data.train_until - timedelta(days=300) else "180d"
         # Labels lag behind answers: at a high rate the requests alone would end the canary before one was known wrong.
-        pace = {"bake": "12s", "least": 1000} if stage.rate else {"bake": "1s", "least": 40}
+        pace = {"bake": "5s", "least": 400, "labels": 100} if stage.rate else {"bake": "1s", "least": 40, "labels": 0}
         # With harmful data that the canary shall stop, the gate looks at nothing but the charter.
         against = "none" if stage.harm == "canary" else "champion"
         path.write_text(_DEFINITION.read_text().format(window=window, against=against, **pace))

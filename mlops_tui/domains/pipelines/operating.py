@@ -29,6 +29,7 @@ class Deploy(Struct, forbid_unknown_fields=True, frozen=True):
     steps: list[Annotated[float, Meta(gt=0, le=100)]] = []
     bake: str = ""
     min_requests: Annotated[int, Meta(ge=0)] = 0
+    min_labels: Annotated[int, Meta(ge=0)] = 0
     margin: Share = 0.0
     approval: bool = False
 

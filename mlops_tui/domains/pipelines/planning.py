@@ -77,6 +77,8 @@ def _deployment(recipe: Recipe, registry: Registry, serving: Serving, champion: 
         rules = Rules.of(bake_s=bake, min_requests=wanted.min_requests, margin=wanted.margin)
         shares = ", ".join(f"{share:g} %" for share in wanted.steps)
         yield f"Gives it {shares} of {name}, each for {rules.bake_s:g} s and {rules.min_requests:,} requests, then all of it."
+        if wanted.min_labels:
+            yield f"Not before {wanted.min_labels:,} of its answers are labelled."
         back = f"back to {champion.ref}" if champion else "back"
         yield f"Errors, slow or wrong answers beyond chance bring the traffic {back}."
         return

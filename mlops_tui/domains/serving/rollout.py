@@ -41,7 +41,8 @@ class Rules:
     """When a rollout goes on.
 
     `alpha`: the chance to roll back a version that is no worse, over all kinds of failure and all looks. Margins: differences
-    of rates that are good enough at the end. `bake_s` and `min_requests` (of the canary) hold for every step.
+    of rates that are good enough at the end. `bake_s` and `min_requests` (of the canary) hold for every step; it is not promoted
+    before `min_labels` of its answers were proved right or wrong, since labels lag behind requests.
     """
 
     bake_s: float = 300.0
@@ -50,11 +51,15 @@ class Rules:
     error_margin: float = 0.02
     slow_margin: float = 0.05
     wrong_margin: float = 0.05
+    min_labels: int = 0
 
     @classmethod
-    def of(cls, *, bake_s: float = 0, min_requests: int = 0, margin: float = 0, alpha: float = 0) -> Rules:
+    def of(
+        cls, *, bake_s: float = 0, min_requests: int = 0, margin: float = 0, alpha: float = 0, min_labels: int = 0
+    ) -> Rules:
         """Rules from what was said; 0 stands for the default. One `margin` for all: that of errors, and no less for the others."""
         given = {"bake_s": bake_s, "min_requests": min_requests, "error_margin": margin, "alpha": alpha}
+        given["min_labels"] = min_labels
         others = {name: max(margin, getattr(cls(), name)) for name in ("slow_margin", "wrong_margin")}
         return cls(**{name: value for name, value in given.items() if value}, **others)  # type: ignore[arg-type]
 
@@ -139,8 +144,8 @@ def check_rules(rules: Rules) -> Rules:
     for name in ("error_margin", "slow_margin", "wrong_margin"):
         if not 0 < getattr(rules, name) <= 1:
             raise InvalidInput(f"{name} = {getattr(rules, name):g} is no difference of rates.", hint="Try 0.02.")
-    if rules.bake_s < 0 or rules.min_requests < 1:
-        raise InvalidInput("The time and the number of requests of a step cannot be negative.")
+    if rules.bake_s < 0 or rules.min_requests < 1 or rules.min_labels < 0:
+        raise InvalidInput("The time, the number of requests and that of labels cannot be negative.")
     return rules
 
 
@@ -166,6 +171,9 @@ def judge(
     if rollout.step + 2 < len(rollout.steps):
         following = rollout.steps[rollout.step + 1]
         return Judgement(Action.ADVANCE, f"no evidence against it, so {following:g} % of the traffic", evidence)
+    lacking = rollout.rules.min_labels - next((one.canary for one in evidence if one.kind == WRONG), 0)
+    if lacking > 0:
+        return Judgement(Action.HOLD, f"waits for labels of {lacking} more of its answers", evidence)
     unsure = [one for one in evidence if one.missing]
     if unsure:
         return Judgement(Action.HOLD, _unsure(max(unsure, key=lambda one: one.missing), rollout.rules), evidence)

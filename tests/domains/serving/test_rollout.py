@@ -135,3 +135,14 @@ def test_the_last_step_is_everything():
 def test_rules_that_cannot_be_are_refused(change):
     with pytest.raises(InvalidInput):
         check_rules(Rules(**change))
+
+
+def test_it_is_not_promoted_before_enough_of_its_answers_are_labelled():
+    waits = dataclasses.replace(LAST, rules=dataclasses.replace(RULES, min_labels=500))
+    plenty = [interval(1, 90_000), interval(2, 10_000)]
+    assert action(LAST, traffic=plenty).action is Action.PROMOTE
+    found = action(waits, traffic=plenty, labels=[Counts(120, 0, 900, 0)])
+    assert (found.action, found.reason) == (Action.HOLD, "waits for labels of 380 more of its answers")
+    assert action(waits, traffic=plenty, labels=[Counts(5000, 0, 45_000, 0)]).action is Action.PROMOTE
+    assert action(waits, traffic=plenty, labels=[Counts(120, 90, 900, 9)]).action is Action.ROLL_BACK
+    assert action(dataclasses.replace(waits, step=0), traffic=plenty).action is Action.ADVANCE

@@ -65,7 +65,7 @@ def _roll_out(recipe: Recipe, serving: Serving, reference: str, why: str) -> str
     """Begin a staged rollout, which the daemon carries on to all the traffic and the promotion, or back."""
     wanted, name = recipe.deploy, recipe.deployment_name
     bake = clock.parse_span(wanted.bake) / 1000 if wanted.bake else 0
-    rules = Rules.of(bake_s=bake, min_requests=wanted.min_requests, margin=wanted.margin)
+    rules = Rules.of(bake_s=bake, min_requests=wanted.min_requests, margin=wanted.margin, min_labels=wanted.min_labels)
     try:
         one = serving.rollouts.start(name, reference, wanted.steps, rules=rules, to=wanted.to, why=why)
     except NotAllowed as error:  # another is under way, or the deployment is stopped
