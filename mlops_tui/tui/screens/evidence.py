@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from mlops_tui.domains.serving.rollout import Rollout
     from mlops_tui.workbench import Workbench
 
-HEAD = ("Evidence", "Canary", "Others", "At most more", "Margin", "Against it", "Limit")
+HEAD = ("Evidence", "Canary", "Others", "Against it", "At most more")
+BAR = 6
 
 
 def rollout_blocks(bench: Workbench, name: str) -> Sequence[Block]:
@@ -48,13 +50,20 @@ def _blocks(bench: Workbench, one: Rollout, reason: str, evidence: Sequence[Evid
 
 
 def _row(item: Evidence, one: Rollout, limit: float) -> tuple[Span, ...]:
-    gap = "" if item.difference is None else f"{max(0.0, item.difference):.1%}"
+    margin = f"of {100 * one.rules.margin(item.kind):g}%"
+    gap = "" if item.difference is None else f"{max(0.0, item.difference):.1%} {margin}"
+    role = "bad" if item.e_value > limit else "text"
     return (
         (item.kind, "text"),
         (f"{item.canary_failed}/{item.canary}", "text"),
         (f"{item.stable_failed}/{item.stable}", "text"),
+        (f"{_filled(item.e_value, limit)} {number(item.e_value, 3)} of {limit:g}", role),
         (gap, "text" if not item.missing else "warn"),
-        (f"{one.rules.margin(item.kind):.1%}", "muted"),
-        (number(item.e_value, 3), "bad" if item.e_value > limit else "text"),
-        (f"{limit:g}", "muted"),
     )
+
+
+def _filled(value: float, limit: float) -> str:
+    """How much of the way to its limit the evidence has gone, in powers: it multiplies with each failure."""
+    share = math.log(max(1.0, value)) / math.log(limit) if limit > 1 else 0.0
+    cells = min(BAR, round(BAR * share))
+    return "█" * cells + "·" * (BAR - cells)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
@@ -97,6 +97,16 @@ def test_gradient_boosting_sums_its_trees(rows: pd.DataFrame) -> None:
     _, method, base, answer, parts = explained(model, rows[["a", "b"]], "regression")
     assert "path" in method
     assert base + sum(parts.values()) == pytest.approx(answer)
+
+
+def test_of_a_transformed_target_the_transformed_answer_is_explained(rows: pd.DataFrame) -> None:
+    inside = GradientBoostingRegressor(n_estimators=10, random_state=0)
+    model = TransformedTargetRegressor(inside, func=np.log1p, inverse_func=np.expm1)
+    model.fit(rows[["a", "b"]], rows["b"].abs())
+    of, method, base, _, parts = explained(model, rows[["a", "b"]], "regression")
+    assert of == "log1p of the predicted y"
+    assert "path" in method
+    assert np.expm1(base + sum(parts.values())) == pytest.approx(model.predict(rows[["a", "b"]].iloc[[3]])[0])
 
 
 def test_other_models_are_explained_by_replacing_and_it_is_said(rows: pd.DataFrame) -> None:

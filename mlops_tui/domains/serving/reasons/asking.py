@@ -49,7 +49,12 @@ class Asking:
         }  # fmt: skip
         said = self._run(version, order)
         parts = tuple(
-            Part(name, one.inputs.get(name), float(added), next((ref for ref in columns if name in columns[ref]), ""))
+            Part(
+                name,
+                one.inputs.get(name),
+                _rounded(added, said["answer"]),
+                next((ref for ref in columns if name in columns[ref]), ""),
+            )
             for name, added in sorted(said["parts"].items(), key=lambda item: -abs(item[1]))
         )
         base, answer = float(said["base"]), float(said["answer"])
@@ -118,6 +123,11 @@ class Asking:
             reason = said.get("error") or f"its process ended with {done.returncode}"
             raise InvalidInput(f"{version.ref}: {reason}", hint=f"Is it whole? mlops models health {version.ref}")
         return said
+
+
+def _rounded(added: float, answer: float) -> float:
+    """Without what is left of sums that cancel out."""
+    return 0.0 if abs(added) < 1e-12 * max(1.0, abs(answer)) else float(added)
 
 
 def _score(said: dict[str, Any], version: Version, one: Prediction) -> float | None:

@@ -32,6 +32,10 @@ def through_trees(
     final, before = estimator, None
     if hasattr(estimator, "steps"):
         final, before = estimator.steps[-1][1], estimator[:-1] if len(estimator.steps) > 1 else None
+    transformed = ""
+    if type(final).__name__ == "TransformedTargetRegressor":
+        transformed = getattr(getattr(final.transformer_, "func", None), "__name__", "the transformation") + " of "
+        final = final.regressor_
     kind, home = type(final).__name__, type(final).__module__.partition(".")[0]
     if not (home in {"xgboost", "lightgbm"} or (home == "sklearn" and (kind in FORESTS or "GradientBoosting" in kind))):
         return None
@@ -56,7 +60,7 @@ def through_trees(
     if abs(base + float(np.sum(steps)) - answer) > CLOSE * max(1.0, abs(answer)):
         return None
     target = described["target"] or "value"
-    return of.format(label=level_text(said), target=target), method, base, answer, parts
+    return transformed + of.format(label=level_text(said), target=target), method, base, answer, parts
 
 
 def _added(final: Any, x: Array, place: int, classes: int, rows: Any) -> tuple[str, str, float, Array, float] | None:
