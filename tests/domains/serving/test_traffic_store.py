@@ -91,15 +91,16 @@ def test_what_is_too_old_leaves_each_tier_but_never_before_it_was_added_up(
     store: ServingStore, workbench: Workbench, clock: Any
 ) -> None:
     made = fill(store, clock, 6 * HOUR)
-    clock.advance(HOUR)  # nobody rolls up for ten days
-    clock.advance(10 * DAY)
+    more = [interval(at, 7) for at in range(clock.now, clock.now + 5 * HOUR, SPAN)]
+    store.add_intervals(more)
+    clock.advance(5 * HOUR + 10 * DAY)  # nobody rolls up for ten days
     while store.roll_up():
         pass
     clock.advance(HOUR)
     store.roll_up()
     counts = [workbench.context.telemetry.value(f"SELECT count(*) FROM {tier.table}") for tier in TIERS]
     assert counts[:2] == [0, 0]
-    assert traffic.stats(store.intervals("churn", 0), 1) == traffic.stats(made, 1)
+    assert traffic.stats(store.intervals("churn", 0), 1) == traffic.stats([*made, *more], 1)
     clock.advance(90 * DAY)
     store.roll_up()
     assert store.intervals("churn", 0) == store.intervals("other", 0) == []
