@@ -195,7 +195,7 @@ def weigh(server: Server, workspace: Workspace, count: int) -> None:
 
 def up(server: Server) -> None:
     until(
-        lambda: all(answers(port, path, body, headers) for port, path, body, headers in server.requests.values()), 120
+        lambda: all(answers(port, path, body, headers) for port, path, body, headers in server.requests.values()), 300
     )
 
 
