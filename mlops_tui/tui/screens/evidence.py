@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mlops_tui.domains.serving.rollout import Rollout
     from mlops_tui.workbench import Workbench
 
-HEAD = ("Evidence", "Canary", "Others", "Against it", "At most more")
-BAR = 6
+HEAD = ("Evidence", "Canary", "Others", "Against it", "Worse by")
+BAR = 5
 
 
 def rollout_blocks(bench: Workbench, name: str) -> Sequence[Block]:
@@ -51,7 +51,7 @@ def _blocks(bench: Workbench, one: Rollout, reason: str, evidence: Sequence[Evid
 
 def _row(item: Evidence, one: Rollout, limit: float) -> tuple[Span, ...]:
     margin = f"of {100 * one.rules.margin(item.kind):g}%"
-    gap = "" if item.difference is None else f"{max(0.0, item.difference):.1%} {margin}"
+    gap = "" if item.difference is None else f"<{max(0.0, item.difference):.1%} {margin}"
     role = "bad" if item.e_value > limit else "text"
     return (
         (item.kind, "text"),
