@@ -34,7 +34,7 @@ SIGNATURE = Signature(
 class FakeLink:
     """A worker: doubles x. `x` of 13 is refused, of 99 fails the model, of 666 ends the worker."""
 
-    def __init__(self, package: str, pid: int) -> None:
+    def __init__(self, package: str, pid: int, check: Any = None) -> None:
         loop = asyncio.get_running_loop()
         self.pid = pid
         self.package = package
@@ -47,8 +47,13 @@ class FakeLink:
         self.answers: set[asyncio.Task[Answer]] = set()
         if package == "unloadable":
             self.ready.set_exception(LoadFailed("the file is damaged"))
+        elif package == "worse" and check:
+            self.ready.set_exception(
+                LoadFailed("refused: 0.9 recorded, 0.7 served", [("metrics", False, "0.9 and 0.7")])
+            )
         else:
-            self.ready.set_result(Ready({"x": [1.0], "kind": ["a"]}))
+            shown = [("metrics", True, "as recorded")] if check else []
+            self.ready.set_result(Ready({"x": [1.0], "kind": ["a"]}, "", shown))
 
     @property
     def in_flight(self) -> int:
@@ -106,6 +111,7 @@ class FakeNursery:
     def __init__(self) -> None:
         self.links: list[FakeLink] = []
         self.engines: list[str] = []
+        self.checks: list[Any] = []
         self.delay_s = 0.0
         self.failures = 0
 
@@ -115,7 +121,8 @@ class FakeNursery:
             self.failures -= 1
             raise WorkerLost
         self.engines.append(engine)
-        self.links.append(FakeLink(package, 1000 + len(self.links)))
+        self.checks.append(check)
+        self.links.append(FakeLink(package, 1000 + len(self.links), check))
         return self.links[-1]
 
     async def farewell(self, pid: int, seconds: float = 0) -> int | None:
@@ -148,14 +155,19 @@ class Door:
         self._revision = 0
 
     def want(
-        self, *, wanted: Wanted = Wanted.RUNNING, packages: dict[int, str] | None = None, **weights: float
+        self,
+        *,
+        wanted: Wanted = Wanted.RUNNING,
+        packages: dict[int, str] | None = None,
+        check: Any = None,
+        **weights: float,
     ) -> None:
-        """Ask for the deployment `churn` with weights v1=90, v2=10."""
+        """Ask for the deployment `churn` with weights v1=90, v2=10; new versions have to show `check`."""
         self._revision += 1
         routes = tuple(Route(int(name[1:]), weight) for name, weight in weights.items())
         deployment = Deployment("churn", "churn", wanted, routes, {}, self._revision, 0, 0, handling=self.handling)
         targets = {
-            ("churn", version): Target("churn", version, (packages or {}).get(version, "p"), SIGNATURE)
+            ("churn", version): Target("churn", version, (packages or {}).get(version, "p"), SIGNATURE, check=check)
             for version in deployment.asked
         }
         self.fleet.apply([deployment], targets)

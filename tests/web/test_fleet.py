@@ -45,6 +45,25 @@ async def test_the_old_version_answers_until_the_new_one_is_warm(door: Any) -> N
     await until(lambda: not door.nursery.links[0].alive)
 
 
+async def test_a_version_shows_what_it_has_to_before_it_answers_and_once_only(door: Any) -> None:
+    door.want(v2=100, check={"most_ms": 1})
+    await door.ready()
+    assert door.nursery.checks[-1] == {"most_ms": 1}
+    assert [one.detail for one in door.fleet.workers()[-1].checks] == ["as recorded"]
+    door.nursery.links[-1].close()
+    await door.predict(1)
+    assert door.nursery.checks[-1] is None
+
+
+async def test_a_version_that_is_refused_gets_no_traffic_and_the_old_one_goes_on(door: Any) -> None:
+    door.want(v2=100, packages={2: "worse"}, check={"most_ms": 1})
+    await until(lambda: state(door) is State.DEGRADED)
+    (route,) = door.fleet.routes()
+    assert route.detail == "version 2: refused: 0.9 recorded, 0.7 served; version 1 still answers"
+    assert [one.ok for worker in door.fleet.workers() for one in worker.checks] == [False]
+    assert (await door.predict(1)).headers["x-model-version"] == "1"
+
+
 async def test_a_request_under_way_during_a_swap_is_answered_by_the_version_it_met(door: Any) -> None:
     old = door.nursery.links[0]
     old.held = asyncio.Event()
