@@ -15,10 +15,12 @@ from pathlib import Path
 import pynvml
 import pytest
 
+from mlops_tui.domains.hardware import amd, nvml_calls
 from mlops_tui.domains.hardware import nvml as nvml_module
-from mlops_tui.domains.hardware import nvml_calls
 from mlops_tui.domains.hardware.nvml import RETRY_S, RETURN_S, Nvml
 from mlops_tui.domains.hardware.nvml_calls import FACTS, LINK_LOOK_S, shares_of
+from mlops_tui.domains.hardware.probes import Probe
+from mlops_tui.domains.hardware.records import Gpu, GpuProcess, GpuState
 
 SOURCE = Path(__file__).with_name("libnvidia_ml.c")
 SCRIPT = """
@@ -222,3 +224,20 @@ def test_a_driver_that_goes_away_under_us_is_a_state_not_a_crash(monkeypatch: py
     monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
     monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", gone)
     assert Nvml().read() == ("failed", ())
+
+
+def test_what_a_process_uses_of_each_gpu_is_put_together(
+    nvml: Nvml, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FAKE_NVML_PIDS", f"{os.getpid()}")
+    radeon = GpuProcess(os.getpid(), 512, "")
+    monkeypatch.setattr(amd, "read", lambda first: (Gpu(first, "Radeon", GpuState.OK, vendor="amd"),))
+    monkeypatch.setattr(amd, "processes", lambda first: {os.getpid(): [(first, radeon)]})
+    probe = Probe(tmp_path, nvml=nvml)
+    assert [(gpu.index, gpu.vendor) for gpu in probe.gpus()[1]] == [(0, "nvidia"), (1, "nvidia"), (2, "amd")]
+    held = probe.on_gpus()[os.getpid()]
+    assert (held[0].memory, held[0].utilization, held[0].kind) == (1 << 30, 30.0, "compute+graphics")
+    assert held[2] == radeon
+    mine = next(one for one in probe.processes() if one.pid == os.getpid())
+    assert (mine.gpus, mine.gpu_memory, mine.gpu_utilization) == ((0, 2), (1 << 30) + 512, 30.0)
+    assert mine.gpu_kind == "compute+graphics"
