@@ -42,7 +42,9 @@ def evidently(reference: pd.DataFrame, window: pd.DataFrame) -> dict[str, float]
     from evidently.presets import DataDriftPreset
 
     found = Report([DataDriftPreset()]).run(window, reference).dict()
-    return {one["config"]["column"]: float(one["value"]) for one in found["metrics"] if "column" in one.get("config", {})}
+    return {
+        one["config"]["column"]: float(one["value"]) for one in found["metrics"] if "column" in one.get("config", {})
+    }
 
 
 def nannyml(reference: pd.DataFrame, window: pd.DataFrame) -> dict[str, float]:
@@ -51,7 +53,10 @@ def nannyml(reference: pd.DataFrame, window: pd.DataFrame) -> dict[str, float]:
 
     columns = list(reference.columns)
     calculator = UnivariateDriftCalculator(
-        column_names=columns, continuous_methods=["jensen_shannon"], categorical_methods=["jensen_shannon"], chunk_number=10
+        column_names=columns,
+        continuous_methods=["jensen_shannon"],
+        categorical_methods=["jensen_shannon"],
+        chunk_number=10,
     )
     frame = calculator.fit(reference).calculate(window).filter(period="analysis").to_df()
     return {name: float(frame[(name, "jensen_shannon", "value")].mean()) for name in columns}
@@ -73,7 +78,13 @@ def cost(work: Callable[[pd.DataFrame, pd.DataFrame], dict[str, float]], folder:
     work(reference.head(200), window.head(200))  # imports
     cpu, wall = spent(), time.perf_counter()
     values = work(reference, window)
-    return {"cpu": spent() - cpu, "wall": time.perf_counter() - wall, "mb": peak_mb(), "all_cpu": spent(), "values": values}
+    return {
+        "cpu": spent() - cpu,
+        "wall": time.perf_counter() - wall,
+        "mb": peak_mb(),
+        "all_cpu": spent(),
+        "values": values,
+    }
 
 
 def evidently_alarms(reference: pd.DataFrame, window: pd.DataFrame) -> dict[str, bool]:
@@ -83,7 +94,10 @@ def evidently_alarms(reference: pd.DataFrame, window: pd.DataFrame) -> dict[str,
 
     found = Report([DataDriftPreset()]).run(window, reference).dict()
     (count,) = [one["value"] for one in found["metrics"] if isinstance(one["value"], dict) and "share" in one["value"]]
-    return {"Evidently's preset, any column": count["count"] > 0, "Evidently's preset, half of the columns": count["share"] >= 0.5}
+    return {
+        "Evidently's preset, any column": count["count"] > 0,
+        "Evidently's preset, half of the columns": count["share"] >= 0.5,
+    }
 
 
 def frouros_alarms(reference: pd.DataFrame, window: pd.DataFrame) -> dict[str, bool]:

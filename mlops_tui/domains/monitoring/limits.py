@@ -18,11 +18,11 @@ from mlops_tui.domains.registry.blocks import grouped
 DRAWS = 2000
 TAIL = 0.1
 POOLED = 10  # stretches of the reference that are left when neighbours are pooled up to the window's size
-CERTAIN = 2.0  # standard errors by which stretches must differ more than chance lets them
+CERTAIN = 3.0  # standard errors by which stretches must differ more than chance lets them
 SHORTER = 4.0  # how much further than its stretches a shorter window is thought to move
 STEP = 1.05
 MOST_ALIKE = 0.9
-LEAST_WORTH = 3.0
+LEAST_WORTH = 4.0
 # Mean and variance of the squared Kolmogorov-Smirnov statistic of one row (Kolmogorov 1933): pi^2/12, 7 pi^4/720 less that squared.
 KS_MEAN, KS_VARIANCE = 0.8225, 0.2705
 
