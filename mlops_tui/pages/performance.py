@@ -128,13 +128,16 @@ def groups(stretch: Stretch, min_rows: int) -> list[Part]:
     if not stretch.groups:
         return []
     names = [name for name in GAPS if any(one.name == name for group in stretch.groups for one in group.measures)]
-    heads = ("Group", *map(name_of, names), "Predictions", "Labels")
+    said = {name: name_of(name) for name in names}
+    if any(one.name == "selection" and one.method == "normal" for group in stretch.groups for one in group.measures):
+        said["selection"] = "mean answer"  # of numbers nobody is selected
+    heads = ("Group", *said.values(), "Predictions", "Labels")
     rows = tuple(_group(one, names, min_rows) for one in stretch.groups)
     roles = tuple(MUTED if one.rows < min_rows else "" for one in stretch.groups)
     parts: list[Part] = [Table(heads, rows, "Groups", roles, frozenset({len(names) + 1, len(names) + 2}))]
     if stretch.gaps:
         gap_heads = ("Column", "Gap in", "Gap", "95 %", "Lowest", "Highest")
-        parts.append(Table(gap_heads, tuple(map(_gap, stretch.gaps)), "Gaps", numbers=frozenset({2})))
+        parts.append(Table(gap_heads, tuple(_gap(one, said) for one in stretch.gaps), "Gaps", numbers=frozenset({2})))
     parts.append(Words(f"Groups with fewer than {min_rows} rows of a kind are shown and not compared.", MUTED))
     return parts
 
@@ -181,6 +184,6 @@ def _group(one: Group, names: Sequence[str], min_rows: int) -> tuple[str, ...]:
     return f"{one.column} = {one.level}{few}", *values, f"{one.rows:,}", f"{one.labelled:,}"
 
 
-def _gap(one: Gap) -> tuple[str, ...]:
+def _gap(one: Gap, said: dict[str, str]) -> tuple[str, ...]:
     spread = f"{number(one.low)} to {number(one.high)}"
-    return one.column, name_of(one.measure), number(one.value), spread, one.lowest, one.highest
+    return one.column, said.get(one.measure, one.measure), number(one.value), spread, one.lowest, one.highest

@@ -17,12 +17,17 @@ from mlops_tui.domains.registry import package
 from mlops_tui.domains.registry.engines.reference import FrameEngine
 from mlops_tui.domains.registry.profile import level_text
 
+SEED = 3
+
 
 class Asked:
     """A model that is asked about rows as they are and as they might have been."""
 
-    def __init__(self, engine: FrameEngine, described: dict[str, Any], profile: dict[str, Any]) -> None:
+    def __init__(
+        self, engine: FrameEngine, described: dict[str, Any], profile: dict[str, Any], sample: pd.DataFrame
+    ) -> None:
         self._engine = engine
+        self._sample = sample
         self._described = described
         self._columns: dict[str, Any] = profile["columns"]
         self._labels = [level_text(label) for label in described.get("labels") or ()]
@@ -31,7 +36,25 @@ class Asked:
     def of(cls, folder: Path, profile: dict[str, Any]) -> Asked:
         """The model of a package. Raises Unavailable or InvalidInput where it cannot be loaded."""
         described = package.signature(folder)
-        return cls(FrameEngine(package.load(folder), described, package.sample(folder)), described, profile)
+        sample = package.sample(folder)
+        return cls(FrameEngine(package.load(folder), described, sample), described, profile, sample)
+
+    def reliance(self) -> dict[str, float]:
+        """How much the answers to the rows of the package depend on each column, as shares: how far they go when it is mixed up.
+
+        It takes the place of importances where the version kept none; it says what the model looks at, not whether that is right.
+        """
+        random = np.random.default_rng(SEED)
+        rows = self._sample[[one["name"] for one in self._described["inputs"]]]
+        value, said = self._ask(rows)
+        found = {}
+        for name in rows.columns:
+            mixed = rows.assign(**{str(name): rows[name].iloc[random.permutation(len(rows))].to_numpy()})
+            other, other_said = self._ask(mixed)
+            moved = np.abs(value - other) if said is None else (said != other_said)
+            found[str(name)] = float(np.mean(moved))
+        total = sum(found.values())
+        return {name: each / total for name, each in found.items()} if total > 0 else {}
 
     def effects(
         self, window: pd.DataFrame, moved: Sequence[Moved], rest: Sequence[Moved]

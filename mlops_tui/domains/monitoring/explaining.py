@@ -49,29 +49,65 @@ class Explainer:
         version = self._registry.version(f"{report.model}/{report.version}")
         profile = self._registry.profile(version.ref) or {"columns": {}}
         before = [one for one in reversed(history) if one.version == report.version and one.id <= report.id]
-        importance = _importance(self._registry.evidence(version.ref).explanation)
+        folder = self._context.workspace.tmp / f"explain-{uuid.uuid4().hex}"
+        try:
+            drifted = any(one.drifted for one in report.features)
+            asked, notes = self._asked(version, profile, folder) if drifted else (None, [])
+            return self._explained(report, before, version, profile, asked, notes)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _explained(
+        self,
+        report: Report,
+        before: Sequence[Report],
+        version: Version,
+        profile: dict[str, Any],
+        asked: Asked | None,
+        notes: list[str],
+    ) -> Explanation:
         columns = [one for one in report.features if one.drifted]
-        moved = [_moved(one, importance, before) for one in columns]
-        moved.sort(key=lambda one: -one.weight)
-        window, earlier = self._rows(report, list(profile["columns"]), moved)
-        moved = [locating.located(one, earlier, window) for one in moved[:LOOKED_AT]] + moved[LOOKED_AT:]
-        moved, together, notes = self._effects(version, profile, window, moved)
-        if not importance:
+        importance = _importance(self._registry.evidence(version.ref).explanation)
+        try:
+            if not importance and columns and asked is not None:
+                importance = asked.reliance()
+                notes.append(
+                    "The version kept no importances; the shares are how far its answers go when a column is mixed up."
+                )
+        except WorkbenchError as error:
+            notes.append(f"The model could not be asked: {error.message}")
+        if not importance and columns:
             notes.append("The version kept no importances, so columns are ranked by how far they moved alone.")
+        moved = sorted((_moved(one, importance, before) for one in columns), key=lambda one: -one.weight)
+        window, earlier = self._rows(report, list(profile["columns"]), moved)
         if earlier.empty and columns:
             notes.append("There are no predictions from before the change, so it cannot be said where it happened.")
-        answers = _answers(report.prediction)
+        moved = [locating.located(one, earlier, window) for one in moved[:LOOKED_AT]] + moved[LOOKED_AT:]
+        together: Effect | None = None
+        try:
+            if asked is not None and moved and not window.empty:
+                moved, together, more = asked.effects(window, moved[:LOOKED_AT], moved[LOOKED_AT:])
+                notes += more
+        except WorkbenchError as error:
+            notes.append(f"The model could not be asked: {error.message}")
         return Explanation(
-            report.id,
-            report.deployment,
-            report.version,
-            report.at,
-            moved,
-            answers,
-            together,
-            bool(importance),
-            notes,
+            report=report.id,
+            deployment=report.deployment,
+            version=report.version,
+            at=report.at,
+            moved=moved,
+            answers=_answers(report.prediction),
+            together=together,
+            weighted=bool(importance),
+            notes=list(dict.fromkeys(notes)),
         )
+
+    def _asked(self, version: Version, profile: dict[str, Any], folder: Path) -> tuple[Asked | None, list[str]]:
+        """The model, ready to be asked, or why it is not."""
+        try:
+            return Asked.of(self._registry.checkout(version.ref, folder), profile), []
+        except WorkbenchError as error:
+            return None, [f"The model could not be asked: {error.message}"]
 
     def _chosen(self, name: str, number: int | None, history: Sequence[Report]) -> Report:
         if number is None:
@@ -101,21 +137,6 @@ class Explainer:
 
     def _read(self, files: Sequence[Path], version: int, inputs: list[str], span: tuple[int, int]) -> pd.DataFrame:
         return locating.rows(self._context.lake, files, version, inputs, span, ROWS)
-
-    def _effects(
-        self, version: Version, profile: dict[str, Any], window: pd.DataFrame, moved: list[Moved]
-    ) -> tuple[list[Moved], Effect | None, list[str]]:
-        """What each of the first columns did to the answers, and all of them together."""
-        if window.empty or not moved:
-            return moved, None, []
-        folder = self._context.workspace.tmp / f"explain-{uuid.uuid4().hex}"
-        try:
-            asked = Asked.of(self._registry.checkout(version.ref, folder), profile)
-            return asked.effects(window, moved[:LOOKED_AT], moved[LOOKED_AT:])
-        except WorkbenchError as error:
-            return moved, None, [f"The model could not be asked: {error.message}"]
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _importance(explanation: dict[str, Any]) -> dict[str, float]:

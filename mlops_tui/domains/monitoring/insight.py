@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.clock import DAY
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from mlops_tui.core.context import Context
     from mlops_tui.domains.monitoring.explained import Explanation
     from mlops_tui.domains.monitoring.measured import Standing, Stretch
-    from mlops_tui.domains.monitoring.measuring import Log, Wanted
+    from mlops_tui.domains.monitoring.measuring import Log, Span, Wanted
     from mlops_tui.domains.monitoring.records import Monitor
     from mlops_tui.domains.monitoring.store import MonitoringStore
     from mlops_tui.domains.registry.service import Registry
@@ -71,19 +70,17 @@ class Insight:
         if not len(minutes):
             return None
         length = measuring.length_of(minutes, monitor.min_rows)
+        spans = measuring.stretches_of(minutes, length, _settings(wanted))
+        known = self._store.marks(name, wanted.version)
         # One that began before the horizon loses rows from its start: it stays as it was measured when it was whole.
-        spans = [one for one in measuring.stretches_of(minutes, length) if one[0] >= now - HORIZON] or [
-            (now - HORIZON, now + 1, int(minutes["rows"].sum()))
-        ]
-        marks, known = measuring.marks(log, spans, _settings(wanted)), self._store.marks(name, wanted.version)
-        fresh = [one for one in spans if known.get(one[:2]) != marks[one[:2]]]
+        fresh = [one for one in spans if known.get((one.since, one.until)) != one.mark and one.since >= now - HORIZON]
         gone = [(name, wanted.version, since) for since, until in known if until - since != length]
-        made = [(measuring.measure(log, wanted, *one)[0], marks[one[:2]]) for one in fresh]
+        made = [(measuring.measure(log, wanted, one)[0], one.mark) for one in fresh]
         if made or gone:
             self._store.put(wanted.task.metric, made, gone)
-        mark = hashlib.sha256("".join(marks.values()).encode()).hexdigest()[:16]
-        if mark != self._store.standing_mark(name):
-            self._store.put_standing(self._whole(log, wanted, monitor, spans), mark, now)
+        whole = measuring.together(spans)
+        if whole.mark != self._store.standing_mark(name):
+            self._store.put_standing(self._whole(log, wanted, monitor, whole), whole.mark, now)
         return self._store.standing(name)
 
     def explain(self, name: str, report: int | None = None) -> Explanation:
@@ -129,12 +126,11 @@ class Insight:
             min_rows=monitor.min_rows,
         )
 
-    def _whole(self, log: Log, wanted: Wanted, monitor: Monitor, spans: Sequence[tuple[int, int, int]]) -> Standing:
+    def _whole(self, log: Log, wanted: Wanted, monitor: Monitor, span: Span) -> Standing:
         from mlops_tui.domains.monitoring import measuring, slices
         from mlops_tui.domains.monitoring.measured import Standing
 
-        rows = sum(count for _, _, count in spans)
-        whole, frame = measuring.measure(log, wanted, spans[0][0], spans[-1][1], rows)
+        whole, frame = measuring.measure(log, wanted, span)
         labelled = frame[frame["label"].notna()]
         weak = slices.weakest(labelled, wanted.task, wanted.inputs, wanted.slices)
         notes = _notes(whole, wanted, monitor, log.missing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.context import Context
@@ -35,11 +36,9 @@ class Labelling(Reporting):
         """Return predictions of [since, until) with a label: id, at, version, prediction, score, label, label_at."""
         return self._predictions.labelled(name, since, until)
 
-    def relabelled(
-        self, ids: builtins.list[str], since: int | None = None, until: int | None = None
-    ) -> dict[str, tuple[int, int]]:
-        """Return how often a label came, and how many different ones, of the predictions that had more than one."""
-        return self._predictions.relabelled(ids, since, until)
+    def label_files(self, since: int | None = None) -> builtins.list[Path]:
+        """Return the Parquet files that may hold labels of predictions made since then (ms), of all deployments together."""
+        return self._predictions.label_files(since)
 
     def feedback(self, rows: Iterable[Mapping[str, Any]]) -> int:
         """Record true values: rows of `id` (or `prediction_id`) and `label`, and perhaps `at` (ms or ISO 8601).

@@ -108,13 +108,9 @@ class Predictions:
                 latest[name] = label
         return latest, first
 
-    def relabelled(self, ids: list[str], since: int | None, until: int | None) -> dict[str, tuple[int, int]]:
-        """Return how often a label came, and how many different ones, of those of `ids` that had more than one."""
-        wanted, seen = set(ids), dict[str, list[Any]]()
-        for name, label in self._all_labels(ids, since, until):
-            if name in wanted:
-                seen.setdefault(name, []).append(label[2])
-        return {name: (len(values), len(set(values))) for name, values in seen.items() if len(values) > 1}
+    def label_files(self, since: int | None = None) -> list[Path]:
+        """Return the Parquet files that may hold labels of predictions made since then, of all deployments."""
+        return [self._context.lake.root / file.path for file in self._store.files("label", "", since, None)]
 
     def _all_labels(self, ids: list[str] | None, since: int | None, until: int | None) -> Iterable[tuple[str, Label]]:
         fresh = [

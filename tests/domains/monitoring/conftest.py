@@ -139,11 +139,16 @@ class FakeServing:
         joined = rows.merge(pd.DataFrame(self.labels), on="id")
         return joined.loc[joined["at"] >= (since or 0), columns].sort_values(["at", "id"], ignore_index=True)
 
-    def relabelled(self, ids: Any, since: int | None = None, until: int | None = None) -> dict[str, tuple[int, int]]:
-        values: dict[str, list[Any]] = {}
-        for row in self.labels:
-            values.setdefault(row["id"], []).append(row["label"])
-        return {name: (len(all_), len(set(all_))) for name, all_ in values.items() if len(all_) > 1 and name in set(ids)}
+    def label_files(self, since: int | None = None) -> list[Path]:
+        if not self.labels:
+            return []
+        rows = [
+            {"id": row["id"], "at": row["label_at"], "received_at": place, "text": str(row["label"]),
+             "number": float(row["label"]), "kind": "float"}
+            for place, row in enumerate(self.labels)
+        ]  # fmt: skip
+        pd.DataFrame(rows).to_parquet(self.folder / "labels.parquet")
+        return [self.folder / "labels.parquet"]
 
     def stats(self, name: str, since: int) -> ServiceStats:
         rows = sum(int((frame["at"] >= since).sum()) for frame in self.rows)
