@@ -77,10 +77,11 @@ class Trees:
         rows, width = x.shape
         flat = np.ascontiguousarray(x).reshape(-1)
         nodes = np.tile(self._roots, rows)
-        offsets = np.repeat(np.arange(rows) * width, len(self._roots)) if rows > 1 else 0
+        offsets = np.repeat(np.arange(rows) * width, len(self._roots)) if rows > 1 else None
         holes = bool(np.isnan(flat).any())
         for _ in range(self._depth):
-            values = flat.take(self._feature.take(nodes) + offsets)
+            places = self._feature.take(nodes)
+            values = flat.take(places if offsets is None else places + offsets)
             right = values > self._threshold.take(nodes)
             if holes:
                 right = np.where(np.isnan(values), ~self._missing.take(nodes), right)
