@@ -50,6 +50,7 @@ def work(workbench, tmp_path, shown, monkeypatch):
             "steps": (),
             "bake": "",
             "min_requests": 0,
+            "min_labels": 0,
             "margin": 0.0,
             **wanted,
         }

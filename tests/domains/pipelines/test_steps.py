@@ -163,7 +163,8 @@ def test_everything_a_definition_can_ask_for(pipelines, workbench):
     assert (first.state, first.version) == ("blocked", "")
     workbench.experiments.take_in()
     paths = {item.path for item in workbench.experiments.artifacts(first.run_id)}
-    assert paths == {"report.json", "pipeline.toml", "examples.csv", "explanation.json", "trials.json"}
+    kept = {"report.json", "pipeline.toml", "examples.csv", "explanation.json", "trials.json", "verdict.json"}
+    assert paths == kept
 
     # A person decides otherwise: the same model, taken from the cache to the last digit, and registered.
     second = done(pipelines, pipelines.override(first.id, "the wrong test is known"))
@@ -172,6 +173,8 @@ def test_everything_a_definition_can_ask_for(pipelines, workbench):
     cached = ["load", "halve", "collect", "split", "preprocess", "select", "tune", "train", "calibrate", "evaluate"]
     assert second.facts["cached"] == cached
     assert second.facts["answers"] == first.facts["answers"]
+    workbench.experiments.take_in()
+    assert "| demographic parity sex |" in workbench.registry.card(second.version)
     model = workbench.registry.load(second.version)
     assert model.threshold == pytest.approx(report["threshold"])
     assert "the wrong test is known" in [entry.why for entry in workbench.audit.list(kind="pipeline_run")]
