@@ -268,10 +268,11 @@ class Shop:
         for place in Path("/proc").glob("[0-9]*"):
             try:
                 words = (place / "cmdline").read_text().split("\0")
+                root = str((place / "cwd").readlink())
                 fields = (place / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
-            if str(self.workspace.root) in words and {"mlops_tui.daemon", "mlops_tui.warm"} & set(words):
+            if str(self.workspace.root) == root and {"mlops_tui.daemon", "mlops_tui.warm"} & set(words):
                 standing = "mlops_tui.daemon" in words or words[-2].startswith("--")
                 found += sum(map(int, fields[11:15])) if standing else 0
         return found / hertz

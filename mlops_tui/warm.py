@@ -1,4 +1,4 @@
-"""A process with the libraries loaded, from which jobs are forked: `python -m mlops_tui.warm ROOT IDLE_S PLACE`.
+"""A process with the libraries loaded, from which jobs are forked: `python -m mlops_tui.warm IDLE_S PLACE`.
 
 It hears one JSON line per order on its standard input, a socket (`core/forkserver.py` is the other side):
 
@@ -38,7 +38,7 @@ _SOCKET = 0
 
 def main(arguments: list[str]) -> int:
     """Load everything, and obey."""
-    root, idle_s, place = arguments
+    idle_s, place = arguments
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warming.preload()
     for room in ROOMS:
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, the pages that jobs share
     _say("ready", "")
-    _obey(Path(root), float(idle_s), place, stamps)
+    _obey(float(idle_s), place, stamps)
     return 0
 
 
@@ -69,7 +69,7 @@ def _changed(name: str) -> int:
         return -1
 
 
-def _obey(root: Path, idle_s: float, place: str, stamps: dict[str, int]) -> None:
+def _obey(idle_s: float, place: str, stamps: dict[str, int]) -> None:
     orders, used = b"", time.monotonic()
     while True:
         left = max(0.0, used + idle_s - time.monotonic()) if idle_s else None
@@ -85,7 +85,7 @@ def _obey(root: Path, idle_s: float, place: str, stamps: dict[str, int]) -> None
             order = json.loads(line)
             folder = order["folder"]
             used = time.monotonic() if order["keep"] else used
-            _say("started" if _fork(root, Path(folder), place) else "failed", folder)
+            _say("started" if _fork(Path(folder), place) else "failed", folder)
 
 
 def _say(what: str, about: str) -> None:
@@ -95,7 +95,7 @@ def _say(what: str, about: str) -> None:
         pass
 
 
-def _fork(root: Path, folder: Path, place: str) -> bool:
+def _fork(folder: Path, place: str) -> bool:
     """Fork a shim for `folder`; True once it can be asked to stop."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -110,17 +110,17 @@ def _fork(root: Path, folder: Path, place: str) -> bool:
             title = "/".join(folder.parts[-2:])  # job and attempt, as `ps` shows them
             label = f"shim {title}".ljust(len(place))
             relabel.arguments(place, label)
-            _shim.main(folder, lambda spec: _do(root, spec, label))
+            _shim.main(folder, lambda spec: _do(spec, label))
             code = 0
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def _do(root: Path, spec: dict[str, Any], label: str) -> int:
+def _do(spec: dict[str, Any], label: str) -> int:
     """In the job's own process: be what `python -m mlops_tui.job ...` would have become."""
     try:
-        number, attempt = spec["command"][-2:]
+        root, number, attempt = spec["command"][-3:]
         relabel.environment(MARK_PLACE, spec["mark"])
         relabel.arguments(label, label.removeprefix("shim ").strip())
         os.environ.update(spec["env"], **{_shim.MARK: spec["mark"]})
@@ -128,7 +128,7 @@ def _do(root: Path, spec: dict[str, Any], label: str) -> int:
         import numpy as np
 
         np.random.seed()  # every job would draw the same numbers
-        return job.leave(job.run(Workspace(root), int(number), int(attempt)))
+        return job.leave(job.run(Workspace(Path(root)), int(number), int(attempt)))
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()

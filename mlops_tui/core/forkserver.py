@@ -20,10 +20,13 @@ START_S = 20.0  # importing takes 2 s of CPU; a machine that needs longer starts
 
 
 class ForkServer:
-    """One warm process of this one's: started by `open`, gone when it was idle for `idle_s`, when its code changed, or with this one."""
+    """One warm process of this one's: started by `open`, gone when it was idle for `idle_s`, when its code changed, or with this one.
 
-    def __init__(self, root: Path, *, idle_s: float = 0.0) -> None:
-        self._root, self._idle_s = root, idle_s
+    It works in the folder `place`, and for any workspace.
+    """
+
+    def __init__(self, place: Path, *, idle_s: float = 0.0) -> None:
+        self._place, self._idle_s = place, idle_s
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._waiting: list[Path] = []
@@ -45,7 +48,7 @@ class ForkServer:
         if self._socket is not None:
             return
         ours, theirs = socket.socketpair()
-        command = processes.python_module("mlops_tui.warm", str(self._root), f"{self._idle_s:g}", PLACE)
+        command = processes.python_module("mlops_tui.warm", f"{self._idle_s:g}", PLACE)
         try:
             with theirs:
                 self._process = subprocess.Popen(
@@ -54,7 +57,7 @@ class ForkServer:
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     env={**processes.package_environment(), _shim.MARK: MARK_PLACE},
-                    cwd=self._root,
+                    cwd=self._place,
                     start_new_session=True,
                 )
         except OSError as error:

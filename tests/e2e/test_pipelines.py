@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_tui.core.forkserver import ForkServer
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.workbench import Workbench
 
@@ -64,15 +65,28 @@ def bench(tmp_path):
         yield bench
 
 
-def run(bench, text=None):
-    if text is not None:
-        (bench.workspace.pipelines / "bikes.toml").write_text(text)
-    job = bench.pipelines.run("bikes", wait=True)
-    return job, bench.pipelines.run_of_job(job)
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Libraries are loaded once for these tests, as a daemon does; the last test starts its job without."""
+    server = ForkServer(tmp_path_factory.mktemp("warm"))
+    yield server
+    server.close()
 
 
-def test_the_whole_way_from_tables_to_a_deployed_champion_and_a_gate_that_compares_with_it(bench):
-    job, first = run(bench)
+@pytest.fixture
+def run(bench, server):
+    def run_(text=None):
+        if text is not None:
+            (bench.workspace.pipelines / "bikes.toml").write_text(text)
+        job = bench.jobs.run_here(bench.pipelines.run("bikes"), fork=server.carry_out)
+        job = bench.jobs.wait(job.id, start=True)
+        return job, bench.pipelines.run_of_job(job)
+
+    return run_
+
+
+def test_the_whole_way_from_tables_to_a_deployed_champion_and_a_gate_that_compares_with_it(bench, run):
+    job, first = run()
     assert job.state == "succeeded", bench.jobs.log_path(job.id).read_text()
     assert (first.state, first.version, first.verdict.outcome) == ("succeeded", "bikes/1", "blessed")
     champion = bench.registry.version("bikes@champion")
@@ -90,23 +104,24 @@ def test_the_whole_way_from_tables_to_a_deployed_champion_and_a_gate_that_compar
         "pipeline.toml",
         "report.json",
         "examples.csv",
+        "verdict.json",
     }
     assert not list(bench.pipelines.folder(first.id).glob("*.parquet"))
 
     # The same model again is not worse, so it is blessed on the same rows; a stump is.
-    _, again = run(bench)
+    _, again = run()
     compared = next(check for check in again.verdict.checks if check.name == "not worse than bikes/1")
     assert (compared.value, compared.passed, again.version) == (0.0, True, "bikes/2")
-    _, worse = run(bench, DEFINITION.replace("max_depth = 7", "max_depth = 1").replace("minimum = { r2 = 0.5 }", ""))
+    _, worse = run(DEFINITION.replace("max_depth = 7", "max_depth = 1").replace("minimum = { r2 = 0.5 }", ""))
     assert (worse.state, worse.version) == ("blocked", "")
     assert bench.registry.version("bikes@champion").version == 2
     assert len(bench.registry.versions("bikes")) == 2
     assert bench.audit.verify().ok
 
 
-def test_a_refitted_champion_is_compared_only_on_rows_it_has_not_learned_from(bench):
+def test_a_refitted_champion_is_compared_only_on_rows_it_has_not_learned_from(bench, run):
     text = DEFINITION.replace('preprocess = "auto"', 'preprocess = "auto"\nrefit = true')
-    _, first = run(bench, text)
+    _, first = run(text)
     champion = bench.registry.version("bikes@champion")
     at = pd.date_range("2026-01-01", periods=1200, freq="h", tz="UTC")
     assert champion.tags["learned_until"] == at[999].strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -114,13 +129,13 @@ def test_a_refitted_champion_is_compared_only_on_rows_it_has_not_learned_from(be
     bench.features.ingest(
         "rides", pd.DataFrame({"station": "a", "at": at, "count": 50.0 + np.arange(1200) % 7}).iloc[1000:]
     )
-    _, second = run(bench, text)
+    _, second = run(text)
     (compared,) = [check for check in second.verdict.checks if check.name == f"not worse than {champion.ref}"]
     assert compared.rows == 180  # 15 % of 1,200, all of them newer than what the champion has seen
     assert first.version == "bikes/1"
 
 
-def test_a_classification_with_a_search_and_code_of_the_project(bench):
+def test_a_classification_with_a_search_and_code_of_the_project(bench, run):
     folder = bench.workspace.project / "steps"
     folder.mkdir()
     (folder / "prep.py").write_text(
@@ -165,7 +180,7 @@ max_depth = { low = 2, high = 6 }
 metrics = ["roc_auc", "f1", "log_loss", "brier"]
 resamples = 100
 """
-    job, done = run(bench, text)
+    job, done = run(text)
     assert job.state == "succeeded", bench.jobs.log_path(job.id).read_text()
     version = bench.registry.version(done.version)
     assert version.signature["labels"] == ["no", "yes"]
