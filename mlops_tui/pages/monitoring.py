@@ -74,7 +74,9 @@ def _about(bench: Workbench, alert: Alert) -> tuple[list[Part], list[Part]]:
         monitor = bench.monitoring.get(alert.subject)
         number_ = alert.facts.get("report")
         insight = bench.monitoring.insight
+        # Where the drift stayed as it was, the report before has been explained and this one has not.
         found = insight.explanation(alert.subject, number_ if isinstance(number_, int) else None)
+        found = found or insight.explanation(alert.subject)
         explained = drift.explained(found, bench.monitoring.report(found.report)) if found and found.moved else []
         standing = insight.standing(alert.subject)
     except NotFound:
@@ -143,9 +145,9 @@ def _drift(bench: Workbench, name: str, reports: Sequence[Report]) -> list[Secti
     if newest is None:
         return []
     parts = drift.columns(newest)
-    found = bench.monitoring.insight.explanation(name, newest.id)
-    if found is not None and found.moved:
-        parts += drift.explained(found, newest)
+    found = bench.monitoring.insight.explanation(name, newest.id) or bench.monitoring.insight.explanation(name)
+    if newest.drifted and found is not None and found.moved:
+        parts += drift.explained(found, bench.monitoring.report(found.report))
     return [Section("Inputs and answers", tuple(parts))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.core.clock import DAY
+from mlops_tui.core.clock import DAY, HOUR
 from mlops_tui.domains.monitoring.measure_store import KEEP, MeasureStore
 from mlops_tui.domains.monitoring.records import main_version
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from mlops_tui.domains.monitoring.explained import Explanation
     from mlops_tui.domains.monitoring.measured import Standing, Stretch
     from mlops_tui.domains.monitoring.measuring import Log, Span, Wanted
-    from mlops_tui.domains.monitoring.records import Monitor
+    from mlops_tui.domains.monitoring.records import Monitor, Report
     from mlops_tui.domains.monitoring.store import MonitoringStore
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.service import Serving
 
 HORIZON = 30 * DAY
 """Labels later than this after their prediction change nothing any more."""
+AGAIN = HOUR
+"""A drift that stays is explained again so often."""
 CLASSES = {"classification", "semi-supervised"}
 FEW = 0.5
 
@@ -98,6 +100,13 @@ class Insight:
     def explanation(self, name: str, report: int | None = None) -> Explanation | None:
         """What was found of a report's drift, or of the newest that was explained; None where none was. Reads SQLite only."""
         return self._store.explanation(name, report)
+
+    def explained_lately(self, report: Report) -> bool:
+        """Whether the same columns of the same version were explained within the hour: asking the model again would say the same."""
+        found = self._store.explanation(report.deployment)
+        if found is None or found.version != report.version or report.at - found.at >= AGAIN:
+            return False
+        return {one.name for one in found.moved} == {one.name for one in report.features if one.drifted}
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

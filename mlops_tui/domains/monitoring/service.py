@@ -137,7 +137,7 @@ class Monitoring:
         report = dataclasses.replace(report, id=number)
         if before is not None and before.version != report.version:
             self._begin_anew(report, before.version)
-        if report.drifted:
+        if report.drifted and not self.insight.explained_lately(report):
             self.insight.explain(name, number)
         self._act(report, monitor)
         if report.rows and report.since is not None and report.until is not None:

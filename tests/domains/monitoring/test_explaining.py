@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from sklearn.linear_model import LinearRegression
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.domains.monitoring.changing import change_point
 from mlops_tui.domains.monitoring.effects import Asked
-from mlops_tui.domains.monitoring.explained import Moved, explanation_of, to_values
+from mlops_tui.domains.monitoring.explained import Explanation, Moved, explanation_of, to_values
 from mlops_tui.domains.monitoring.explaining import words
 from mlops_tui.domains.monitoring.locating import located
-from mlops_tui.domains.monitoring.records import FeatureDrift
+from mlops_tui.domains.monitoring.measure_store import MeasureStore
+from mlops_tui.domains.monitoring.records import FeatureDrift, Report, Verdict
 from mlops_tui.domains.monitoring.undoing import undone
 from mlops_tui.domains.registry import package
 from mlops_tui.domains.registry.evidence import Evidence
@@ -145,6 +147,18 @@ def test_a_check_that_finds_drift_keeps_what_it_is_about(bench: Any) -> None:
     assert any("could not be asked" in note for note in found.notes)
     with pytest.raises(NotFound):
         bench.monitoring.insight.explain("bikes", 99)
+
+
+def test_a_drift_that_stays_is_not_explained_with_every_check(bench: Any) -> None:
+    insight = bench.monitoring.insight
+    kept = Explanation(7, "bikes", 1, bench.clock.now, [Moved("temp", 2.0, None, 2.0, "")])
+    MeasureStore(bench.workbench.context).put_explanation(kept)
+    report = Report(8, "bikes", "bikes", 1, bench.clock.now + 60_000, 0, 1, 300, 300, Verdict.DRIFT,
+                    features=[FeatureDrift("temp", "numeric", drifted=True), FeatureDrift("sky", "categorical")])  # fmt: skip
+    assert insight.explained_lately(report)
+    assert not insight.explained_lately(dataclasses.replace(report, version=2))
+    assert not insight.explained_lately(dataclasses.replace(report, at=bench.clock.now + 3_600_000))
+    assert not insight.explained_lately(dataclasses.replace(report, features=[]))
 
 
 def test_there_is_nothing_to_explain_before_a_check(bench: Any) -> None:
