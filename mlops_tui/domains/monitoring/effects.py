@@ -36,8 +36,12 @@ class Asked:
     def of(cls, folder: Path, profile: dict[str, Any]) -> Asked:
         """The model of a package. Raises Unavailable or InvalidInput where it cannot be loaded."""
         described = package.signature(folder)
-        sample = package.sample(folder)
-        return cls(FrameEngine(package.load(folder), described, sample), described, profile, sample)
+        sample, estimator = package.sample(folder), package.load(folder)
+        try:
+            engine = FrameEngine(estimator, described, sample)  # which asks it
+        except Exception as error:  # the model's own code
+            raise _failed(error) from error
+        return cls(engine, described, profile, sample)
 
     def reliance(self) -> dict[str, float]:
         """How much the answers to the rows of the package depend on each column, as shares: how far they go when it is mixed up.
@@ -103,12 +107,16 @@ class Asked:
         try:
             answers, _ = self._engine.answer(columns, len(rows))
         except Exception as error:  # the model's own code: whatever it raises, the report stands without this part
-            words = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            raise InvalidInput(f"It failed on rows of the log: {words}.") from error
+            raise _failed(error) from error
         if not self._classes:
             return np.asarray(answers, dtype=float), None
         said = np.asarray([level_text(one) for one in answers], dtype=object)
         return (said == self._of).astype(float), said
+
+
+def _failed(error: Exception) -> InvalidInput:
+    words = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return InvalidInput(f"It failed on rows like those of the log: {words}.")
 
 
 def _plain(value: Any) -> Any:

@@ -117,6 +117,26 @@ def test_the_model_says_what_a_move_did(tmp_path: Any) -> None:
     assert asked.effects(window[["temp"]], moved, [])[2] == ["The model could not be asked: wind is not in the log."]
 
 
+class Moody(LinearRegression):
+    """Answers its sample and nothing else."""
+
+    def predict(self, rows: Any) -> Any:
+        if len(rows) > 200:
+            raise RuntimeError("not today\nnor tomorrow")
+        return super().predict(rows)
+
+
+def test_a_model_that_fails_on_the_window_is_said_to_and_does_not_stop_the_rest(tmp_path: Any) -> None:
+    frame = pd.DataFrame({"temp": np.arange(100.0)})
+    package.save(
+        tmp_path / "m", Moody().fit(frame, frame["temp"]), sample=frame, task="regression", target="y", reference=frame
+    )
+    asked = Asked.of(tmp_path / "m", package.profile(tmp_path / "m") or {})
+    window = pd.DataFrame({"temp": np.arange(300.0)})
+    with pytest.raises(InvalidInput, match="not today"):
+        asked.effects(window, [Moved("temp", 2.0, None, 2.0, "")], [])
+
+
 def test_moves_are_put_into_words() -> None:
     number = FeatureDrift(
         "temp", "numeric", mean=19.0, mean_reference=12.0, nulls=0.2, nulls_reference=0.0, new_share=0.1
