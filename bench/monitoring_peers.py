@@ -105,7 +105,7 @@ def frouros_alarms(reference: pd.DataFrame, window: pd.DataFrame) -> dict[str, b
     from frouros.detectors.data_drift import KSTest
 
     least = 1.0
-    for name in reference.columns:
+    for name in reference.select_dtypes("number").columns:
         old, new = (frame[name].dropna().to_numpy(dtype=float) for frame in (reference, window))
         detector = KSTest()
         detector.fit(X=old)

@@ -122,6 +122,16 @@ def test_drift_exits_with_one_and_becomes_an_alert_a_person_can_work_with(mlops:
         result = mlops("monitors", "run", "churn")
         assert result.exit_code == 1
         assert "DRIFT" in result.stdout
+    column = mlops("monitors", "column", "churn", "age")
+    assert "rank shift" in column.stdout
+    assert "at most 1.00%" in column.stderr
+    found = json.loads(mlops("monitors", "column", "churn", "age", "--json").stdout)
+    assert found["drifted"] is True
+    assert found["rank_shift"] > found["rank_threshold"]
+    assert isinstance(mlops("monitors", "column", "churn", "agee").exception, NotFound)
+    told = mlops("monitors", "apart", "churn", "--json")  # nothing came before, so against the package's sample rows
+    assert (told.exit_code, isinstance(told.exception, InvalidInput)) == (1, True)
+    assert "needs 60" in str(told.exception)
     alerts = json.loads(mlops("alerts", "list", "--json").stdout)
     assert [(alert["rule"], alert["subject"], alert["severity"]) for alert in alerts] == [("drift", "churn", "warning")]
     assert "age" in alerts[0]["title"]

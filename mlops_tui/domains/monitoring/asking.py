@@ -38,8 +38,7 @@ class Asking:
         profile = self._registry.profile(version.ref) or {"columns": {}}
         if report.since is None or report.until is None:
             raise InvalidInput(f"Report {report.id} compared no rows.", hint=f"See others: mlops monitors show {name}")
-        calm = self._store.calm_until(name, report.version)
-        change = min(report.since, calm + 1) if calm is not None else report.since
+        change = self._begun(report)
         files = self._serving.prediction_files(name, None, report.until + 1)
         window, before = (
             locating.rows(self._context.lake, files, report.version, list(profile["columns"]), span, ROWS)
@@ -49,6 +48,17 @@ class Asking:
             return apart.tell(before, window, f"{len(before)} answers from before")
         sample = self._sample(version.ref)
         return apart.tell(sample, window, f"the {len(sample)} sample rows of the model's package")
+
+    def _begun(self, report: Report) -> int:
+        """When the run of drifted windows that the report ends began (ms), else its window."""
+        begun = report.since or 0
+        for one in self._store.reports(report.deployment, REPORTS):  # newest first
+            if one.version != report.version or one.id > report.id or not one.features:
+                continue
+            if one.id != report.id and not one.moved:
+                break
+            begun = min(begun, one.since if one.since is not None else begun)
+        return begun
 
     def _report(self, name: str, number: int | None) -> Report:
         if number is None:
