@@ -53,7 +53,7 @@ def test_a_planted_gap_is_found_with_its_size() -> None:
 
 
 def test_groups_that_do_not_differ_have_no_sure_gap() -> None:
-    random, sure, rounds = np.random.default_rng(3), 0, 60
+    random, sure, rounds = np.random.default_rng(3), 0, 30
     for _ in range(rounds):
         sure += any(
             gap.low > 0 and gap.measure == "error" for gap in gaps(groups(people(random, 400), BINARY, DECLARED), 30)
@@ -115,7 +115,7 @@ def test_a_weak_slice_is_found_and_named() -> None:
 
 
 def test_slices_that_are_equally_right_are_seldom_called_weak() -> None:
-    random, called, rounds = np.random.default_rng(9), 0, 40
+    random, called, rounds = np.random.default_rng(9), 0, 20
     for _ in range(rounds):
         called += bool(weakest(people(random, 400), BINARY, ["sex", "age"]))
     assert called <= stats.binom.ppf(0.999, rounds, 0.05)

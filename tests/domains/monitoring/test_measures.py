@@ -72,7 +72,7 @@ def test_measures_of_more_classes_are_means_over_them() -> None:
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    random, rounds = np.random.default_rng(4), 80
+    random, rounds = np.random.default_rng(4), 40
     whole = {**values(answers(random, 200_000), BINARY), **values(numbers(random, 200_000), NUMBERS)}
     missed: Counter[str] = Counter()
     for _ in range(rounds):
