@@ -122,19 +122,31 @@ PANES: dict[tuple[str, str], str] = {
         "monitoring",
         "reports",
     ): "Each check of a monitor: drift per column, errors, latency, and quality where truth is known.",
-    ("monitoring", "columns"): "Every column of the newest reports: how far it moved in its limits, and all figures of it.",
-    ("monitoring", "performance"): "How right each deployment is, from labels with an interval, and estimated where labels are missing."
+    (
+        "monitoring",
+        "columns",
+    ): "Every column of the newest reports: how far it moved in its limits, and all figures of it.",
+    (
+        "monitoring",
+        "performance",
+    ): "How right each deployment is, from labels with an interval, and estimated where labels are missing."
     " The estimate cannot see concept drift.",
     ("monitoring", "fairness"): "Gaps between the groups of sensitive inputs; the interval says what is surely there.",
     ("incident", "story"): "What was seen, who was told, what was trained, and how it ended, in order.",
     ("incident", "what"): "The alert itself.",
-    ("incident", "moved"): "The inputs that moved, those that matter most first: how, since when, where, and what they did.",
+    (
+        "incident",
+        "moved",
+    ): "The inputs that moved, those that matter most first: how, since when, where, and what they did.",
     ("incident", "right"): "How right the model is, from labels and estimated, and where it is weakest.",
     ("monitoring", "rules"): "Alerts of your own: a series above, below, absent or changed for a while.",
     ("monitoring", "channels"): "Ways to tell people of alerts, and what each was told.",
     ("system", "hardware"): "The machine now and over the last half hour, as the daemon recorded it.",
     ("system", "processes"): "What runs on this machine as a tree, with the run, job or deployment it works for.",
-    ("system", "gpus"): "Every GPU with who is on it and all it says of itself; what it does not say is there with the reason.",
+    (
+        "system",
+        "gpus",
+    ): "Every GPU with who is on it and all it says of itself; what it does not say is there with the reason.",
     ("system", "loads"): "What each deployment, run and job takes of processors, memory and GPUs, kept for 90 days.",
     ("system", "jobs"): "Work in processes of their own: pipelines, ingests, checks, compaction; with logs.",
     ("system", "audit"): "Who changed what, when and why. Entries are chained by hashes, so a missing one shows.",

@@ -99,7 +99,9 @@ class Approvals:
         with self._context.catalog.write():
             found = [(one, self.newest(one)) for one in earlier]
             return [
-                self._decide(request, one, "withdraw", RequestState.WITHDRAWN, f"{by.ref} of the same pipeline is newer")
+                self._decide(
+                    request, one, "withdraw", RequestState.WITHDRAWN, f"{by.ref} of the same pipeline is newer"
+                )
                 for one, request in found
                 if request is not None and request.state is RequestState.OPEN and not request.approvals
             ]

@@ -72,7 +72,7 @@ class Oddness:
     @property
     def alpha(self) -> float:
         """A row is odd from this p-value on: 1 %, or with a few reference rows the least that they can show."""
-        return max(ALPHA, 2 / (1 + self._known["rows"]))
+        return max(ALPHA, 2 / (1 + int(self._known["rows"])))
 
     def standard(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rows x columns in units of the reference's spread about its medians; what is missing stands at the median."""
