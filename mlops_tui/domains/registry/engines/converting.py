@@ -25,7 +25,7 @@ def convert(estimator: Any, described: dict[str, Any], sample: pd.DataFrame, fol
     """
     from mlops_tui.domains.registry.engines.choosing import open_engine, sklearn_made
 
-    if not all(map(find_spec, NEEDS)) or not sklearn_made(estimator):
+    if not sklearn_made(estimator) or not all(map(find_spec, NEEDS)):
         return None
     from mlops_tui.domains.registry.exports import onnx
 
