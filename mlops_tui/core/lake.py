@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,17 +28,20 @@ class Lake:
         self.root = workspace.lake
         self._tmp = workspace.tmp
         self._settings = settings
+        self._lock = threading.Lock()
+        self._engine: duckdb.DuckDBPyConnection | None = None
+        self._open = 0
 
     # -- queries -----------------------------------------------------------------------------------------------------
 
     def connect(self) -> duckdb.DuckDBPyConnection:
-        """A new private in-memory connection: a shared `.duckdb` file would shut every other process out.
+        """A new private in-memory engine: a shared `.duckdb` file would shut every other process out.
 
         Take one `cursor()` per query: executing again on the same handle silently changes what an older result yields.
         """
         import duckdb
 
-        connection = duckdb.connect(
+        engine = duckdb.connect(
             ":memory:",
             config={
                 "threads": self._settings.threads,
@@ -44,23 +49,51 @@ class Lake:
                 "temp_directory": str(self._tmp / "duckdb"),
                 "autoinstall_known_extensions": False,  # would try to download at run time
                 "autoload_known_extensions": False,
+                "enable_external_file_cache": False,  # an engine that is kept must not keep the files it read too
             },
         )
-        connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET is not inherited by cursors
-        return connection
+        engine.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET is not inherited by cursors
+        return engine
 
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one piece of work; DuckDB's own errors become InvalidInput or Unavailable in plain words."""
-        import duckdb
+        """A connection for one piece of work; DuckDB's own errors become InvalidInput or Unavailable in plain words.
 
-        connection = self.connect()
+        It is a cursor of one engine that is kept, since starting an engine takes 20 ms of CPU, longer than most queries. So what is
+        made on it has to be temporary, and what changes settings wants a `private` one.
+        """
+        with self._lock:
+            if self._engine is None:
+                self._engine = self.connect()
+                _KEPT.add(self)
+            cursor = self._engine.cursor()
+            self._open += 1
         try:
-            yield connection
-        except duckdb.Error as error:
-            raise plain_error(error) from error
+            with _plain(cursor):
+                yield cursor
         finally:
-            connection.close()
+            with self._lock:
+                self._open -= 1
+
+    @contextmanager
+    def private(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Like `connection`, on an engine of its own: for what closes doors or changes settings for good."""
+        with _plain(self.connect()) as connection:
+            yield connection
+
+    def rest(self) -> None:
+        """Close the kept engine unless somebody works on it: its threads would not be there in a forked process."""
+        with self._lock:
+            if self._engine is not None and not self._open:
+                self._engine.close()
+                self._engine = None
+
+    def forget(self) -> None:
+        """In a forked process: leave the parent's engine alone, whose threads are not here."""
+        self._lock = threading.Lock()
+        if self._engine is not None:
+            _LEFT.append(self._engine)  # closing it, as its end would, waits for those threads
+        self._engine, self._open = None, 0
 
     def query(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
         """All rows as dicts."""
@@ -118,6 +151,35 @@ class Lake:
                 path.unlink(missing_ok=True)
                 removed.append(path)
         return removed
+
+
+@contextmanager
+def _plain(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    import duckdb
+
+    try:
+        yield connection
+    except duckdb.Error as error:
+        raise plain_error(error) from error
+    finally:
+        connection.close()
+
+
+_KEPT: weakref.WeakSet[Lake] = weakref.WeakSet()
+_LEFT: list[Any] = []
+
+
+def _before_fork() -> None:
+    for lake in list(_KEPT):
+        lake.rest()
+
+
+def _in_child() -> None:
+    for lake in list(_KEPT):
+        lake.forget()
+
+
+os.register_at_fork(before=_before_fork, after_in_child=_in_child)
 
 
 def _arrow(connection: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Any] | dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ import datetime as dt
 import os
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from mlops_tui.core.context import Context
@@ -64,3 +65,32 @@ def test_debris_of_dead_processes_is_removed_and_that_of_live_ones_kept(lake: La
     dead.write_text("")
     assert lake.sweep_staging() == [dead]
     assert mine.exists()
+
+
+def test_what_one_piece_of_work_made_is_gone_for_the_next(lake: Lake) -> None:
+    with lake.connection() as one, lake.connection() as other:
+        one.execute("CREATE TEMP TABLE made AS SELECT 1")
+        with pytest.raises(duckdb.Error, match="made"):
+            other.execute("SELECT * FROM made")
+        with lake.private() as alone:
+            alone.execute("SET lock_configuration = true")
+        other.execute("SET threads = 2")
+    with pytest.raises(InvalidInput, match="made"):
+        lake.query("SELECT * FROM made")
+
+
+def test_a_forked_process_starts_an_engine_of_its_own(lake: Lake) -> None:
+    def answers() -> bool:
+        return lake.query("SELECT sum(range) AS s FROM range(300000)") == [{"s": 44999850000}]
+
+    assert answers()
+    with lake.connection():  # somebody works on it, so it stays while the process forks
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if answers() else 1)
+        assert os.waitpid(pid, 0)[1] == 0
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if answers() else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert answers()

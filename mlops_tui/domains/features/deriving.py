@@ -87,7 +87,7 @@ class Deriving(Declaring):
                 "It works on nothing.", hint="Name what it takes: --input weather:temp --request base:DOUBLE"
             )
         if one.kind == "sql":
-            with self._context.lake.connection() as connection:
+            with self._context.lake.private() as connection:
                 row_sql.close_doors(connection, None)
                 found = row_sql.check_row_wise(connection, sql, kinds)
         else:
@@ -166,7 +166,7 @@ class Deriving(Declaring):
             return self._transforms.call(one, [self.frame(ref) for ref in read])
         from mlops_tui.domains.features import offline
 
-        with self._snapshots.held() as hold, self._context.lake.connection() as connection:
+        with self._snapshots.held() as hold, self._context.lake.private() as connection:
             pins = dict(zip(one.inputs, read, strict=True))
             folder = self._context.lake.root / "features"
             arrow = offline.query(connection, one.body, lambda ref: hold(*self._snapshots.resolve(pins[ref])), folder)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +128,12 @@ def _distinct(rows: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def _clean(known: Oddness) -> float:
     """Nearer than this reference rows never are to each other."""
-    kept = known.kept
+    return _clean_among(known.kept.tobytes(), known.kept.shape[1])
+
+
+@lru_cache(maxsize=64)  # a version's reference stays what it is, and each client of each check is held against it
+def _clean_among(rows: bytes, columns: int) -> float:
+    kept = np.frombuffer(rows).reshape(-1, columns)
     return 0.9 * float(np.quantile(nearest(kept, kept, skip_self=True), 0.001))
 
 
