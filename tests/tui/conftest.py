@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import io
 import itertools
 import json
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from mlops_tui.core import ids
 from mlops_tui.core.identity import identity
@@ -34,6 +36,7 @@ from mlops_tui.domains.serving.records import Interval
 from mlops_tui.tui.app import MlopsApp
 from mlops_tui.tui.screens.base import Desk
 from mlops_tui.tui.state import Source, Versions
+from mlops_tui.tui.stylesheet import SteadySheet
 from mlops_tui.workbench import Workbench
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -74,17 +77,67 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Textual's pilot takes a process for idle that used under 1 ms of CPU in 20 ms, and else waits for a second; here
     the event loop is idle when nothing is ready in it (or always is: a watchdog). The pause before details are read is for fingers.
+    What changes before that is painted in one picture, as on a slow terminal, and a mistake in it fails the test that waits.
     """
+    owed: dict[Screen[Any], None] = {}
+    paint = Screen._compositor_refresh
+
+    def owe(screen: Screen[Any]) -> None:
+        if screen is not screen.app.screen or screen.app.is_inline:
+            paint(screen)
+            return
+        owed[screen] = None
+        screen._dirty_widgets.clear()  # the compositor has noted where they are
+        screen.app._update_mouse_over(screen)
 
     async def idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
         loop, quiet, end = asyncio.get_running_loop(), 0, time.monotonic() + 0.1
         while quiet < 2 and time.monotonic() < end:
             await asyncio.sleep(0.003)
             quiet = 0 if loop._ready else quiet + 1  # type: ignore[attr-defined]
+        while owed:
+            screen, _ = owed.popitem()
+            if screen.is_running:
+                paint(screen)
 
+    answer = Pilot._wait_for_screen
+
+    async def answered(pilot: Pilot[Any], timeout: float = 30.0) -> bool:
+        """Ask each widget whether it has done what it was told; where nothing is ready, all have."""
+        return not asyncio.get_running_loop()._ready or await answer(pilot, timeout)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(Pilot, "_wait_for_screen", answered)
+    monkeypatch.setattr(Screen, "_compositor_refresh", owe)
     monkeypatch.setattr("textual.pilot.wait_for_idle", idle)
     monkeypatch.setattr("textual.app.wait_for_idle", idle)
     monkeypatch.setattr("mlops_tui.tui.screens.frame.DETAIL_DELAY_S", 0.002)
+
+
+@pytest.fixture(autouse=True)
+def _fewer_collections() -> Iterator[None]:
+    """An application is some 50,000 objects that live as long as a test; the collector need not go through them all the while."""
+    before = gc.get_threshold()
+    gc.set_threshold(300_000, 20, 20)
+    yield
+    gc.set_threshold(*before)
+
+
+@pytest.fixture(scope="session")
+def _parsed() -> dict[Any, Any]:
+    """Parsed style sheets by their variables and text."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def _parsed_once(monkeypatch: pytest.MonkeyPatch, _parsed: dict[Any, Any]) -> None:
+    """The style sheets are the same in every test."""
+    start = SteadySheet.__init__
+
+    def shared(sheet: SteadySheet, variables: dict[str, str]) -> None:
+        start(sheet, variables)
+        sheet._parse_cache = _parsed.setdefault(tuple(sorted(variables.items())), sheet._parse_cache)
+
+    monkeypatch.setattr(SteadySheet, "__init__", shared)
 
 
 @pytest.fixture(autouse=True)
