@@ -56,7 +56,7 @@ class Ticks:
 
 
 @pytest.fixture(scope="session")
-def _frozen() -> AsyncIterator[None]:
+def _frozen() -> Iterator[None]:
     """Ids in a row, one time zone, nothing of this machine: what is drawn must not depend on where and when."""
     counter = itertools.count(1)
     with pytest.MonkeyPatch.context() as patch:
@@ -95,10 +95,19 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         while quiet < 2 and time.monotonic() < end:
             await asyncio.sleep(0.003)
             quiet = 0 if loop._ready else quiet + 1  # type: ignore[attr-defined]
+        settle_up()
+
+    def settle_up() -> None:
         while owed:
             screen, _ = owed.popitem()
             if screen.is_running:
                 paint(screen)
+
+    pause = Pilot.pause
+
+    async def paused(pilot: Pilot[Any], delay: float | None = None) -> None:
+        await pause(pilot, delay)
+        settle_up()
 
     answer = Pilot._wait_for_screen
 
@@ -106,6 +115,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         """Ask each widget whether it has done what it was told; where nothing is ready, all have."""
         return not asyncio.get_running_loop()._ready or await answer(pilot, timeout)  # type: ignore[attr-defined]
 
+    monkeypatch.setattr(Pilot, "pause", paused)
     monkeypatch.setattr(Pilot, "_wait_for_screen", answered)
     monkeypatch.setattr(Screen, "_compositor_refresh", owe)
     monkeypatch.setattr("textual.pilot.wait_for_idle", idle)
@@ -409,9 +419,9 @@ def open_app() -> Open:
 
 
 async def settle(pilot: Pilot[Any]) -> None:
-    """Wait until every worker has answered and every answer is on screen: twice in a row nothing was left to wait for."""
+    """Wait until every worker has answered and every answer is on screen: three times in a row nothing was left to wait for."""
     quiet = 0
-    while quiet < 2:
+    while quiet < 3:
         await pilot.pause()
         busy = [worker for worker in pilot.app.workers if not worker.is_finished]
         await asyncio.gather(*(worker.wait() for worker in busy), return_exceptions=True)
