@@ -78,7 +78,9 @@ def examine(asked: Asked, known: Oddness, deployment: str, earlier: Sequence[Pat
         "flips": _flips(u, answers, near),
         "outside": float((p <= known.alpha).mean()),
     }
-    usual = [one.close for one in earlier if not one.verdict and one.distinct >= FEWEST]
+    # Of a client that is all the traffic, closer rows say what the window is like (a quiet month, an hour asked again), not who asks.
+    others = () if share >= FLOOD else earlier
+    usual = [one.close for one in others if not one.verdict and one.distinct >= FEWEST]
     verdict, words = _verdict(shares, usual)
     if verdict:
         found = replace(found, verdict=verdict, words=words)

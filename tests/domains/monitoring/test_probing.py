@@ -59,6 +59,11 @@ def test_rows_close_together_count_against_what_others_ask(known):
     assert found(known, rows).verdict == ""  # how close rows usually are here is not known yet
     assert found(known, rows, earlier=[0.9] * 9).verdict == ""  # as close as everybody's
     assert found(known, rows, earlier=[0.02] * 9).verdict == "evasion"
+    looks = [Pattern("churn", "other", at, 300, 300, close=0.02) for at in range(9)]
+    alone = examine(Asked("shop", rows, ["yes"] * len(rows), 1, asked=200, of=200), known, "churn", looks)
+    assert (
+        alone.verdict == "flood"
+    )  # of a client that is all the traffic that says what the window is like, not who asks
 
 
 def test_made_up_rows_over_the_whole_space_are_extraction(known):
