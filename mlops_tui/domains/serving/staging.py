@@ -14,11 +14,13 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 import uuid
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.core.errors import WorkbenchError
+from mlops_tui.core.errors import Unavailable, WorkbenchError
 from mlops_tui.domains.registry.records import Health
 from mlops_tui.domains.serving.wire import Ask, Failed, Ready, Unpacker
 
@@ -84,6 +86,39 @@ def refusal(checks: list[Health]) -> str:
 
 
 # -- in the worker
+
+
+def look_aside(folder: Path, predictor: Predictor, before: int, order: dict[str, Any]) -> list[Health]:
+    """`look` in a forked process: scoring thousands of rows takes memory that a worker would never give back. `before`:
+    `private_bytes` without the model. Raises Unavailable when that process ends without a word.
+    """
+    from mlops_tui.domains.serving.worker import end_with
+
+    loaded, worker = max(0, private_bytes() - before), os.getpid()
+    theirs, ours = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # the other thread of a worker only waits for the gateway's end
+        child = os.fork()
+    if child == 0:
+        try:
+            os.close(theirs)
+            end_with(worker)
+            found = look(folder, predictor, -loaded, order)
+            os.write(ours, json.dumps([(one.check, one.ok, one.detail) for one in found]).encode())
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    os.close(ours)
+    with os.fdopen(theirs, "rb") as said:
+        answer = said.read()
+    _, status = os.waitpid(child, 0)
+    if not answer:
+        how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "without a word"
+        raise Unavailable(f"The process that asked it for its stored rows ended {how}.")
+    return [Health(*one) for one in json.loads(answer)]
 
 
 def look(folder: Path, predictor: Predictor, before: int, order: dict[str, Any]) -> list[Health]:

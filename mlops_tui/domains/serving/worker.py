@@ -140,7 +140,7 @@ def _load(root: Path, package_sha: str, engine: str, check: dict[str, Any] | Non
             warnings.simplefilter("always", package.EnvironmentMismatch)
             predictor, note = predictor_of(folder, engine)
         golden = golden_request(package.sample(folder))
-        checks = staging.look(folder, predictor, before, check) if check else []
+        checks = staging.look_aside(folder, predictor, before, check) if check else []
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     limit_memory(load(workspace.settings_file, os.environ).serving.worker_memory_mb)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from mlops_tui.core.errors import NotAllowed
+from mlops_tui.core.errors import NotAllowed, Unavailable
 from mlops_tui.domains.registry import package, proof
 from mlops_tui.domains.registry.records import Health
 from mlops_tui.domains.serving import staging
@@ -187,3 +188,25 @@ def test_of_many_test_rows_some_are_kept_and_rows_without_a_truth_are_not(tmp_pa
     frame, true, facts = proof.stored(tmp_path / "p") or pytest.fail("nothing was kept")
     assert (facts["rows"], facts["of"], len(frame), len(true)) == (5000, 6000, 5000, 5000)
     assert frame["a"].max() == 11998.0
+
+
+# -- apart from the worker that will serve
+
+
+def test_what_it_takes_to_look_is_given_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kept: list[int] = []
+
+    def look(folder: Path, predictor: Any, before: int, order: dict[str, Any]) -> list[Health]:
+        kept.append(1)
+        return [Health("answers", True, f"{staging.private_bytes() - before >= 0} {os.getpid() != here}")]
+
+    here = os.getpid()
+    monkeypatch.setattr(staging, "look", look)
+    (found,) = staging.look_aside(tmp_path, None, 0, LIMITS)  # type: ignore[arg-type]
+    assert (found.detail, kept) == ("True True", [])
+
+
+def test_a_model_that_takes_its_process_down_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(staging, "look", lambda *_: os.kill(os.getpid(), 11))
+    with pytest.raises(Unavailable, match="ended by signal 11"):
+        staging.look_aside(tmp_path, None, 0, LIMITS)  # type: ignore[arg-type]
