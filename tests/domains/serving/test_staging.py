@@ -207,6 +207,6 @@ def test_what_it_takes_to_look_is_given_back(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_a_model_that_takes_its_process_down_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(staging, "look", lambda *_: os.kill(os.getpid(), 11))
-    with pytest.raises(Unavailable, match="ended by signal 11"):
+    monkeypatch.setattr(staging, "look", lambda *_: os.kill(os.getpid(), 9))
+    with pytest.raises(Unavailable, match="ended by signal 9"):
         staging.look_aside(tmp_path, None, 0, LIMITS)  # type: ignore[arg-type]
