@@ -109,14 +109,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         await pause(pilot, delay)
         settle_up()
 
-    answer = Pilot._wait_for_screen
-
-    async def answered(pilot: Pilot[Any], timeout: float = 30.0) -> bool:
-        """Ask each widget whether it has done what it was told; where nothing is ready, all have."""
-        return not asyncio.get_running_loop()._ready or await answer(pilot, timeout)  # type: ignore[attr-defined]
-
     monkeypatch.setattr(Pilot, "pause", paused)
-    monkeypatch.setattr(Pilot, "_wait_for_screen", answered)
     monkeypatch.setattr(Screen, "_compositor_refresh", owe)
     monkeypatch.setattr("textual.pilot.wait_for_idle", idle)
     monkeypatch.setattr("textual.app.wait_for_idle", idle)
@@ -433,7 +426,7 @@ async def press(pilot: Pilot[Any], *keys: str) -> None:
     """Press keys as a person does, who sees what each brings before the next, and wait for what they cause."""
     for key in keys:
         await pilot.press(key)
-        await pilot.pause()
+        await pilot.pause(0.01)  # what a key brings may wait for a short timer before a worker fetches it
         if any(not worker.is_finished for worker in pilot.app.workers):
             await settle(pilot)
     await settle(pilot)
