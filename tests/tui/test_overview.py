@@ -72,6 +72,7 @@ def test_the_same_change_over_and_over_is_one_row_that_opens_what_was_changed(fi
     assert (found[0].desk, found[0].key) == ("serving", "bikes")
     assert found[0].title == "started deployment bikes"
     assert panels.past("submit") == "submitted"
+    assert panels.past("rollback") == "rolled back"
 
 
 async def test_the_machine_opens_the_hardware(open_app: Open, filled: Workspace) -> None:

@@ -154,11 +154,16 @@ def recent(bench: Workbench) -> list[Item]:
     return [dataclasses.replace(item, title=f"{item.title}, {n} times") if n > 1 else item for item, n in counted]
 
 
+IRREGULAR = {
+    "begin": "begun", "drop": "dropped", "override": "overridden", "rollback": "rolled back", "run": "ran", "set": "set",
+    "split": "split", "stop": "stopped", "submit": "submitted", "tag": "tagged", "withdraw": "withdrawn",
+}  # fmt: skip
+
+
 def past(verb: str) -> str:
     """A verb of the audit trail as what has been done: `promote` -> `promoted`."""
-    known = {"submit": "submitted", "stop": "stopped", "run": "ran", "split": "split", "set": "set", "drop": "dropped"}
-    if verb in known or verb.endswith("ed"):
-        return known.get(verb, verb)
+    if verb in IRREGULAR or verb.endswith("ed"):
+        return IRREGULAR.get(verb, verb)
     return verb + ("d" if verb.endswith("e") else "ed")
 
 
