@@ -195,7 +195,8 @@ def show(value: Any, key: str = "") -> str:
         shown = {name: show(item, name) for name, item in jsonable(value).items()}
         return ", ".join(f"{name}={text}" for name, text in shown.items() if text != "-") or "-"
     if isinstance(value, (list, tuple, set, frozenset)):
-        return ", ".join(show(item, key) for item in value) or "-"
+        between = "; " if any(isinstance(item, dict) for item in value) else ", "
+        return between.join(show(item, key) for item in value) or "-"
     return " ".join(str(value).split("\n"))
 
 

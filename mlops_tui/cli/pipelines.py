@@ -93,6 +93,8 @@ def show(workbench: Workbench, name: str, as_json: bool) -> None:
         emit_one({**_fields(definition), "runs": runs}, as_json)
         return
     shown = {key: value for key, value in _fields(definition).items() if key != "problems"}
+    # What is empty or nought was not given: a trigger says what it does, not what it could.
+    shown["triggers"] = [{key: value for key, value in each.items() if value} for each in definition.triggers]
     emit_one(shown, title=name)
     for problem in definition.problems:
         say(problem)

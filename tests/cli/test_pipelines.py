@@ -55,6 +55,17 @@ def test_a_new_pipeline_is_listed_and_shown(bikes):
     assert "mlops pipelines run bikes" in err
 
 
+def test_triggers_are_shown_one_by_one_with_what_was_given(bikes, workspace):
+    with (workspace.pipelines / "bikes.toml").open("a") as file:
+        file.write('\n[[triggers]]\nkind = "performance"\ncooldown = "1h"\n\n[[triggers]]\nkind = "new_data"\nrows = 500\n')
+    (line,) = [line for line in bikes("pipelines", "show", "bikes")[1].splitlines() if line.startswith("triggers")]
+    first, second = line.split("; ")
+    assert "kind=performance" in first
+    assert "cooldown=1h" in first
+    assert "rows" not in first
+    assert "rows=500" in second
+
+
 def test_an_empty_list_says_what_comes_next(mlops):
     assert "mlops pipelines new NAME" in mlops("pipelines", "list")[2]
 
