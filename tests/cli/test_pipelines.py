@@ -57,7 +57,9 @@ def test_a_new_pipeline_is_listed_and_shown(bikes):
 
 def test_triggers_are_shown_one_by_one_with_what_was_given(bikes, workspace):
     with (workspace.pipelines / "bikes.toml").open("a") as file:
-        file.write('\n[[triggers]]\nkind = "performance"\ncooldown = "1h"\n\n[[triggers]]\nkind = "new_data"\nrows = 500\n')
+        file.write(
+            '\n[[triggers]]\nkind = "performance"\ncooldown = "1h"\n\n[[triggers]]\nkind = "new_data"\nrows = 500\n'
+        )
     (line,) = [line for line in bikes("pipelines", "show", "bikes")[1].splitlines() if line.startswith("triggers")]
     first, second = line.split("; ")
     assert "kind=performance" in first
