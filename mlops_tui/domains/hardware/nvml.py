@@ -11,7 +11,6 @@ import pynvml
 from mlops_tui.domains.hardware.nvml_calls import (
     Gone,
     Lost,
-    facts_of,
     field,
     number,
     processes_of,
@@ -19,12 +18,14 @@ from mlops_tui.domains.hardware.nvml_calls import (
     throttle_of,
     unless_lost,
 )
+from mlops_tui.domains.hardware.nvml_facts import facts_of
 from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, GpuState, Mig
 
 RETRY_S = 60.0
 """Between looks for a driver that was never there, and for a lost GPU that may have come back."""
 RETURN_S = 5.0
 """Between looks for a driver that was there: it is being restarted or updated."""
+_UNCORRECTED = (pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, pynvml.NVML_VOLATILE_ECC)
 
 
 class Nvml:
@@ -53,12 +54,18 @@ class Nvml:
             self._driver, self._tried_at = _driver_state(cause), self._clock()
             return self._driver, ()
 
-    def facts(self, index: int) -> list[Fact]:
-        """Everything one GPU says of itself; what it does not say is there with the reason. Takes 50 ms (PCIe is counted)."""
+    def facts(self, index: int, part: int | None = None) -> list[Fact]:
+        """Everything one GPU, or one instance of it, says of itself; what it does not say is there with the reason.
+
+        Takes 50 ms, since PCIe is counted, and 0.1 s more where there are NVLinks.
+        """
         if self._start() is not Driver.OK:
             return []
         try:
-            return facts_of(unless_lost(pynvml.nvmlDeviceGetHandleByIndex, index))
+            handle = unless_lost(pynvml.nvmlDeviceGetHandleByIndex, index)
+            if part is not None:
+                handle = unless_lost(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, part)
+            return facts_of(handle)
         except (Lost, Gone, pynvml.NVMLError):
             return []
 
@@ -117,6 +124,8 @@ def _gpu(index: int) -> Gpu:
 def _read_gpu(index: int, handle: Any) -> Gpu:
     memory = field(pynvml.nvmlDeviceGetMemoryInfo, handle)
     rates = field(pynvml.nvmlDeviceGetUtilizationRates, handle)
+    level = field(pynvml.nvmlDeviceGetPerformanceState, handle)
+    errors = field(pynvml.nvmlDeviceGetTotalEccErrors, handle, *_UNCORRECTED)
     return Gpu(
         index=index,
         name=text(field(pynvml.nvmlDeviceGetName, handle)) or f"GPU {index}",
@@ -135,7 +144,18 @@ def _read_gpu(index: int, handle: Any) -> Gpu:
         memory_clock_mhz=number(field(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_MEM)),
         throttle=throttle_of(handle) or (),
         mig=_instances(handle),
+        encoder=_first(pynvml.nvmlDeviceGetEncoderUtilization, handle),
+        decoder=_first(pynvml.nvmlDeviceGetDecoderUtilization, handle),
+        performance=None if level is None else f"P{level}",
+        ecc_errors=None if errors is None else int(errors),
+        bus_id=text(getattr(field(pynvml.nvmlDeviceGetPciInfo, handle), "busId", None)),
     )
+
+
+def _first(call: Callable[..., Any], handle: Any) -> float | None:
+    """The share of an answer (share, over how many microseconds)."""
+    found = field(call, handle)
+    return None if found is None else number(found[0])
 
 
 def _instances(handle: Any) -> tuple[Mig, ...]:
@@ -150,6 +170,7 @@ def _instances(handle: Any) -> tuple[Mig, ...]:
 def _instance(place: int, handle: Any) -> Mig:
     memory = field(pynvml.nvmlDeviceGetMemoryInfo, handle)
     attributes = field(pynvml.nvmlDeviceGetAttributes, handle)
+    bar = field(pynvml.nvmlDeviceGetBAR1MemoryInfo, handle)
     return Mig(
         index=place,
         name=text(field(pynvml.nvmlDeviceGetName, handle)) or f"MIG {place}",
@@ -160,4 +181,6 @@ def _instance(place: int, handle: Any) -> Mig:
         memory_total=None if memory is None else int(memory.total),
         multiprocessors=None if attributes is None else int(attributes.multiprocessorCount),
         processes=processes_of(handle),
+        bar1_used=None if bar is None else int(bar.bar1Used),
+        bar1_total=None if bar is None else int(bar.bar1Total),
     )

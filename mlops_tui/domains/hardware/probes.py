@@ -5,21 +5,27 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import psutil
 
-from mlops_tui.domains.hardware import amd
+from mlops_tui.domains.hardware import amd, details
+from mlops_tui.domains.hardware.details import quietly
 from mlops_tui.domains.hardware.limits import read_limits
 from mlops_tui.domains.hardware.nvml import Nvml
 from mlops_tui.domains.hardware.nvml_calls import shares_of
-from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, GpuProcess, Process, Reading, Sensor
+from mlops_tui.domains.hardware.parts import Trace
+from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, GpuProcess, Process, Reading, Sensor, percent
 
+_Number = TypeVar("_Number", int, float)
 FIRST_LOOK_S = 0.1
 SENSORS_S = 5.0
 """Temperatures move slowly, and some sensors take milliseconds to answer."""
+WATCHED, TRACED = 16, 300
+"""So many processes are followed, over so many scans."""
 
 
 class Probe:
@@ -34,12 +40,15 @@ class Probe:
         self._counters: tuple[float, dict[str, int]] | None = None
         self._processes: dict[int, psutil.Process] = {}
         self._sensors: tuple[float, tuple[Sensor, ...]] | None = None
+        self._machine = details.Machine(monotonic)
+        self._watched: dict[int, deque[Trace]] = {}
 
     def read(self, now: int) -> Reading:
         """Everything at `now` (ms). Costs about 0.4 ms of CPU at one reading a second."""
         if self._counters is None:
             psutil.cpu_percent(percpu=True)
             self._rates()
+            self._machine.read(psutil.virtual_memory())
             time.sleep(FIRST_LOOK_S)
         per_cpu = tuple(psutil.cpu_percent(percpu=True))
         memory, swap, disk = psutil.virtual_memory(), psutil.swap_memory(), psutil.disk_usage(str(self._folder))
@@ -65,6 +74,7 @@ class Probe:
             gpus=gpus,
             sensors=self._temperatures(),
             booted_at=int(psutil.boot_time() * 1000),
+            parts=self._machine.read(memory),
         )
 
     def gpus(self) -> tuple[Driver, tuple[Gpu, ...]]:
@@ -72,10 +82,10 @@ class Probe:
         driver, gpus = self._nvml.read()
         return driver, gpus + amd.read(len(gpus))
 
-    def facts(self, index: int) -> list[Fact]:
-        """Everything one GPU says of itself; [] where there is no such GPU or it is lost."""
+    def facts(self, index: int, part: int | None = None) -> list[Fact]:
+        """Everything one GPU, or one instance of it, says of itself; [] where there is none or it is lost."""
         own = self._nvml.read()[1]
-        return self._nvml.facts(index) if index < len(own) else amd.facts(index - len(own))
+        return self._nvml.facts(index, part) if index < len(own) else amd.facts(index - len(own))
 
     def driver(self) -> Driver:
         """Whether GPUs can be read."""
@@ -87,10 +97,10 @@ class Probe:
             self._sensors = (at, _sensors())
         return self._sensors[1]
 
-    def processes(self) -> list[Process]:
+    def processes(self, now: int = 0) -> list[Process]:
         """Every process that may be looked at, busiest first. A full scan: 14 ms of CPU for 140 processes.
 
-        CPU is measured since the scan before; the first scan looks twice, a tenth of a second apart.
+        CPU is measured since the scan before; the first scan looks twice, a tenth of a second apart. `now` (ms) is when, for `trace`.
         """
         first = not self._processes
         alive = {process.pid: self._processes.get(process.pid, process) for process in psutil.process_iter()}
@@ -99,9 +109,21 @@ class Probe:
             for process in alive.values():
                 _cpu(process)
             time.sleep(FIRST_LOOK_S)
-        on_gpus = self.on_gpus()
-        found = [_describe(process, on_gpus.get(process.pid, {})) for process in alive.values()]
-        return sorted((each for each in found if each), key=lambda each: (-each.cpu, -each.memory, each.pid))
+        on_gpus, total = self.on_gpus(), psutil.virtual_memory().total
+        described = (_describe(process, on_gpus.get(process.pid, {}), total) for process in alive.values())
+        found = [each for each in described if each is not None]
+        for each in found:
+            if (trace := self._watched.get(each.pid)) is not None:
+                trace.append(Trace(now, each.cpu, each.memory, each.gpu_utilization, each.gpu_memory))
+        return sorted(found, key=lambda each: (-each.cpu, -each.memory, each.pid))
+
+    def trace(self, pid: int) -> list[Trace]:
+        """What scans found of a process since it was first asked for here; the last `WATCHED` that were are remembered."""
+        watched = self._watched.pop(pid, None) or deque(maxlen=TRACED)
+        self._watched[pid] = watched
+        if len(self._watched) > WATCHED:
+            del self._watched[next(iter(self._watched))]
+        return list(watched)
 
     def on_gpus(self) -> dict[int, dict[int, GpuProcess]]:
         """By process id, what it uses of each GPU, by the GPU's index."""
@@ -134,20 +156,12 @@ def _rate(value: int, before: int | None, seconds: float) -> float | None:
 
 def _counters() -> dict[str, int]:
     counters: dict[str, int] = {}
-    disk, net = _quietly(psutil.disk_io_counters), _quietly(psutil.net_io_counters)
+    disk, net = quietly(psutil.disk_io_counters), quietly(psutil.net_io_counters)
     if disk is not None:
         counters |= {"disk_read": disk.read_bytes, "disk_write": disk.write_bytes}
     if net is not None:
         counters |= {"net_in": net.bytes_recv, "net_out": net.bytes_sent}
     return counters
-
-
-def _quietly(call: Callable[[], Any]) -> Any:
-    """Containers may hide /proc/diskstats or /proc/net: a missing counter is a missing figure."""
-    try:
-        return call()
-    except (OSError, RuntimeError, NotImplementedError):
-        return None
 
 
 def _cpu(process: psutil.Process) -> float:
@@ -158,7 +172,7 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def _sensors() -> tuple[Sensor, ...]:
-    found = _quietly(getattr(psutil, "sensors_temperatures", dict)) or {}
+    found = quietly(getattr(psutil, "sensors_temperatures", dict)) or {}
     return tuple(
         Sensor(chip, one.label or chip, float(one.current), one.high or None, one.critical or None)
         for chip, all_of_it in sorted(found.items())
@@ -167,30 +181,41 @@ def _sensors() -> tuple[Sensor, ...]:
     )
 
 
-def _describe(process: psutil.Process, on_gpus: dict[int, GpuProcess]) -> Process | None:
-    memory = [one.memory for one in on_gpus.values() if one.memory is not None]
-    shares = [one.utilization for one in on_gpus.values() if one.utilization is not None]
+def _describe(process: psutil.Process, on_gpus: dict[int, GpuProcess], total: int) -> Process | None:
+    here = list(on_gpus.values())
     try:
         with process.oneshot():
+            memory, times = process.memory_info().rss, process.cpu_times()
             return Process(
                 pid=process.pid,
                 name=process.name(),
                 user=_user(process),
                 cpu=process.cpu_percent(),
-                memory=process.memory_info().rss,
-                gpu_memory=sum(memory) if memory else None,
+                memory=memory,
+                gpu_memory=_whole(one.memory for one in here),
                 started_at=int(process.create_time() * 1000),
                 command=_command(process),
                 parent=process.ppid(),
                 threads=process.num_threads(),
                 nice=process.nice(),
                 state=str(process.status()),
-                gpu_kind=next((one.kind for one in on_gpus.values()), ""),
-                gpu_utilization=sum(shares) if shares else None,
+                gpu_kind=next((one.kind for one in here), ""),
+                gpu_utilization=_whole(one.utilization for one in here),
                 gpus=tuple(sorted(on_gpus)),
+                memory_percent=percent(memory, total),
+                cpu_time=times.user + times.system,
+                gpu_bandwidth=_whole(one.memory_utilization for one in here),
+                gpu_encoder=_whole(one.encoder for one in here),
+                gpu_decoder=_whole(one.decoder for one in here),
             )
     except psutil.Error:
         return None  # it ended, or it is not ours to look at
+
+
+def _whole(values: Iterable[_Number | None]) -> _Number | None:
+    """Their sum; None where none of them is known."""
+    known = [one for one in values if one is not None]
+    return sum(known[1:], known[0]) if known else None
 
 
 def _user(process: psutil.Process) -> str:

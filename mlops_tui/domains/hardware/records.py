@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mlops_tui.domains.hardware.parts import Parts
+
 
 class Driver(StrEnum):
     """Whether NVIDIA GPUs can be read. No driver is the normal state of most machines."""
@@ -55,6 +57,8 @@ class Mig:
     memory_total: int | None = None
     multiprocessors: int | None = None
     processes: tuple[GpuProcess, ...] = ()
+    bar1_used: int | None = None
+    bar1_total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,11 @@ class Gpu:
     memory_clock_mhz: float | None = None
     throttle: tuple[str, ...] = ()
     mig: tuple[Mig, ...] = ()
+    encoder: float | None = None
+    decoder: float | None = None
+    performance: str | None = None
+    ecc_errors: int | None = None
+    bus_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +160,7 @@ class Reading:
     gpus: tuple[Gpu, ...] = ()
     sensors: tuple[Sensor, ...] = ()
     booted_at: int | None = None
+    parts: Parts | None = None
 
     @property
     def temperature(self) -> float | None:
@@ -177,7 +187,8 @@ class Process:
     """One process; `cpu` in percent of one processor since the scan before.
 
     `owner` is what of this workspace it works for ("run 3f2a", "job 12", "deployment churn"), "" for everything else; `depth` its
-    place below its parents when the list is a tree.
+    place below its parents when the list is a tree, `below` how many below it are folded into it, whose figures are added.
+    `gpu_utilization`, `gpu_bandwidth`, `gpu_encoder` and `gpu_decoder` are percent of one GPU's engines.
     """
 
     pid: int
@@ -197,6 +208,12 @@ class Process:
     gpus: tuple[int, ...] = ()
     owner: str = ""
     depth: int = 0
+    below: int = 0
+    memory_percent: float = 0.0
+    cpu_time: float = 0.0
+    gpu_bandwidth: float | None = None
+    gpu_encoder: float | None = None
+    gpu_decoder: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,4 +255,9 @@ def series_of(reading: Reading) -> dict[str, float | None]:
         values[f"{prefix}_power"] = gpu.power
         values[f"{prefix}_clock"] = gpu.clock_mhz
         values[f"{prefix}_fan"] = gpu.fan
+        values[f"{prefix}_bandwidth"] = gpu.memory_utilization
+        values[f"{prefix}_encoder"] = gpu.encoder
+        values[f"{prefix}_decoder"] = gpu.decoder
+        values[f"{prefix}_errors"] = gpu.ecc_errors
+        values[f"{prefix}_lost"] = float(gpu.state is GpuState.LOST)
     return values

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.core.clock import HOUR, MINUTE
 from mlops_tui.core.errors import NotFound, Unavailable
+from mlops_tui.domains.hardware.parts import Detail, Trace
 from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, GpuProcess, Process, Reading, Top, series_of
 from mlops_tui.domains.hardware.ring_store import Point, Rings, Sample
 from mlops_tui.domains.hardware.store import HardwareStore
@@ -24,10 +25,17 @@ class Hardware:
         self._probe = probe
         self._store = HardwareStore(context)
         self._waiting: list[Sample] = []
+        self._read: Reading | None = None
 
     def read(self) -> Reading:
         """The machine now. The first reading takes 0.1 s, because rates need two looks."""
-        return self._probes().read(self._context.now())
+        self._read = self._probes().read(self._context.now())
+        return self._read
+
+    def lately(self, fresh_ms: int = 5000) -> Reading:
+        """The machine as it was read last, or now when that is older than `fresh_ms`."""
+        last = self._read
+        return last if last is not None and 0 <= self._context.now() - last.at <= fresh_ms else self.read()
 
     def driver(self) -> Driver:
         """Whether NVIDIA GPUs can be read; no driver is a normal answer."""
@@ -37,13 +45,19 @@ class Hardware:
         """The GPUs now, those of NVIDIA first, then those of AMD; lost ones are listed."""
         return self._probes().gpus()[1]
 
-    def facts(self, index: int) -> list[Fact]:
-        """Everything GPU `index` says of itself, what it does not say with the reason. Raises NotFound, Unavailable (lost)."""
+    def facts(self, index: int, part: int | None = None) -> list[Fact]:
+        """Everything GPU `index`, or instance `part` of it, says of itself, what it does not say with the reason.
+
+        Raises NotFound, Unavailable (lost).
+        """
         gpus = self.gpus()
         if not 0 <= index < len(gpus):
             hint = f"There are {len(gpus)}, counted from 0." if gpus else f"No GPU can be read: {self.driver()}."
             raise NotFound(f"There is no GPU {index}.", hint=hint)
-        found = self._probes().facts(index)
+        if part is not None and part not in (known := [one.index for one in gpus[index].mig]):
+            hint = f"Its instances: {', '.join(map(str, known))}" if known else "It is not cut into instances."
+            raise NotFound(f"There is no instance {part} of GPU {index}.", hint=hint)
+        found = self._probes().facts(index, part)
         if not found:
             raise Unavailable(f"GPU {index} is {gpus[index].state} and says nothing.", hint="mlops hardware gpus")
         return found
@@ -119,7 +133,17 @@ class Hardware:
 
     def processes(self, limit: int | None = None) -> list[Process]:
         """Running processes, busiest first. A full scan (about 14 ms of CPU): for a screen that is open, not for a daemon."""
-        return self._probes().processes()[:limit]
+        return self._probes().processes(self._context.now())[:limit]
+
+    def closely(self, pid: int, *, environment: bool = False) -> Detail:
+        """One process: its files, times, what it moved; with `environment` that, values hidden that look like secrets."""
+        from mlops_tui.domains.hardware.details import closely
+
+        return closely(pid, environment=environment)
+
+    def trace(self, pid: int) -> list[Trace]:
+        """What `processes` found of one since it was first asked for here, oldest first."""
+        return self._probes().trace(pid)
 
     def on_gpus(self) -> dict[int, dict[int, GpuProcess]] | None:
         """By process id, what it uses of each GPU, by the GPU's index; None on a machine where no GPU can be read."""

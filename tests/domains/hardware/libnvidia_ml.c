@@ -4,7 +4,8 @@
  * FAKE_NVML_INIT   makes nvmlInit fail with that code.
  * FAKE_NVML_GONE   names a file: while it is there the driver is not loaded, and who was initialised before has to begin anew.
  * FAKE_NVML_PIDS   "12 13": these processes are on GPU 0, the first also in its graphics list.
- * FAKE_NVML_MIG    cuts GPU 0 into two instances, the second with the first process. */
+ * FAKE_NVML_MIG    cuts GPU 0 into two instances, the second with the first process.
+ * FAKE_NVML_COUNT  so many GPUs, up to 18; those after the second answer as the first does. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +24,9 @@ typedef struct { u pid; ull memory; u gpu, compute; } process;
 typedef struct { u pid; ull at; u sm, memory, encoder, decoder; } sample;
 typedef struct { u multiprocessors, other[7]; ull megabytes; } attributes;
 typedef struct { u field, scope; long long at, latency; u kind; int code; union { double d; u ui; ull ull_; } value; } fieldvalue;
-static device devices[4] = {{0}, {1}, {2}, {3}}; /* 2 and 3 are the instances of GPU 0 */
+static device devices[20] = {{0}, {1}, {2}, {3}}; /* 2 and 3 are the instances of GPU 0, more GPUs follow */
 static int begun;
-static ull sent;
+static ull sent[4];
 
 static int absent(void) { const char *file = getenv("FAKE_NVML_GONE"); return file && access(file, F_OK) == 0; }
 static int state(device *gpu) {
@@ -33,6 +34,7 @@ static int state(device *gpu) {
   if (!begun) return UNINITIALIZED;
   return gpu && gpu->index == 1 ? LOST : SUCCESS;
 }
+static int part(device *gpu) { return gpu->index == 2 || gpu->index == 3; }
 static int mig(void) { return getenv("FAKE_NVML_MIG") != NULL; }
 static u pids(u found[2]) {
   const char *list = getenv("FAKE_NVML_PIDS");
@@ -52,20 +54,22 @@ int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
 int nvmlShutdown(void) { int was = begun; begun = 0; return was ? SUCCESS : UNINITIALIZED; }
 int nvmlSystemGetDriverVersion(char *text, u size) { strncpy(text, "999.1", size); return state(NULL); }
 int nvmlSystemGetCudaDriverVersion(int *version) { *version = 13020; return state(NULL); }
-int nvmlDeviceGetCount_v2(u *count) { *count = 2; return state(NULL); }
+static u many(void) { const char *count = getenv("FAKE_NVML_COUNT"); return count ? (u)atoi(count) : 2; }
+int nvmlDeviceGetCount_v2(u *count) { *count = many(); return state(NULL); }
 int nvmlDeviceGetHandleByIndex_v2(u index, device **handle) {
-  if (index > 1) return INVALID;
-  *handle = &devices[index];
+  if (index >= many()) return INVALID;
+  *handle = &devices[index > 1 ? index + 2 : index];
+  if (index > 1) (*handle)->index = (int)index + 2;
   return state(NULL);
 }
-int nvmlDeviceGetName(device *gpu, char *name, u size) { strncpy(name, gpu->index > 1 ? "Invented GPU MIG 1g" : "Invented GPU", size); return state(gpu); }
-int nvmlDeviceGetUUID(device *gpu, char *uuid, u size) { snprintf(uuid, size, gpu->index > 1 ? "MIG-fake-%d" : "GPU-fake-%d", gpu->index); return state(gpu); }
+int nvmlDeviceGetName(device *gpu, char *name, u size) { strncpy(name, part(gpu) ? "Invented GPU MIG 1g" : "Invented GPU", size); return state(gpu); }
+int nvmlDeviceGetUUID(device *gpu, char *uuid, u size) { snprintf(uuid, size, part(gpu) ? "MIG-fake-%d" : "GPU-fake-%d", gpu->index); return state(gpu); }
 int nvmlDeviceGetPciInfo_v3(device *gpu, pci *out) { memset(out, 0, sizeof *out); strcpy(out->bus_id, "00000000:01:00.0"); return state(gpu); }
 int nvmlDeviceGetUtilizationRates(device *gpu, rates *out) { out->gpu = 42; out->memory = 7; return mig() ? NOT_SUPPORTED : state(gpu); }
 int nvmlDeviceGetEncoderUtilization(device *gpu, u *share, u *period) { *share = 5; *period = 1000; return state(gpu); }
 int nvmlDeviceGetDecoderUtilization(device *gpu, u *share, u *period) { *share = 0; *period = 1000; return state(gpu); }
 int nvmlDeviceGetMemoryInfo(device *gpu, memory *out) {
-  ull scale = gpu->index > 1 ? 29 : 30; /* an instance has half */
+  ull scale = part(gpu) ? 29 : 30; /* an instance has half */
   out->total = 8ULL << scale; out->used = 2ULL << scale; out->free = 6ULL << scale;
   return state(gpu);
 }
@@ -94,7 +98,9 @@ int nvmlDeviceGetFieldValues(device *gpu, int count, fieldvalue *values) {
   for (int i = 0; i < count; i++) {
     values[i].kind = 3; values[i].code = SUCCESS;
     if (values[i].field == 82) values[i].value.ull_ = 77;
-    else if (values[i].field == 138) values[i].value.ull_ = sent += 1024;
+    else if (values[i].field == 91) { values[i].kind = 1; values[i].value.ui = 2; } /* two NVLinks */
+    else if (values[i].field == 138 && values[i].scope == ~0U) values[i].value.ull_ = sent[3] += 1024;
+    else if (values[i].field == 138 && values[i].scope == 1) values[i].value.ull_ = sent[1] += 512; /* the first link does not say */
     else values[i].code = NOT_SUPPORTED;
   }
   return state(gpu);

@@ -15,10 +15,11 @@ from pathlib import Path
 import pynvml
 import pytest
 
-from mlops_tui.domains.hardware import amd, nvml_calls
+from mlops_tui.domains.hardware import amd, nvml_calls, nvml_facts
 from mlops_tui.domains.hardware import nvml as nvml_module
 from mlops_tui.domains.hardware.nvml import RETRY_S, RETURN_S, Nvml
-from mlops_tui.domains.hardware.nvml_calls import FACTS, LINK_LOOK_S, shares_of
+from mlops_tui.domains.hardware.nvml_calls import shares_of
+from mlops_tui.domains.hardware.nvml_facts import FACTS, LINK_LOOK_S
 from mlops_tui.domains.hardware.probes import Probe
 from mlops_tui.domains.hardware.records import Gpu, GpuProcess, GpuState
 
@@ -52,7 +53,7 @@ def nvml(library: Path, monkeypatch: pytest.MonkeyPatch, now: list[float]) -> It
     """A reader whose binding has loaded the library built here."""
     monkeypatch.setattr(pynvml, "nvmlLib", ctypes.CDLL(str(library / "libnvidia-ml.so.1")))
     monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
-    for name in ("INIT", "GONE", "PIDS", "MIG"):
+    for name in ("INIT", "GONE", "PIDS", "MIG", "COUNT"):
         monkeypatch.delenv(f"FAKE_NVML_{name}", raising=False)
     reader = Nvml(clock=lambda: now[0])
     yield reader
@@ -74,6 +75,7 @@ def test_a_gpu_reports_what_it_can_and_none_for_the_rest(nvml: Nvml) -> None:
     assert (gpu.utilization, gpu.memory_used, gpu.memory_total) == (42.0, 2 << 30, 8 << 30)
     assert (gpu.memory_utilization, gpu.temperature, gpu.power_limit) == (7.0, 61.0, 300.0)
     assert (gpu.clock_mhz, gpu.memory_clock_mhz) == (1410.0, 2619.0)
+    assert (gpu.encoder, gpu.decoder, gpu.performance, gpu.ecc_errors) == (5.0, 0.0, "P2", 10)
     assert gpu.throttle == ("power cap", "thermal (driver)")  # by the older name of the call: the newer one is missing
     assert gpu.power is None  # NVML_ERROR_NOT_SUPPORTED
     assert gpu.fan is None  # the function is missing from the library
@@ -111,13 +113,18 @@ def test_a_gpu_in_parts_lists_them_with_who_is_where(nvml: Nvml, monkeypatch: py
     assert [(one.memory_total, one.multiprocessors) for one in gpu.mig] == [(4 << 30, 16)] * 2
     assert [[each.pid for each in one.processes] for one in gpu.mig] == [[], [4711]]
     assert gpu.mig[1].processes[0].instance == (2, 0)
+    assert (gpu.mig[1].bar1_used, gpu.mig[1].bar1_total) == (1 << 20, 1 << 28)
+    facts = {f"{one.group}.{one.name}": one for one in nvml.facts(0, 1)}
+    assert (facts["identity.uuid"].value, facts["memory.total"].value) == ("MIG-fake-3", 4 << 30)
+    assert facts["utilization.gpu"].missing == "not supported"
+    assert nvml.facts(0, 6) == []
     assert shares_of(0) == {}
 
 
 def test_every_fact_has_a_value_or_the_reason_why_it_has_none(nvml: Nvml) -> None:
     nvml.read()
     facts = {f"{one.group}.{one.name}": one for one in nvml.facts(0)}
-    assert len(facts) == len(FACTS)
+    assert len(facts) == len(FACTS) + 2 + 2 * 2  # NVLinks: both ways of all together, and of each of two
     assert all((one.value is None) == bool(one.missing) for one in facts.values())
     assert {
         name: facts[name].value for name in ("identity.bus_id", "identity.driver_version", "identity.cuda_version")
@@ -129,7 +136,9 @@ def test_every_fact_has_a_value_or_the_reason_why_it_has_none(nvml: Nvml) -> Non
     assert (facts["memory.reserved"].value, facts["memory.bar1_used"].value) == (1 << 28, 1 << 20)
     assert (facts["pcie.transmit"].value, facts["pcie.receive"].value) == (102_400, 204_800)
     assert (facts["temperature.memory"].value, facts["temperature.slowdown"].value) == (77, 87)
-    assert facts["nvlink.transmit"].value == 1024 * 1024 / LINK_LOOK_S
+    assert (facts["nvlink.links"].value, facts["nvlink.transmit"].value) == (2, 1024 * 1024 / LINK_LOOK_S)
+    assert facts["nvlink.link 1 transmit"].value == 512 * 1024 / LINK_LOOK_S
+    assert facts["nvlink.link 0 transmit"].missing == "not supported"
     assert (facts["errors.uncorrected_since_boot"].value, facts["errors.corrected_ever"].value) == (10, 1)
     assert facts["errors.remapping_pending"].value is True
     assert facts["state.throttle_reasons"].value == "power cap, thermal (driver)"
@@ -140,7 +149,7 @@ def test_every_fact_has_a_value_or_the_reason_why_it_has_none(nvml: Nvml) -> Non
 
 
 def test_every_call_that_is_made_is_one_of_the_binding() -> None:
-    source = Path(nvml_calls.__file__).read_text() + Path(nvml_module.__file__).read_text()
+    source = "".join(Path(one.__file__).read_text() for one in (nvml_calls, nvml_facts, nvml_module))
     names = set(re.findall(r"(?:pynvml\.|\")(nvml[A-Z]\w+)", source))
     assert len(names) > 50
     assert [name for name in names if not hasattr(pynvml, name)] == []
@@ -240,4 +249,9 @@ def test_what_a_process_uses_of_each_gpu_is_put_together(
     assert held[2] == radeon
     mine = next(one for one in probe.processes() if one.pid == os.getpid())
     assert (mine.gpus, mine.gpu_memory, mine.gpu_utilization) == ((0, 2), (1 << 30) + 512, 30.0)
-    assert mine.gpu_kind == "compute+graphics"
+    assert (mine.gpu_kind, mine.gpu_bandwidth, mine.gpu_encoder, mine.gpu_decoder) == (
+        "compute+graphics",
+        4.0,
+        0.0,
+        0.0,
+    )

@@ -1,0 +1,110 @@
+"""What the machine is made of, and one process closely."""
+
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from mlops_tui.domains.hardware import details
+from mlops_tui.domains.hardware.details import HIDDEN, Machine, closely
+from mlops_tui.domains.hardware.probes import TRACED, WATCHED, Probe
+
+Io = namedtuple("Io", "read_bytes write_bytes busy_time")
+Net = namedtuple("Net", "bytes_recv bytes_sent errin errout dropin dropout")
+MEMORY = SimpleNamespace(available=900, free=500, cached=300, buffers=100, shared=50)
+
+
+@pytest.fixture
+def now() -> list[float]:
+    return [0.0]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, now: list[float]) -> Machine:
+    """A machine with disk sda (and a partition that is none), on made-up files."""
+    (tmp_path / "sys" / "block" / "sda").mkdir(parents=True)
+    (tmp_path / "proc" / "pressure").mkdir(parents=True)
+    (tmp_path / "proc" / "pressure" / "io").write_text("some avg10=1.53 avg60=0.87\nfull avg10=0.10 avg60=0.05\n")
+    (tmp_path / "proc" / "loadavg").write_text("0.1 0.2 0.3 3/512 4711\n")
+    for pid in (1, 22):
+        (tmp_path / "proc" / str(pid)).mkdir()
+    return Machine(lambda: now[0], proc=tmp_path / "proc", sys=tmp_path / "sys")
+
+
+def test_rates_of_each_disk_and_network_are_those_since_the_look_before(
+    machine: Machine, now: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disks = [{"sda": Io(0, 0, 0), "sda1": Io(0, 0, 0)}, {"sda": Io(2000, 400, 500), "sda1": Io(2000, 400, 500)}]
+    nets = [{"eth0": Net(10, 10, 0, 0, 0, 0), "off": Net(0, 0, 0, 0, 0, 0)}, {"eth0": Net(210, 5, 1, 0, 2, 0)}]
+    monkeypatch.setattr(psutil, "disk_io_counters", lambda perdisk: disks.pop(0))
+    monkeypatch.setattr(psutil, "net_io_counters", lambda pernic: nets.pop(0))
+    first = machine.read(MEMORY)
+    assert [(one.name, one.read) for one in first.disks] == [("sda", None)]
+    now[0] = 2.0
+    second = machine.read(MEMORY)
+    assert [(one.read, one.write, one.busy) for one in second.disks] == [(1000.0, 200.0, 25.0)]
+    assert [(one.name, one.received, one.sent, one.faults) for one in second.networks] == [("eth0", 100.0, None, 3)]
+
+
+def test_what_the_kernel_does_not_say_is_missing_and_never_zero(machine: Machine) -> None:
+    found = machine.read(MEMORY)
+    assert (found.pressure.io, found.pressure.cpu, found.pressure.memory) == (1.53, None, None)
+    assert (found.processes, found.running) == (2, 3)
+    assert (found.memory.cached, found.memory.buffers, found.memory.shared) == (300, 100, 50)
+
+
+def test_a_machine_that_hides_its_counters_is_read_all_the_same(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hidden(*args: object, **options: object) -> None:
+        raise PermissionError
+
+    for name in ("disk_io_counters", "net_io_counters", "disk_partitions", "cpu_freq", "cpu_times_percent"):
+        monkeypatch.setattr(psutil, name, hidden)
+    found = machine.read(MEMORY)
+    assert (found.disks, found.networks, found.file_systems, found.frequency_mhz) == ((), (), (), None)
+
+
+def test_a_device_mounted_twice_is_one_file_system(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = [SimpleNamespace(device="/dev/sda1", mountpoint=path, fstype="ext4") for path in ("/var/lib/x", "/")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda: at)
+    assert [(one.path, one.kind) for one in machine.read(MEMORY).file_systems] == [("/", "ext4")]
+
+
+def test_a_process_is_seen_closely_with_its_secrets_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"API_TOKEN": "abc", "DATABASE": "pg://me:pw@host/db", "LANG": "C", "EMPTY_KEY": ""}
+    monkeypatch.setattr(psutil.Process, "environ", lambda self: given)
+    found = closely(os.getpid(), environment=True)
+    assert found.environment == {
+        "API_TOKEN": HIDDEN,
+        "DATABASE": f"pg://me:{HIDDEN}@host/db",
+        "EMPTY_KEY": "",
+        "LANG": "C",
+    }
+    assert found.folder == str(Path.cwd())
+    assert (found.files or 0) > 2
+    assert closely(os.getpid()).environment is None
+
+
+def test_a_process_that_is_over_says_nothing() -> None:
+    assert details.closely(2**22 + 1) == details.Detail(2**22 + 1)
+
+
+def test_a_process_is_followed_from_the_first_time_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "process_iter", lambda: [psutil.Process()])
+    probe = Probe(tmp_path)
+    assert probe.trace(os.getpid()) == []
+    probe.processes(1000)
+    probe.processes(2000)
+    assert [one.at for one in probe.trace(os.getpid())] == [1000, 2000]
+    for pid in range(10_000_000, 10_000_000 + WATCHED):
+        probe.trace(pid)
+    assert probe.trace(os.getpid()) == []  # so many others were asked for since
+    assert TRACED > 60
