@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlops_tui import questions
 from mlops_tui.core import clock
-from mlops_tui.core.errors import NotFound
+from mlops_tui.core.errors import NotFound, WorkbenchError
 
 if TYPE_CHECKING:
     from mlops_tui.domains.alerts.records import Alert
     from mlops_tui.domains.jobs.records import Job
     from mlops_tui.domains.monitoring.records import Report
+    from mlops_tui.domains.pipelines.records import PipelineRun
     from mlops_tui.workbench import Workbench
 
 AROUND = clock.MINUTE
@@ -20,6 +22,7 @@ AROUND = clock.MINUTE
 NAMED = 4
 """Columns named of a report."""
 JOBS = 500
+ABOUT_A_VERSION = (questions.RULE, "rollout")
 REPORTS = 200
 
 
@@ -123,8 +126,12 @@ def _held(bench: Workbench, alert: Alert) -> Iterator[Event]:
             yield Event(fire.created_at, "trigger", fire.schedule, f"{fire.state}: {fire.reason}", see)
 
 
-def _asked(bench: Workbench, ref: str) -> Iterator[Event]:
-    """Whether people were asked to approve a version, and what they said."""
+def _asked(bench: Workbench, ref: str, this: int) -> Iterator[Event]:
+    """Whether people were asked to approve a version, by which alert but `this` they were told, and what they said."""
+    for alert in bench.alerts.list(rule=questions.RULE, subject=ref.partition("/")[0], limit=JOBS):
+        if alert.facts.get("version") == ref and alert.id != this:
+            yield Event(alert.first_at, "alert", str(alert.id), alert.title, f"mlops alerts show {alert.id}")
+            yield from _told(bench, alert)
     for request in bench.registry.approvals.list(ref.partition("/")[0]):
         if request.ref == ref:
             see = f"mlops models requests {request.model} --all"
@@ -136,12 +143,21 @@ def _asked(bench: Workbench, ref: str) -> Iterator[Event]:
 
 
 def _retrained(bench: Workbench, alert: Alert) -> Iterator[Event]:
+    """The runs it set off; of an alert about a version, such as a question or a rollback, the run that made it."""
+    made_by = _made_by(bench, alert) if alert.rule in ABOUT_A_VERSION else ""
     for job in bench.jobs.list(kind="pipeline", limit=JOBS):
-        if (job.cause or {}).get("alert") == alert.id:
-            yield from _training(bench, job)
+        if (job.cause or {}).get("alert") == alert.id or (made_by and job.spec.get("run_id") == made_by):
+            yield from _training(bench, job, alert.id)
 
 
-def _training(bench: Workbench, job: Job) -> Iterator[Event]:
+def _made_by(bench: Workbench, alert: Alert) -> str:
+    try:
+        return bench.registry.version(str(alert.facts.get("version"))).pipeline_run
+    except WorkbenchError:  # it was removed
+        return ""
+
+
+def _training(bench: Workbench, job: Job, this: int) -> Iterator[Event]:
     reason = str((job.cause or {}).get("reason") or "")
     yield Event(job.created_at, "job", str(job.id), f"retraining of {job.name}: {reason}", f"mlops jobs show {job.id}")
     try:
@@ -158,13 +174,11 @@ def _training(bench: Workbench, job: Job) -> Iterator[Event]:
         yield Event(
             judged or run.ended_at or job.created_at, "gate", run.id[:8], words, f"mlops pipelines gate {run.id}"
         )
-    if run.ended_at is not None:
-        words = (
-            f"{run.state}" + (f" with {run.version}" if run.version else "") + (f": {run.error}" if run.error else "")
-        )
-        yield Event(run.ended_at, "pipeline run", run.id[:8], words, see)
     if run.version:
-        yield from _asked(bench, run.version)
+        yield from _asked(bench, run.version, this)
+        yield from _carried_on(bench, run)
+    if run.ended_at is not None:
+        yield from _ended(run, see)
     for rollout in bench.serving.rollouts.list(limit=JOBS):
         if run.version and rollout.ref == run.version:
             see = f"mlops deployments rollout {rollout.deployment}"
@@ -173,6 +187,26 @@ def _training(bench: Workbench, job: Job) -> Iterator[Event]:
             yield Event(rollout.began_at, "rollout", str(rollout.id), begins, see)
             if rollout.ended_at is not None:
                 yield Event(rollout.ended_at, "rollout", str(rollout.id), f"{rollout.state}: {rollout.reason}", see)
+
+
+def _ended(run: PipelineRun, see: str) -> Iterator[Event]:
+    """How a run ended; one that people were asked about ends twice, with the question and with what the answer led to."""
+    assert run.ended_at is not None
+    made = f" with {run.version}" if run.version else ""
+    later = next((step for step in run.steps if step.name == "deploy" and (step.ended_at or 0) > run.ended_at), None)
+    end = f"{run.state}{made}" + (f": {run.error}" if run.error else "")
+    if later is None or later.ended_at is None:
+        yield Event(run.ended_at, "pipeline run", run.id[:8], end, see)
+        return
+    yield Event(run.ended_at, "pipeline run", run.id[:8], f"waiting{made}", see)
+    yield Event(later.ended_at, "pipeline run", run.id[:8], end if run.error else f"{end}: {later.detail}", see)
+
+
+def _carried_on(bench: Workbench, run: PipelineRun) -> Iterator[Event]:
+    for job in bench.jobs.list(kind="carry_on", limit=JOBS):
+        if job.spec.get("run_id") == run.id:
+            words = f"{job.title}: {job.state}" + (f", {job.error}" if job.error else "")
+            yield Event(job.created_at, "job", str(job.id), words, f"mlops jobs show {job.id}")
 
 
 def _cell(text: str) -> str:

@@ -69,6 +69,13 @@ def _pipeline(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] 
     return _plain(workbench.pipelines.execute(job.spec["run_id"], report))
 
 
+def _carry_on(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
+    """The deployment of a version that people approved; what became of it is in the run."""
+    run = workbench.pipelines.carry_on(job.spec["run_id"])
+    detail = next((step.detail for step in run.steps if step.name == "deploy"), "")
+    return {"run": run.id, "state": str(run.state), "version": run.version, "detail": run.error or detail}
+
+
 def _compact(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] | None:
     return {"rows": workbench.serving.compact()}
 
@@ -164,6 +171,7 @@ def _command(workbench: Workbench, job: Job, report: Report) -> dict[str, Any] |
 
 KINDS: dict[str, Callable[[Workbench, Job, Report], dict[str, Any] | None]] = {
     "pipeline": _pipeline,
+    "carry_on": _carry_on,
     "batch": _batch,
     "compact": _compact,
     "monitor": _monitor,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_tui import questions
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
 from mlops_tui.core.errors import Unavailable
 
@@ -61,7 +62,10 @@ def ask(workbench: Workbench, ref: str, why: str, as_json: bool) -> None:
 @click.command()
 @click.argument("ref")
 @click.option(
-    "--promote", "then", is_flag=True, help="Promote it to production when this was the last approval needed."
+    "--promote",
+    "then",
+    is_flag=True,
+    help="Promote it to production when this was the last approval needed and no pipeline does.",
 )
 @why_option
 @json_option
@@ -69,17 +73,16 @@ def ask(workbench: Workbench, ref: str, why: str, as_json: bool) -> None:
 def approve(workbench: Workbench, ref: str, then: bool, why: str, as_json: bool) -> None:
     """Agree that a version goes to production, as somebody other than who asked or made it.
 
+    Where the run of a pipeline waits for it, that goes on: canary or all at once, as its definition says, and promoted in the end.
+
     \b
     Example: mlops models approve churn/4 --promote --why "checked the slices"
     """
-    version = workbench.registry.version(ref)
-    found = workbench.registry.approvals.approve(version, why)
-    if then and found.state == "approved":
-        promoted = workbench.registry.promote(version.ref, "production", why)
-        if as_json:
-            emit_one(promoted, as_json)
-        else:
-            click.echo(f"{version.ref} is approved and {promoted.stage}.")
+    found, words = questions.approve(workbench, ref, why, promote=then)
+    if not as_json:
+        click.echo(words)
+    elif then and found.state == "approved":
+        emit_one(workbench.registry.version(found.ref), as_json)
     else:
         _tell(found, as_json)
 

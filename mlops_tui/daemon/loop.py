@@ -82,6 +82,7 @@ class Daemon:
             Task("monitoring", pace.monitor_s, self._monitoring),
             Task("rollouts", ROLLOUTS_S, self._rollouts),
             Task("promises", PROMISES_S, self._promises),
+            Task("answers", 5.0, self._answers, on_change=True),
             Task("rules", 5.0, self._rules),
             Task("telling", 2.0, self._telling),
             Task("archive", 600.0, self._archive),
@@ -257,8 +258,13 @@ class Daemon:
         if self._bench.monitoring.due():
             self._bench.jobs.submit("monitor", "Compare traffic with training", {}, key="monitor", internal=True)
 
-    def _rules(self) -> None:
+    def _answers(self) -> None:
+        """Go on with what people agreed to, and ask what else waits for them."""
+        for job in self._bench.pipelines.follow():
+            self._log.info("job %d: %s", job.id, job.title)
         questions.ask(self._bench)
+
+    def _rules(self) -> None:
         for name, judged in rules.evaluate(self._bench).items():
             if judged.finding == "holds":
                 self._log.debug("rule %s: %s", name, judged.reason)

@@ -15,8 +15,7 @@ from mlops_tui.domains.pipelines.records import (
     RunState,
     StepState,
 )
-from mlops_tui.domains.pipelines.runs import Runs
-from mlops_tui.domains.pipelines.variants import recipe_of
+from mlops_tui.domains.pipelines.waiting import Waiting
 from mlops_tui.domains.pipelines.work import Skip
 
 if TYPE_CHECKING:
@@ -25,20 +24,16 @@ if TYPE_CHECKING:
     from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.jobs.records import Job
     from mlops_tui.domains.pipelines.recipe import Recipe
-    from mlops_tui.domains.registry.service import Registry
-    from mlops_tui.domains.serving.service import Serving
 
 
 # What a run that repeats another takes over: its package and the place that runs it, or that it is a test.
 _SAME = ("package", "bundle", "commit", "environment", "test", "until")
 
 
-class Again(Runs):
+class Again(Waiting):
     """The part of the room that starts from a run instead of a definition."""
 
     _features: Features
-    _registry: Registry
-    _serving: Serving
 
     def _submit(
         self,
@@ -95,8 +90,8 @@ class Again(Runs):
             )
         if before.verdict.outcome is Outcome.BLESSED:
             raise NotAllowed(
-                f"The gate of run {before.id[:8]} said yes; the run waits for approval.",
-                hint=f"mlops models approve {before.version} --promote",
+                f"The gate of run {before.id[:8]} said yes; {before.error or 'the run waits for approval'}.",
+                hint=f"mlops models approve {before.version}",
             )
         if before.state is RunState.WAITING:
             return self._let_through(before, why)
@@ -109,7 +104,7 @@ class Again(Runs):
     def _let_through(self, run: PipelineRun, why: str) -> PipelineRun:
         from mlops_tui.domains.pipelines.steps import deploy
 
-        recipe = recipe_of(self._store.definition(run.id), f"{run.pipeline}.toml", run.options)
+        recipe = self._recipe(run)
         assert run.verdict is not None
         state, step = RunState.SUCCEEDED, StepState.SKIPPED
         detail = f'[deploy] to = "none", {run.version} is registered'

@@ -27,7 +27,8 @@ def plan(recipe: Recipe, features: Features, registry: Registry, serving: Servin
         f"Trains {recipe.model.estimator or recipe.model.task} in the steps {', '.join(recipe.plan)}.",
         *_gate(recipe, champion),
         f"Registers the version as {recipe.model_name}/{_next(recipe, registry)}.",
-        *_deployment(recipe, registry, serving, champion),
+        *_asking(recipe, registry),
+        *deployment(recipe, registry, serving),
     ]
 
 
@@ -62,14 +63,22 @@ def _gate(recipe: Recipe, champion: Version | None) -> Iterator[str]:
         yield "There is no champion to compare with."
 
 
-def _deployment(recipe: Recipe, registry: Registry, serving: Serving, champion: Version | None) -> Iterator[str]:
+def _asking(recipe: Recipe, registry: Registry) -> Iterator[str]:
+    wanted = recipe.deploy
+    needed = registry.approvals.needed(recipe.model_name) if wanted.to == "production" else 0
+    if wanted.to != "none" and (wanted.approval or needed):
+        yield f"Then a person is asked ({max(needed, 1)} approval{'s' if needed > 1 else ''}); nothing is deployed before."
+
+
+def deployment(recipe: Recipe, registry: Registry, serving: Serving) -> list[str]:
+    """What happens to the traffic, in sentences."""
+    return list(_deployment(recipe, serving, _champion(recipe, registry)))
+
+
+def _deployment(recipe: Recipe, serving: Serving, champion: Version | None) -> Iterator[str]:
     wanted, name = recipe.deploy, recipe.deployment_name
     if wanted.to == "none":
         yield "Deploys nothing."
-        return
-    needed = registry.approvals.needed(recipe.model_name) if wanted.to == "production" else 0
-    if wanted.approval or needed:
-        yield f"Then a person is asked ({max(needed, 1)} approval{'s' if needed > 1 else ''}); nothing is deployed before."
         return
     there = any(one.name == name for one in serving.wanted())
     if wanted.strategy == "canary" and wanted.steps and there:

@@ -157,6 +157,11 @@ class PipelinesStore:
         rows = self._db.read("SELECT * FROM pipeline_run WHERE state IN (?, ?)", OPEN_STATES)
         return [self._run(row) for row in rows]
 
+    def waiting(self) -> list[PipelineRun]:
+        """Those with a version that wait for people, oldest first."""
+        sql = "SELECT * FROM pipeline_run WHERE state = 'waiting' AND version <> '' ORDER BY created_at, rowid"
+        return [self._run(row) for row in self._db.read(sql)]
+
     def ended_before(self, at: int) -> list[str]:
         """Ids of runs that ended before a time."""
         return [row["id"] for row in self._db.read("SELECT id FROM pipeline_run WHERE ended_at < ?", (at,))]

@@ -106,11 +106,15 @@ class Approvals:
                 if request is not None and request.state is RequestState.OPEN and not request.approvals
             ]
 
+    @staticmethod
+    def given(request: Request) -> bool:
+        """Whether as many people as are needed now have agreed."""
+        return request.state is RequestState.APPROVED and request.approvals >= request.needed
+
     def check(self, version: Version) -> None:
         """Raise NotAllowed unless the version may go to production: approved, or nobody has to be asked."""
         needed, found = self.needed(version.model), self.newest(version)
-        approved = found is not None and found.state is RequestState.APPROVED and found.approvals >= needed
-        if not needed or approved:
+        if not needed or (found is not None and self.given(found)):
             return
         people = "another person" if needed == 1 else f"{needed} other people"
         said = f" Its request is {found.state}, {found.approvals} of {needed} agreed." if found else ""

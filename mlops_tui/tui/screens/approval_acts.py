@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlops_tui import questions
 from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.screens import version_acts
 from mlops_tui.tui.screens.acting import Acting
@@ -61,7 +62,8 @@ def decide(desk: Acting, one: Version | Request) -> None:
         after(desk, lambda bench: version_acts.charter(bench, one.ref), lambda said: confirm(answers, line, said))
 
     def confirm(answers: Answers, line: str, said: str) -> None:
-        effect = "With the last approval needed it becomes the champion; the version in production is archived."
+        effect = "With the last approval needed it becomes the champion; the version in production is archived. "
+        effect += "Where a pipeline's run waits for it, that deploys it first."
         whole = f"{effect}\n\nCharter\n{said}" if said else effect
 
         def yes_or_no(yes: bool | None) -> None:
@@ -79,11 +81,9 @@ def decided(bench: Workbench, ref: str, answers: Answers) -> str:
     """Carry a decision out, as `mlops models approve|refuse|withdraw` does."""
     version, approvals = bench.registry.version(ref), bench.registry.approvals
     verb, _, also = answers["say"].partition(" and ")
-    found = {"approve": approvals.approve, "refuse": approvals.refuse, "withdraw": approvals.withdraw}[verb](
-        version, answers["why"]
-    )
-    if also and found.state == "approved":
-        return f"{bench.registry.promote(ref, 'production', answers['why']).ref} is approved and in production."
+    if verb == "approve":
+        return questions.approve(bench, ref, answers["why"], promote=bool(also))[1]
+    found = {"refuse": approvals.refuse, "withdraw": approvals.withdraw}[verb](version, answers["why"])
     return f"{ref}: {found.state}, {found.approvals} of {max(1, found.needed)} agreed."
 
 

@@ -87,7 +87,7 @@ def test_a_version_that_does_not_score_what_was_recorded_is_neither_deployed_nor
 def test_where_a_person_is_wanted_one_is_asked_and_nothing_moves(work, workbench, by):
     if by == "model":
         workbench.registry.approvals.require("m", 1)
-    with pytest.raises(Skip, match="mlops models approve m/1 --promote"):
+    with pytest.raises(Skip, match="mlops models approve m/1, or mlops models refuse m/1"):
         deploy.run(work(approval=by == "definition"))
     (request,) = workbench.registry.approvals.list(open_only=True)
     assert (request.ref, request.why) == ("m/1", "pipeline p run aaaa0000: better by 0.1")

@@ -31,21 +31,31 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def put(recipe: Recipe, serving: Serving, registry: Registry, reference: str, why: str) -> str:
-    """Deploy first, then promote: a version that cannot be deployed must not become the champion. What was done, in words.
+    """Deploy what may be deployed now. What was done, in words.
 
     Raises Skip where other people have to approve first (they are asked), and for a version that does not show what it has to
     before it gets traffic.
     """
-    wanted, name = recipe.deploy, recipe.deployment_name
-    version = registry.version(reference)
+    wanted, version = recipe.deploy, registry.version(reference)
     if wanted.approval or (wanted.to == "production" and registry.approvals.needed(version.model)):
-        registry.approvals.ask(version, why)
-        mine = [one for one in registry.versions(version.model) if one.pipeline == recipe.pipeline.name]
-        registry.approvals.supersede(version, (one for one in mine if one.version < version.version))
-        then = f"mlops models approve {reference} --promote, then mlops deployments create {name} {reference}"
-        raise Skip(f"waits for approval: {then}")
+        request = registry.approvals.ask(version, why)
+        if not registry.approvals.given(request):
+            mine = [one for one in registry.versions(version.model) if one.pipeline == recipe.pipeline.name]
+            registry.approvals.supersede(version, (one for one in mine if one.version < version.version))
+            raise Skip(
+                f"waits for approval: mlops models approve {reference}, or mlops models refuse {reference} --why WHY"
+            )
     if refused := serving.checking.prove(reference):
         raise Skip(f"{reference} was {refused}")
+    return place(recipe, serving, registry, reference, why)
+
+
+def place(recipe: Recipe, serving: Serving, registry: Registry, reference: str, why: str) -> str:
+    """Deploy first, then promote: a version that cannot be deployed must not become the champion. What was done, in words.
+
+    Changes rows and nothing else. Raises Skip where the deployment does not take it.
+    """
+    wanted, name = recipe.deploy, recipe.deployment_name
     if wanted.strategy == "canary" and wanted.steps and any(one.name == name for one in serving.wanted()):
         return _roll_out(recipe, serving, reference, why)
     try:
