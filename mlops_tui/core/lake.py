@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -113,6 +114,16 @@ class Lake:
         me = identity()
         return self._tmp / f"{me.pid}-{me.started}-{os.urandom(8).hex()}{suffix}"
 
+    @contextmanager
+    def room(self) -> Iterator[Path]:
+        """An empty folder that no one else reads, gone at the end of the `with`; with a process that dies meanwhile it is debris."""
+        place = self.stage(suffix="")
+        place.mkdir()
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
     def publish(self, staged: Path, dest: Path) -> None:
         """Make `staged` durable and let it appear as `dest` at once.
 
@@ -148,7 +159,10 @@ class Lake:
         for path in self._tmp.glob("*-*-*"):
             pid, started, _ = path.name.split("-", 2)
             if pid.isdigit() and started.isdigit() and not runs(int(pid), int(started)):
-                path.unlink(missing_ok=True)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
                 removed.append(path)
         return removed
 

@@ -109,7 +109,7 @@ def test_the_card_is_printed_or_written(two, tmp_path):
     assert two("models", "card", "bikes/1", "-o", str(tmp_path / "none" / "card.md"))[0] == 7
 
 
-def test_health_is_an_exit_code(two, workspace):
+def test_health_is_an_exit_code(two, asked_here):
     code, out, _ = two("models", "health", "bikes/1", "--json")
     assert code == 0
     assert [item["check"] for item in json.loads(out)] == ["package", "environment", "answers", "profile"]

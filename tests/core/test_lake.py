@@ -63,8 +63,14 @@ def test_debris_of_dead_processes_is_removed_and_that_of_live_ones_kept(lake: La
     mine.write_text("")
     dead = lake._tmp / "999999-12345-abc.parquet"
     dead.write_text("")
-    assert lake.sweep_staging() == [dead]
-    assert mine.exists()
+    gone = lake._tmp / "999999-12345-abd"
+    (gone / "package").mkdir(parents=True)
+    with lake.room() as room:
+        assert sorted(lake.sweep_staging()) == [dead, gone]
+        assert mine.exists()
+        assert room.is_dir()
+    assert not room.exists()
+    assert not gone.exists()
 
 
 def test_what_one_piece_of_work_made_is_gone_for_the_next(lake: Lake) -> None:

@@ -185,11 +185,11 @@ class Replay:
 
         rows = live[live[TIME].dt.strftime("%Y-%m").isin(months)]
         registry = self._workbench.registry
-        first = registry.load(f"{PIPELINE}/1")
-        from mlops_tui.domains.registry import package
+        from mlops_tui.domains.registry import answering
 
-        inputs = package.prepare(registry.version(f"{PIPELINE}/1").signature, rows)
-        stale = np.clip(np.asarray(first.predict(inputs), dtype=float), 0, None)
+        inputs = [item["name"] for item in registry.version(f"{PIPELINE}/1").signature["inputs"]]
+        first = registry.ask(f"{PIPELINE}/1", answering.predictions, {"rows": rows[inputs]})["answers"]
+        stale = np.clip(np.asarray(first, dtype=float), 0, None)
         truth = rows[TARGET].to_numpy(dtype=float)
         stale_error = float(np.sqrt(np.mean((np.log1p(stale) - np.log1p(truth)) ** 2)))
         done = [month for month in self._story.months if month["month"] in months]

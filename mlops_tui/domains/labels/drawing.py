@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -147,31 +147,21 @@ def in_order(order: Order, scores: Sequence[float | None], seed: int) -> list[in
 def probabilities(
     registry: Registry, ref: str, rows: Sequence[dict[str, Any]]
 ) -> tuple[list[str], npt.NDArray[np.float64]]:
-    """Classes and an n x k matrix of a model version's probabilities. Raises InvalidInput for one that gives none."""
+    """Classes and an n x k matrix of a model version's probabilities, asked aside (seconds). Raises InvalidInput for one that gives
+    none.
+    """
     import numpy as np
 
-    from mlops_tui.domains.registry import package
+    from mlops_tui.domains.registry import answering
 
     version = registry.version(ref)
-    described = version.signature
-    inputs = [item["name"] for item in described["inputs"]]
+    described = version.signature["inputs"]
+    inputs = [item["name"] for item in described]
     lacking = [name for name in inputs if not rows or name not in rows[0]]
     if lacking:
         raise InvalidInput(f"The rows have no column '{lacking[0]}', which {version.ref} needs.", hint="Use its table.")
-    estimator = registry.load(version.ref)
-    if not hasattr(estimator, "predict_proba"):
-        raise InvalidInput(f"{version.ref} gives no probabilities.", hint="Use a classifier that has predict_proba.")
-    frame = package.prepare(described, _frame(rows, described["inputs"]))
-    found = np.asarray(_predict(estimator.predict_proba, frame, version.ref), dtype=np.float64)
-    return [str(one) for one in getattr(estimator, "classes_", range(found.shape[1]))], found
-
-
-def _predict(predict: Callable[[Any], Any], frame: Any, ref: str) -> Any:
-    try:
-        return predict(frame)
-    except (ValueError, TypeError, KeyError) as error:
-        line = str(error).strip().split("\n", 1)[0]
-        raise InvalidInput(f"{ref} cannot read these rows: {line}", hint="Are they of the table it learned?") from error
+    said = registry.ask(version.ref, answering.probabilities, {"rows": _frame(rows, described)})
+    return said["classes"], np.asarray(said["wide"], dtype=np.float64)
 
 
 def _frame(rows: Sequence[dict[str, Any]], inputs: Sequence[dict[str, str]]) -> pd.DataFrame:

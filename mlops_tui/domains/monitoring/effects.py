@@ -1,23 +1,66 @@
-"""What a move did to the answers: the model is asked again with the column as it would be had it not moved."""
+"""What a move did to the answers: the model is asked again with the column as it would be had it not moved.
+
+`told` is what is asked; it runs in the process of `registry/aside.py`, as everything here.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.monitoring.explained import Effect, Moved
+from mlops_tui.core.errors import InvalidInput, WorkbenchError
+from mlops_tui.domains.monitoring.explained import Effect
 from mlops_tui.domains.monitoring.undoing import undone
 from mlops_tui.domains.registry import package
 from mlops_tui.domains.registry.engines.reference import FrameEngine
 from mlops_tui.domains.registry.profile import level_text
 
 SEED = 3
+LOOKED_AT = 6
+UNKNOWN_SHARE = 0.05
+"""What a column counts at least, that the model hardly looks at: it may be what is wrong with the data all the same."""
+
+
+def told(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
+    """Ask the model of a package what the moves of columns did: `sizes` by name, the rows of the log as the frame `window`,
+    `profile`, and `importance` by column ({} where none was kept, then `reliance` is found in its place).
+
+    Gives `effects` of those of the most weight by name, of all these `together`, and in `notes` what could not be said. Raises
+    Unavailable or InvalidInput where it cannot be loaded.
+    """
+    asked = Asked.of(folder, order["profile"])
+    found: dict[str, Any] = {"reliance": {}, "effects": {}, "together": None, "notes": []}
+    importance = order["importance"]
+    try:
+        if not importance:
+            importance = found["reliance"] = asked.reliance()
+    except WorkbenchError as error:
+        found["notes"].append(unasked(error))
+    names = sorted(order["sizes"], key=lambda name: -weight(order["sizes"][name], name, importance))[:LOOKED_AT]
+    try:
+        if len(order["window"]):
+            effects, together, notes = asked.effects(order["window"], names)
+            found["effects"] = {name: dataclasses.asdict(one) for name, one in effects.items()}
+            found["together"] = dataclasses.asdict(together) if together else None
+            found["notes"] += notes
+    except WorkbenchError as error:
+        found["notes"].append(unasked(error))
+    return found
+
+
+def weight(size: float, name: str, importance: Mapping[str, float]) -> float:
+    """How much the move of a column matters: how far it went times how much the model looks at the column, where that is known."""
+    return size * (UNKNOWN_SHARE + importance.get(name, 0.0) if importance else 1.0)
+
+
+def unasked(error: WorkbenchError) -> str:
+    """What a report says where it has nothing from the model."""
+    return f"The model could not be asked: {error.message}"
 
 
 class Asked:
@@ -60,30 +103,20 @@ class Asked:
         total = sum(found.values())
         return {name: each / total for name, each in found.items()} if total > 0 else {}
 
-    def effects(
-        self, window: pd.DataFrame, moved: Sequence[Moved], rest: Sequence[Moved]
-    ) -> tuple[list[Moved], Effect | None, list[str]]:
-        """The columns of `moved` with their effects, then `rest`; the effect of all together; what could not be said."""
+    def effects(self, window: pd.DataFrame, moved: Sequence[str]) -> tuple[dict[str, Effect], Effect | None, list[str]]:
+        """The effects of the columns `moved` by name; the effect of all together; what could not be said."""
         names = [one["name"] for one in self._described["inputs"]]
         gone = [name for name in names if name not in window]
         if gone:
-            return [*moved, *rest], None, [f"The model could not be asked: {gone[0]} is not in the log."]
+            return {}, None, [f"The model could not be asked: {gone[0]} is not in the log."]
         rows = window[names]
-        now = self._ask(rows)
-        out, whole = [], rows
-        for one in moved:
-            back = (
-                undone(rows[one.name], self._columns[one.name])
-                if one.name in self._columns and one.name in rows
-                else None
-            )
-            if back is None:
-                out.append(one)
-                continue
-            out.append(dataclasses.replace(one, effect=self._effect(now, rows.assign(**{one.name: back}))))
-            whole = whole.assign(**{one.name: back})
-        together = self._effect(now, whole) if sum(one.effect is not None for one in out) > 1 else None
-        return [*out, *rest], together, []
+        now, whole, found = self._ask(rows), rows, {}
+        for name in moved:
+            back = undone(rows[name], self._columns[name]) if name in self._columns and name in rows else None
+            if back is not None:
+                found[name] = self._effect(now, rows.assign(**{name: back}))
+                whole = whole.assign(**{name: back})
+        return found, self._effect(now, whole) if len(found) > 1 else None, []
 
     def _effect(self, now: tuple[Any, Any], rows: pd.DataFrame) -> Effect:
         value, said = now

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from mlops_tui.core.errors import InvalidInput, NotFound, WorkbenchError
-from mlops_tui.domains.monitoring import locating
+from mlops_tui.domains.monitoring import effects, locating
 from mlops_tui.domains.monitoring.changing import change_point
-from mlops_tui.domains.monitoring.effects import Asked
+from mlops_tui.domains.monitoring.effects import LOOKED_AT
 from mlops_tui.domains.monitoring.explained import Effect, Explanation, Moved, Since
 
 if TYPE_CHECKING:
@@ -26,11 +25,10 @@ if TYPE_CHECKING:
     from mlops_tui.domains.serving.service import Serving
 
 REPORTS = 200
-LOOKED_AT = 6
 ROWS = 2000
 LEAST = 60
-UNKNOWN_SHARE = 0.05
-"""What a column counts at least, that the model hardly looks at: it may be what is wrong with the data all the same."""
+TIMEOUT_S = 60.0
+"""How long the model is waited for, while other deployments wait for their checks."""
 
 
 class Explainer:
@@ -49,65 +47,54 @@ class Explainer:
         version = self._registry.version(f"{report.model}/{report.version}")
         profile = self._registry.profile(version.ref) or {"columns": {}}
         before = [one for one in reversed(history) if one.version == report.version and one.id <= report.id]
-        folder = self._context.workspace.tmp / f"explain-{uuid.uuid4().hex}"
-        try:
-            drifted = any(one.drifted for one in report.features)
-            asked, notes = self._asked(version, profile, folder) if drifted else (None, [])
-            return self._explained(report, before, version, profile, asked, notes)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        return self._explained(report, before, version, profile)
 
     def _explained(
-        self,
-        report: Report,
-        before: Sequence[Report],
-        version: Version,
-        profile: dict[str, Any],
-        asked: Asked | None,
-        notes: list[str],
+        self, report: Report, before: Sequence[Report], version: Version, profile: dict[str, Any]
     ) -> Explanation:
         columns = [one for one in report.features if one.drifted]
-        importance = _importance(self._registry.evidence(version.ref).explanation)
-        try:
-            if not importance and columns and asked is not None:
-                importance = asked.reliance()
-                notes.append(
-                    "The version kept no importances; the shares are how far its answers go when a column is mixed up."
-                )
-        except WorkbenchError as error:
-            notes.append(f"The model could not be asked: {error.message}")
-        if not importance and columns:
-            notes.append("The version kept no importances, so columns are ranked by how far they moved alone.")
-        moved = sorted((_moved(one, importance, before) for one in columns), key=lambda one: -one.weight)
+        kept = _importance(self._registry.evidence(version.ref).explanation)
+        moved = [_moved(one, before) for one in columns]
         window, earlier = self._rows(report, list(profile["columns"]), moved)
+        said = self._asked(version, profile, window, moved, kept) if columns else {}
+        importance: dict[str, float] = kept or said.get("reliance", {})
+        notes = _about_importance(kept, importance) if columns else []
         if earlier.empty and columns:
             notes.append("There are no predictions from before the change, so it cannot be said where it happened.")
+        moved = sorted((_weighed(one, importance) for one in moved), key=lambda one: -one.weight)
         moved = [locating.located(one, earlier, window) for one in moved[:LOOKED_AT]] + moved[LOOKED_AT:]
-        together: Effect | None = None
-        try:
-            if asked is not None and moved and not window.empty:
-                moved, together, more = asked.effects(window, moved[:LOOKED_AT], moved[LOOKED_AT:])
-                notes += more
-        except WorkbenchError as error:
-            notes.append(f"The model could not be asked: {error.message}")
+        known = said.get("effects", {})
+        together = said.get("together")
         return Explanation(
             report=report.id,
             deployment=report.deployment,
             version=report.version,
             at=report.at,
-            moved=moved,
+            moved=[
+                dataclasses.replace(one, effect=Effect(**known[one.name])) if one.name in known else one
+                for one in moved
+            ],
             answers=_answers(report.prediction),
-            together=together,
+            together=Effect(**together) if together else None,
             weighted=bool(importance),
-            notes=list(dict.fromkeys(notes)),
+            notes=list(dict.fromkeys([*notes, *said.get("notes", [])])),
         )
 
-    def _asked(self, version: Version, profile: dict[str, Any], folder: Path) -> tuple[Asked | None, list[str]]:
-        """The model, ready to be asked, or why it is not."""
+    def _asked(
+        self,
+        version: Version,
+        profile: dict[str, Any],
+        window: pd.DataFrame,
+        moved: Sequence[Moved],
+        importance: dict[str, float],
+    ) -> dict[str, Any]:
+        """What the model says, see `effects.told`; or why it says nothing."""
+        sizes = {one.name: one.size for one in moved}
+        order = {"profile": profile, "window": window, "sizes": sizes, "importance": importance}
         try:
-            return Asked.of(self._registry.checkout(version.ref, folder), profile), []
+            return self._registry.ask(version.ref, effects.told, order, timeout_s=TIMEOUT_S)
         except WorkbenchError as error:
-            return None, [f"The model could not be asked: {error.message}"]
+            return {"notes": [effects.unasked(error)]}
 
     def _chosen(self, name: str, number: int | None, history: Sequence[Report]) -> Report:
         if number is None:
@@ -151,10 +138,21 @@ def _importance(explanation: dict[str, Any]) -> dict[str, float]:
     return {name: value / total for name, value in found.items()} if total > 0 else {}
 
 
-def _moved(column: FeatureDrift, importance: dict[str, float], history: Sequence[Report]) -> Moved:
-    share = importance.get(column.name) if importance else None
-    weight = column.size * (1.0 if not importance else UNKNOWN_SHARE + (share or 0.0))
-    return Moved(column.name, column.size, share, weight, words(column), _since(column, history))
+def _about_importance(kept: dict[str, float], used: dict[str, float]) -> list[str]:
+    if kept:
+        return []
+    if used:
+        return ["The version kept no importances; the shares are how far its answers go when a column is mixed up."]
+    return ["The version kept no importances, so columns are ranked by how far they moved alone."]
+
+
+def _moved(column: FeatureDrift, history: Sequence[Report]) -> Moved:
+    return Moved(column.name, column.size, None, 0.0, words(column), _since(column, history))
+
+
+def _weighed(one: Moved, importance: dict[str, float]) -> Moved:
+    weight = effects.weight(one.size, one.name, importance)
+    return dataclasses.replace(one, importance=importance.get(one.name), weight=weight)
 
 
 def words(column: FeatureDrift) -> str:

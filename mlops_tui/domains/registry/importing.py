@@ -1,22 +1,16 @@
 """Model files of others as packages: ONNX and skops by themselves, pickles only when a person trusts what they import.
 
-A file is opened in a process of its own (`python -m mlops_tui.domains.registry.importing`), never in the command that asked.
+A file is opened in a process of its own (see `aside`), never in the command that asked.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, WorkbenchError
+from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound
 from mlops_tui.core.extras import need
-from mlops_tui.domains.registry import package, pickles
+from mlops_tui.domains.registry import aside, package, pickles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +30,8 @@ _CHECKED = (
 
 def import_file(
     registry: Registry,
-    tmp: Path,
+    room: Path,
+    project: Path,
     model: str,
     path: Path,
     sample: Path,
@@ -45,7 +40,8 @@ def import_file(
     trust: bool,
     description: str = "",
 ) -> Version:
-    """Make a package of a model file and register it as the next version of `model`; `sample` is a CSV or Parquet of inputs.
+    """Make a package of a model file and register it as the next version of `model`; `sample` is a CSV or Parquet of inputs, `room` a
+    folder to work in.
 
     Raises NotFound (no file), InvalidInput (unknown kind, does not answer the sample, damaged), NotAllowed (a pickle without
     trust: the hint lists what it imports), Unavailable (onnxruntime or skops is missing).
@@ -57,23 +53,15 @@ def import_file(
         _ask_trust(path, trust)
     elif path.suffix.lower() not in {".onnx", ".skops"}:
         raise InvalidInput(f"{path.name} is no model file known here.", hint="Give .onnx, .skops, .joblib or .pkl.")
-    folder = tmp / f"import-{uuid.uuid4().hex}"
-    order = {"path": str(path), "sample": str(sample), "folder": str(folder), "task": task}
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    order = {"path": str(path.resolve()), "sample": str(sample.resolve()), "task": task}
+    folder = room / "package"
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "mlops_tui.domains.registry.importing"],
-            input=json.dumps(order), capture_output=True, text=True, timeout=TIMEOUT_S, env=environment, check=False,
-        )  # fmt: skip
-        said = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
-        if done.returncode or "error" in said:
-            reason = said.get("error") or f"the process that opened it ended with {done.returncode}"
-            raise InvalidInput(f"{path.name} cannot be imported: {reason}", hint=said.get("hint", ""))
-        return registry.register(
-            model, folder, description=description, tags={"imported": path.name, "trusted": str(trust).lower()}
-        )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        aside.ask(make, folder, order, project=project, timeout_s=TIMEOUT_S)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path.name} cannot be imported: {error.message}", hint=error.hint) from error
+    return registry.register(
+        model, folder, description=description, tags={"imported": path.name, "trusted": str(trust).lower()}
+    )
 
 
 def _ask_trust(path: Path, trust: bool) -> None:
@@ -88,27 +76,16 @@ def _ask_trust(path: Path, trust: bool) -> None:
         )
 
 
-def _main() -> int:
-    order = json.load(sys.stdin)
-    said: dict[str, Any] = {}
-    out, sys.stdout = sys.stdout, sys.stderr  # what a model prints is none of our answer
-    try:
-        _make(Path(order["path"]), Path(order["sample"]), Path(order["folder"]), order["task"])
-    except WorkbenchError as error:
-        said = {"error": error.message, "hint": error.hint}
-    except Exception as error:
-        said = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
-    print(json.dumps(said), file=out)
-    return 0
-
-
-def _make(path: Path, sample: Path, folder: Path, task: str) -> None:
+def make(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
+    """Make a package at `folder` of a model file. Runs aside. Raises InvalidInput, Unavailable (a library is missing)."""
     import pandas as pd
 
+    path, sample, task = Path(order["path"]), Path(order["sample"]), order["task"]
     rows = pd.read_parquet(sample) if sample.suffix.lower() == ".parquet" else pd.read_csv(sample)
     kind = path.suffix.lower()
     estimator = _graph(path, task, rows) if kind == ".onnx" else _skops(path) if kind == ".skops" else _pickle(path)
     package.save(folder, estimator, sample=rows, task=task, target="")
+    return {}
 
 
 def _pickle(path: Path) -> Any:
@@ -136,7 +113,3 @@ def _graph(path: Path, task: str, rows: pd.DataFrame) -> Any:
     from mlops_tui.domains.registry.engines.graph import GraphModel
 
     return GraphModel(path.read_bytes(), [str(name) for name in rows.columns], task)
-
-
-if __name__ == "__main__":
-    sys.exit(_main())

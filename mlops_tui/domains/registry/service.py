@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import shutil
 import uuid
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import ids
-from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailable
-from mlops_tui.domains.registry import package
+from mlops_tui.core.errors import InvalidInput, NotAllowed, NotFound, Unavailable, WorkbenchError
+from mlops_tui.domains.registry import aside, package
 from mlops_tui.domains.registry.describing import Describing
 from mlops_tui.domains.registry.records import (
     CHAMPION,
@@ -23,7 +24,7 @@ from mlops_tui.domains.registry.records import (
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mlops_tui.domains.registry.exports.writing import Export
@@ -232,20 +233,26 @@ class Registry(Describing):
             shutil.rmtree(staged, ignore_errors=True)
         return dest
 
+    def ask(
+        self, ref: str, function: aside.Function, order: aside.Values, *, timeout_s: float = aside.TIMEOUT_S
+    ) -> aside.Values:
+        """Have `function(package folder, order)` called in a process of its own, after hashes were checked; its answer. See `aside`.
+
+        Raises what the function raises of our kinds, and InvalidInput for whatever else becomes of it, naming the version.
+        """
+        version, project = self.version(ref), self._context.workspace.project
+        with self._context.lake.room() as room, _naming(version, room / "package") as folder:
+            return aside.ask(function, self.checkout(version.ref, folder), order, project=project, timeout_s=timeout_s)
+
     def load(self, ref: str) -> Any:
-        """Unpickle the estimator of a version after its hashes were checked. Runs the code the package holds.
+        """Unpickle the estimator of a version here, after hashes were checked. It may do to this process whatever it likes: for a step
+        of a pipeline, which has a process of its own, and for programs of the user's. Everything else has to `ask`.
 
         Raises InvalidInput (altered or unreadable) or Unavailable (a library is missing), naming the version.
         """
         version = self.version(ref)
-        folder = self._context.workspace.tmp / f"load-{uuid.uuid4().hex}"
-        try:
+        with self._context.lake.room() as room, _naming(version, room / "package") as folder:
             return package.load(self.checkout(version.ref, folder))
-        except (InvalidInput, NotFound, Unavailable) as error:
-            said = error.message.replace(f"in {folder}", version.ref).replace(str(folder), version.ref)
-            raise type(error)(said, hint=error.hint) from error
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def export(self, ref: str, target: Path, format: str) -> Export:
         """Write a version for another program into the new folder `target`: container, mlflow, mlserver or onnx; see `exports`."""
@@ -263,14 +270,29 @@ class Registry(Describing):
         """Register a model file of others (ONNX, skops; a pickle only with `trust`) as the next version; see `importing`."""
         from mlops_tui.domains.registry.importing import import_file
 
-        tmp = self._context.workspace.tmp
-        return import_file(self, tmp, model, path, sample, task=task, trust=trust, description=description)
+        project = self._context.workspace.project
+        with self._context.lake.room() as room:
+            return import_file(
+                self, room, project, model, path, sample, task=task, trust=trust, description=description
+            )
 
     def health(self, ref: str) -> list[Health]:
         """Check that a version would still serve: its files, its libraries, its answers in a fresh process (seconds)."""
         from mlops_tui.domains.registry.health import examine
 
-        return examine(self, ref, self._context.workspace.tmp)
+        with self._context.lake.room() as room:
+            return examine(self, ref, room, self._context.workspace.project)
+
+
+@contextmanager
+def _naming(version: Version, folder: Path) -> Iterator[Path]:
+    """`folder`; in errors the version stands in its place."""
+    try:
+        yield folder
+    except WorkbenchError as error:
+        said = error.message.replace(f"in {folder}", version.ref).replace(str(folder), version.ref)
+        said = said if version.ref in said else f"{version.ref}: {said}"
+        raise type(error)(said, hint=error.hint or f"Is it whole? mlops models health {version.ref}") from error
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:

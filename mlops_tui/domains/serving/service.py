@@ -53,7 +53,7 @@ class Serving(Labelling):
         self.checking = Checking(context, audit, alerts, registry, self._store)
         self.rollouts = Rollouts(context, audit, alerts, registry, self)
         self.treating = Treating(context, audit, registry, self._store, self._predictions)
-        self._asking = Asking(context, registry, features)
+        self._asking = Asking(registry, features)
         self.tokens = Tokens(context, audit)
         self.promises = Promises(context, audit, alerts)
 

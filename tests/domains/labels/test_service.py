@@ -267,7 +267,7 @@ class Tilted:
 
 
 @pytest.fixture
-def models(workbench, tmp_path):
+def models(workbench, tmp_path, asked_here):
     for number, lean in enumerate((0.0, 0.4)):
         folder = tmp_path / f"package{number}"
         sample = pd.DataFrame({"total": [1.0, 50.0]})

@@ -61,6 +61,9 @@ class FakeRegistry:
     def checkout(self, ref: str, dest: Path) -> Path:
         raise NotFound(f"{ref} has no package.")
 
+    def ask(self, ref: str, function: Any, order: dict[str, Any], *, timeout_s: float = 0.0) -> dict[str, Any]:
+        raise NotFound(f"{ref} has no package.")
+
     def evidence(self, ref: str) -> Evidence:
         return self.kept
 

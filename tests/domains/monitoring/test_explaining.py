@@ -108,13 +108,12 @@ def test_the_model_says_what_a_move_did(tmp_path: Any) -> None:
     )
     asked = Asked.of(tmp_path / "m", package.profile(tmp_path / "m") or {})
     window = frame.assign(temp=frame["temp"] + 4, wind=frame["wind"] - 1)
-    moved = [Moved(name, 2.0, None, 2.0, "") for name in ("temp", "wind")]
-    found, together, notes = asked.effects(window, moved, [])
-    assert [one.effect.difference for one in found if one.effect] == pytest.approx([12, 1], abs=0.3)
+    found, together, notes = asked.effects(window, ["temp", "wind"])
+    assert [one.difference for one in found.values()] == pytest.approx([12, 1], abs=0.3)
     assert together is not None
     assert together.difference == pytest.approx(13, abs=0.4)
     assert notes == []
-    assert asked.effects(window[["temp"]], moved, [])[2] == ["The model could not be asked: wind is not in the log."]
+    assert asked.effects(window[["temp"]], ["temp"])[2] == ["The model could not be asked: wind is not in the log."]
 
 
 class Moody(LinearRegression):
@@ -134,7 +133,7 @@ def test_a_model_that_fails_on_the_window_is_said_to_and_does_not_stop_the_rest(
     asked = Asked.of(tmp_path / "m", package.profile(tmp_path / "m") or {})
     window = pd.DataFrame({"temp": np.arange(300.0)})
     with pytest.raises(InvalidInput, match="not today"):
-        asked.effects(window, [Moved("temp", 2.0, None, 2.0, "")], [])
+        asked.effects(window, ["temp"])
 
 
 def test_moves_are_put_into_words() -> None:

@@ -55,7 +55,7 @@ def test_text_of_people_cannot_break_the_table(two):
     assert "| a \\| b c |" in two.card("bikes/2")
 
 
-def test_a_whole_version_is_healthy(two):
+def test_a_whole_version_is_healthy(two, asked_here):
     found = {item.check: item for item in two.health("bikes/1")}
     assert found["package"].ok
     assert found["answers"].ok, found["answers"].detail
@@ -70,7 +70,7 @@ def test_a_damaged_package_is_named(two, workbench):
     assert (found.check, found.ok) == ("package", False)
 
 
-def test_a_version_that_cannot_answer_is_named(registry, make_package):
+def test_a_version_that_cannot_answer_is_named(registry, make_package, asked_here):
     folder = make_package()
     (folder / package.MODEL).write_bytes(b"no model")
     registry.register("bikes", folder)

@@ -147,7 +147,7 @@ def test_a_graph_that_answers_otherwise_is_not_taken(off: float, ok: bool) -> No
     assert found["rows"] == 4
 
 
-def test_a_real_graph_agrees_with_its_model(bench: Workbench, tmp_path: Path) -> None:
+def test_a_real_graph_agrees_with_its_model(bench: Workbench, tmp_path: Path, asked_here: None) -> None:
     pytest.importorskip("skl2onnx")
     pytest.importorskip("onnxruntime")
     found = bench.registry.export("hire/1", tmp_path / "graph", "onnx")

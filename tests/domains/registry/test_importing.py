@@ -53,7 +53,9 @@ def test_a_harmful_pickle_is_seen_through_and_does_not_run(tmp_path: Path) -> No
         pickles.imports_of(tmp_path / "m.pkl")
 
 
-def test_a_pickle_needs_trust_and_then_becomes_a_version(workbench: Workbench, tmp_path: Path) -> None:
+def test_a_pickle_needs_trust_and_then_becomes_a_version(
+    workbench: Workbench, tmp_path: Path, asked_here: None
+) -> None:
     joblib.dump(forest(), tmp_path / "m.joblib")
     ROWS.to_csv(tmp_path / "rows.csv", index=False)
     order = ("m", tmp_path / "m.joblib", tmp_path / "rows.csv")
@@ -97,7 +99,7 @@ def test_a_tree_that_points_outside_itself_is_found() -> None:
             check_bounds(bad)
 
 
-def test_skops_files_come_without_trust(workbench: Workbench, tmp_path: Path) -> None:
+def test_skops_files_come_without_trust(workbench: Workbench, tmp_path: Path, asked_here: None) -> None:
     io = pytest.importorskip("skops.io")
     io.dump(forest(), tmp_path / "m.skops")
     ROWS.to_csv(tmp_path / "rows.csv", index=False)
@@ -105,7 +107,7 @@ def test_skops_files_come_without_trust(workbench: Workbench, tmp_path: Path) ->
     assert found.ref == "m/1"
 
 
-def test_onnx_files_come_without_trust_and_answer(workbench: Workbench, tmp_path: Path) -> None:
+def test_onnx_files_come_without_trust_and_answer(workbench: Workbench, tmp_path: Path, asked_here: None) -> None:
     convert = pytest.importorskip("skl2onnx")
     pytest.importorskip("onnxruntime")
     from sklearn.linear_model import LinearRegression

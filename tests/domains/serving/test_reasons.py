@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.registry import package
-from mlops_tui.domains.serving.reasons import asking, child, contributions, neighbours
+from mlops_tui.domains.serving.reasons import contributions, neighbours
 from mlops_tui.domains.serving.records import Prediction
 from mlops_tui.workbench import Workbench
 
@@ -151,28 +149,12 @@ def test_rows_of_a_snapshot_come_with_their_truth_and_one_that_lacks_a_column_do
     assert neighbours.read([path], ["a", "z"], "y") is None
 
 
-# -- through the child
+# -- of a version
 
 
 @pytest.fixture
-def bench(
-    workbench: Workbench, rows: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Any], Workbench]:
-    """Registers a regression of a and b; what would be asked of a process is asked here."""
-
-    class Here:
-        @staticmethod
-        def run(command: list[str], *, input: str, **_: Any) -> Any:
-            out = io.StringIO()
-            with monkeypatch.context() as patch:
-                patch.setattr(sys, "stdin", io.StringIO(input))
-                patch.setattr(sys, "stdout", out)
-                child.main()
-            return type("Done", (), {"stdout": out.getvalue(), "returncode": 0})
-
-        TimeoutExpired = TimeoutError
-
-    monkeypatch.setattr(asking, "subprocess", Here)
+def bench(workbench: Workbench, rows: pd.DataFrame, tmp_path: Path, asked_here: None) -> Callable[[Any], Workbench]:
+    """Registers a regression of a and b."""
 
     def add(model: Any, snapshots: list[str] | None = None) -> Workbench:
         folder = tmp_path / f"p{len(list(tmp_path.iterdir()))}"

@@ -18,10 +18,12 @@ from mlops_tui.domains.registry.engines.boosters import library_of
 
 if TYPE_CHECKING:
     from mlops_tui.domains.registry.records import Version
+    from mlops_tui.domains.registry.service import Registry
 
     Array = Any
 
 FILE, REPORT = "model.onnx", "agreement.json"
+TIMEOUT_S = 300.0
 TOLERANCE = 1e-4
 """Of numbers, relative to the spread of the model's answers: single precision has seven digits, trees compare thresholds."""
 WAYS = ("double", "mixed", "single")
@@ -35,13 +37,22 @@ OPSETS = {"": 15, "ai.onnx.ml": 3}
 BOOSTERS = {"xgboost": "XGBoost", "lightgbm": "LightGbm"}
 
 
-def make(version: Version, package: Path, folder: Path) -> str:
+def make(registry: Registry, version: Version, package: Path, folder: Path) -> str:
     """Convert, ask both for every stored row, write graph and report; what was found, in a sentence.
 
     Raises Unavailable (skl2onnx or onnxruntime is missing), InvalidInput (a part cannot be converted, or the answers differ).
     """
     need("skl2onnx", EXTRA)
-    runtime = need("onnxruntime", EXTRA)
+    need("onnxruntime", EXTRA)
+    said = registry.ask(version.ref, convert, {"ref": version.ref, "to": str(folder)}, timeout_s=TIMEOUT_S)["said"]
+    for name in (packages.MODEL, packages.PROFILE):
+        (package / name).unlink(missing_ok=True)
+    return str(said)
+
+
+def convert(package: Path, order: dict[str, Any]) -> dict[str, Any]:
+    """Write graph and report of a package to the folder `to`: what was found is `said`. Runs aside. Raises as `make`."""
+    folder, runtime = Path(order["to"]), need("onnxruntime", EXTRA)
     described, rows = packages.signature(package), packages.sample(package)
     estimator = packages.load(package)
     given = packages.prepare(described, rows)
@@ -56,12 +67,12 @@ def make(version: Version, package: Path, folder: Path) -> str:
         if report["ok"]:
             (folder / FILE).write_bytes(content)
             (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-            for name in (packages.MODEL, packages.PROFILE):
-                (package / name).unlink(missing_ok=True)
-            return f"{report['words']} over {report['rows']} stored rows, {way} precision."
+            return {"said": f"{report['words']} over {report['rows']} stored rows, {way} precision."}
         reasons.append(f"ONNX answers otherwise: {report['words']} over {report['rows']} stored rows")
     reason = next((one for one in reasons if one.startswith("ONNX answers")), reasons[0])
-    raise InvalidInput(f"{version.ref} cannot be exported as ONNX: {reason}.", hint="Export it as container or mlflow.")
+    raise InvalidInput(
+        f"{order['ref']} cannot be exported as ONNX: {reason}.", hint="Export it as container or mlflow."
+    )
 
 
 def converted(estimator: Any, described: dict[str, Any], way: str) -> bytes:

@@ -9,6 +9,7 @@ import shutil
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def write(registry: Registry, ref: str, target: Path, kind: str) -> Export:
     Raises NotFound (version, format), AlreadyExists (the folder), InvalidInput (the format cannot hold this model) and
     Unavailable (a library is missing, the disk refuses); then nothing is left at `target`.
     """
-    makers = _makers()
+    makers = _makers(registry)
     if kind not in makers:
         raise NotFound(
             f"There is no format {kind!r}.", hint=ids.did_you_mean(kind, makers, f"One of: {', '.join(makers)}.")
@@ -70,10 +71,15 @@ def write(registry: Registry, ref: str, target: Path, kind: str) -> Export:
     return Export(version.ref, kind, str(target), sha, files, said)
 
 
-def _makers() -> dict[str, Callable[[Version, Path, Path], str]]:
+def _makers(registry: Registry) -> dict[str, Callable[[Version, Path, Path], str]]:
     from mlops_tui.domains.registry.exports import container, mlflow, mlserver, onnx
 
-    return {"container": container.make, "mlflow": mlflow.make, "mlserver": mlserver.make, "onnx": onnx.make}
+    return {
+        "container": container.make,
+        "mlflow": mlflow.make,
+        "mlserver": mlserver.make,
+        "onnx": partial(onnx.make, registry),
+    }
 
 
 def _sealed(folder: Path, version: Version, kind: str) -> tuple[dict[str, str], str]:

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
+from mlops_tui.domains.serving.reasons import child
 from mlops_tui.domains.serving.reasons.records import Near, Part, Reasons, Replayed
 
 if TYPE_CHECKING:
-    from mlops_tui.core.context import Context
     from mlops_tui.domains.features.service import Features
     from mlops_tui.domains.registry.records import Version
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.records import Prediction
 
-TIMEOUT_S = 120
 NEAREST = 5
 
 
 class Asking:
     """Asks versions about predictions of the log."""
 
-    def __init__(self, context: Context, registry: Registry, features: Features) -> None:
-        self._context = context
+    def __init__(self, registry: Registry, features: Features) -> None:
         self._registry = registry
         self._features = features
 
@@ -44,10 +36,12 @@ class Asking:
         inputs = [item["name"] for item in version.signature["inputs"]]
         whole = next((ref for ref, names in columns.items() if names.issuperset(inputs)), None)
         order = {
-            "do": "explain", "inputs": one.inputs, "count": count, "source": f"the rows of {whole}",
+            "inputs": one.inputs,
+            "count": count,
+            "source": f"the rows of {whole}",
             "files": [str(path) for path in self._features.files(whole)] if whole is not None else [],
-        }  # fmt: skip
-        said = self._run(version, order)
+        }
+        said = self._registry.ask(version.ref, child.explain, order)
         parts = tuple(
             Part(
                 name,
@@ -77,7 +71,7 @@ class Asking:
         engine = self._registry.forced_engine(version)
         head = (one.id, f"{one.model}/{one.version}", one.prediction, one.score, version.ref)
         try:
-            said = self._run(version, {"do": "answer", "inputs": one.inputs, "engine": engine})
+            said = self._registry.ask(version.ref, child.answer, {"inputs": one.inputs, "engine": engine})
         except InvalidInput as error:  # it refuses the row: that is its answer
             return Replayed(*head, None, None, same=False, difference=None, error=error.message)
         answer, score = said["answer"], _score(said, version, one)
@@ -101,28 +95,6 @@ class Asking:
             except WorkbenchError:  # removed since
                 continue
         return found
-
-    def _run(self, version: Version, order: dict[str, Any]) -> dict[str, Any]:
-        workspace = self._context.workspace
-        folder = workspace.tmp / f"reasons-{uuid.uuid4().hex}"
-        try:
-            package = self._registry.checkout(version.ref, folder)
-            whole = {**order, "package": str(package), "project": str(workspace.project)}
-            done = subprocess.run(
-                [sys.executable, "-m", "mlops_tui.domains.serving.reasons.child"],
-                input=json.dumps(whole, default=str), capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise InvalidInput(f"{version.ref} gave no answer within {TIMEOUT_S} s.", hint="") from None
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        lines = done.stdout.splitlines()
-        said: dict[str, Any] = json.loads(lines[-1]) if lines else {}
-        if "error" in said or not said:
-            reason = said.get("error") or f"its process ended with {done.returncode}"
-            raise InvalidInput(f"{version.ref}: {reason}", hint=f"Is it whole? mlops models health {version.ref}")
-        return said
 
 
 def _rounded(added: float, answer: float) -> float:

@@ -1,38 +1,20 @@
-"""The process that loads a model to explain or repeat an answer: `python -m ...reasons.child`, an order in, the answer out."""
+"""What is done with a model to explain or repeat an answer, in the process of `registry/aside.py`."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from mlops_tui.core.errors import WorkbenchError
+from mlops_tui.core.errors import InvalidInput
 
 
-def main() -> int:
-    """Read an order from standard input, say one line of JSON."""
-    order = json.load(sys.stdin)
-    out, sys.stdout = sys.stdout, sys.stderr  # what a model prints is none of our answer
-    if order["project"] not in sys.path:
-        sys.path.append(order["project"])  # code of the project's own steps
-    try:
-        said = _reasons(order) if order["do"] == "explain" else _answer(order)
-    except WorkbenchError as error:
-        said = {"error": error.message}
-    except Exception as error:
-        said = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
-    print(json.dumps(said, default=str), file=out)
-    return 0
-
-
-def _reasons(order: dict[str, Any]) -> dict[str, Any]:
+def explain(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
+    """What each of `inputs` added to the answer, and the `count` rows nearest to them: of `files`, else of the package."""
     from mlops_tui.domains.registry import package, proof
     from mlops_tui.domains.registry.engines.reference import FrameEngine, one_thread
     from mlops_tui.domains.serving.reasons import contributions, neighbours
 
-    folder = Path(order["package"])
     estimator, described, sample = package.load(folder), package.signature(folder), package.sample(folder)
     one_thread(estimator)
     inputs = [item["name"] for item in described["inputs"]]
@@ -52,17 +34,14 @@ def _reasons(order: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _answer(order: dict[str, Any]) -> dict[str, Any]:
+def answer(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
+    """The answer to `inputs`, by the engine named or that of the package. Raises InvalidInput where the row is refused."""
     from mlops_tui.domains.serving.wire import Ask
     from mlops_tui.domains.serving.worker import predictor_of
 
-    predictor, note = predictor_of(Path(order["package"]), order["engine"])
+    predictor, note = predictor_of(folder, order["engine"])
     said = predictor.answer([Ask(0, 1, {name: [value] for name, value in order["inputs"].items()})])[0]
     if said.error:
-        return {"error": said.error}
+        raise InvalidInput(said.error)
     wide = said.probabilities[0] if said.probabilities else None
     return {"answer": said.prediction[0], "probabilities": wide, "note": note}
-
-
-if __name__ == "__main__":
-    sys.exit(main())
