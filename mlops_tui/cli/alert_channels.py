@@ -11,11 +11,11 @@ from mlops_tui.cli.alert_keeping import Kept, add_keeping
 from mlops_tui.cli.output import emit, json_option, pass_workbench, say, why_option
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput
+from mlops_tui.domains.alerts.channel_records import FOREVER
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
 
-FOREVER = 253_402_300_799_000  # the last second of the year 9999
 KINDS = ("email", "webhook", "slack", "discord", "teams", "ntfy", "desktop", "script", "apprise")
 
 
@@ -171,7 +171,7 @@ def list_maintenance(workbench: Workbench, as_json: bool) -> None:
     now = workbench.context.now()
     rows = [
         {"id": one.id, "on": one.on(now), "since": clock.local(one.since), "match": one.match or "all", "by": one.by,
-         "until": None if one.until >= FOREVER else clock.local(one.until),
+         "until": None if one.endless else clock.local(one.until),
          "weekly": one.weekly.words if one.weekly else None, "why": one.why}
         for one in workbench.alerts.telling.maintenance()
     ]  # fmt: skip
@@ -211,7 +211,7 @@ def begin_maintenance(
     since = now if begin is None else clock.parse_time(begin, now=now)
     until = FOREVER if span is None else since + clock.parse_span(span)
     one = workbench.alerts.telling.quiet(match, since, until, why, weekly=weekly)
-    end = "until it is ended" if one.until >= FOREVER else f"until {clock.local(one.until)}"
+    end = "until it is ended" if one.endless else f"until {clock.local(one.until)}"
     each = f", each week {weekly.words}" if weekly else ""
     say(f"Maintenance {one.id} from {clock.local(one.since)} {end}{each}.")
 

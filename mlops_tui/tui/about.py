@@ -139,8 +139,26 @@ PANES: dict[tuple[str, str], str] = {
         "moved",
     ): "The inputs that moved, those that matter most first: how, since when, where, and what they did.",
     ("incident", "right"): "How right the model is, from labels and estimated, and where it is weakest.",
+    (
+        "monitoring",
+        "outliers",
+    ): "Answered rows unlike the training data, newest first. p is the share of training rows that are as odd;"
+    " p near the same by the distance to the nearest training rows, for looks that asked for it.",
+    (
+        "monitoring",
+        "clients",
+    ): "How each token asked at the last look. A pattern like a search for inputs that fool the model (evasion), or like"
+    " a copy being made of it (extraction), is a warning; flood is a client that is most of the traffic.",
     ("monitoring", "rules"): "Alerts of your own: a series above, below, absent or changed for a while.",
     ("monitoring", "channels"): "Ways to tell people of alerts, and what each was told.",
+    (
+        "monitoring",
+        "deliveries",
+    ): "What people were told, newest first; what waits is tried again, what failed was given up.",
+    (
+        "monitoring",
+        "maintenance",
+    ): "Times in which nobody is told of alerts. They are raised and listed all the same.",
     ("system", "hardware"): "The machine now and over the last half hour, as the daemon recorded it.",
     ("system", "processes"): "What runs on this machine as a tree, with the run, job or deployment it works for.",
     (
@@ -155,6 +173,7 @@ PANES: dict[tuple[str, str], str] = {
 WORDS: dict[str, str] = {
     "PSI": "Population stability index: how far a distribution moved. Under 0.1 is noise, over 0.25 a change to look at.",
     "KS": "Kolmogorov-Smirnov distance: the widest gap between two distributions, 0 to 1.",
+    "p": "p-value of an outlier: the share of training rows that are at least as odd. Of rows like those, 1 % are below 0.01.",
     "p50, p95, p99": "Half, 95 % and 99 % of the requests were answered within that many milliseconds.",
     "Busy": "The share of the time of a deployment's workers that is in use; each can use one processor.",
     "MIG": "A GPU cut into instances with memory of their own; the driver says no utilisation of these.",
@@ -181,7 +200,7 @@ _SPOKEN_OF = {
     "pipeline": ("Gate", "Champion"),
     "execution": ("Gate", "Champion", "RMSLE, MAE, AUC"),
     "serving": ("p50, p95, p99",),
-    "monitoring": ("PSI", "KS", "Drift", "Concept"),
+    "monitoring": ("PSI", "KS", "Drift", "Concept", "p"),
     "incident": ("PSI", "Drift", "Concept"),
     "system": ("Busy", "MIG", "Niceness"),
 }

@@ -58,18 +58,23 @@ class Text:
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """A small table: columns as wide as their widest cell; the last one wraps where there is room to, else it is cut."""
+    """A small table: columns as wide as their widest cell; the last one wraps where there is room to, else it is cut.
+
+    Columns in `right` stand at the right edge of theirs, as numbers do.
+    """
 
     heads: tuple[str, ...]
     rows: tuple[tuple[Span | str, ...], ...]
     title: str = ""
     empty: str = ""
+    right: tuple[int, ...] = ()
 
     def draw(self, width: int) -> list[Line]:
         if not self.rows:
             return [*heading(self.title, width), line((self.empty, "muted"))] if self.empty else []
         heads, rows = self.heads, [line(*row) for row in self.rows]
         widths = [max(len(head), *(len(row[at][0]) for row in rows)) for at, head in enumerate(heads)]
+        heads, rows = self._aligned(heads, widths), [self._spans(row, widths) for row in rows]
         out = heading(self.title, width)
         if (kept := _fitting(widths, width)) < len(heads):
             heads = (*heads[:kept], f"+{len(heads) - kept}")
@@ -78,6 +83,13 @@ class Grid:
         for row in rows:
             out.extend(_wrapped(row, widths, width))
         return out
+
+    def _aligned(self, texts: Sequence[str], widths: Sequence[int]) -> tuple[str, ...]:
+        return tuple(fit(text, widths[at], right=True) if at in self.right else text for at, text in enumerate(texts))
+
+    def _spans(self, row: Line, widths: Sequence[int]) -> Line:
+        texts = self._aligned([text for text, _ in row], widths) if self.right else [text for text, _ in row]
+        return tuple((text, role) for text, (_, role) in zip(texts, row, strict=True))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -80,6 +80,7 @@ _STATE_OF = {
     "succeeded": "done",
     "finished": "done",
     "passed": "done",
+    "sent": "done",
     "ok": "done",
     "active": "good",
     "paused": "off",

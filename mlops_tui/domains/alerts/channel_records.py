@@ -12,6 +12,9 @@ from mlops_tui.domains.alerts.recurring import Weekly
 REPEAT = {Severity.CRITICAL: 4 * clock.HOUR, Severity.WARNING: 24 * clock.HOUR, Severity.INFO: 24 * clock.HOUR}
 """How long an alert that still waits for somebody is not told again, where a channel says nothing else."""
 
+FOREVER = 253_402_300_799_000
+"""The last second of the year 9999: when maintenance ends that lasts until somebody ends it."""
+
 
 class ChannelKind(StrEnum):
     """How a channel reaches people."""
@@ -125,6 +128,11 @@ class Maintenance:
     by: str
     why: str
     weekly: Weekly | None = None
+
+    @property
+    def endless(self) -> bool:
+        """Whether it lasts until somebody ends it."""
+        return self.until >= FOREVER
 
     def on(self, now: int) -> bool:
         """Whether nobody is told now."""

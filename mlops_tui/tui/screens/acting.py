@@ -35,10 +35,17 @@ class Acting(Listing):
         """A worker has carried an action out, or why not."""
 
         def __init__(
-            self, title: str, said: str | Failure, then: Callable[[], None] | None, command: str, undo: Undo | None
+            self,
+            title: str,
+            said: str | Failure,
+            then: Callable[[], None] | None,
+            command: str,
+            undo: Undo | None,
+            otherwise: Callable[[], None] | None = None,
         ) -> None:
             super().__init__()
             self.title, self.said, self.then, self.command, self.undo = title, said, then, command, undo
+            self.otherwise = otherwise
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A key may mean different actions in different parts: only the one of this part is there."""
@@ -71,11 +78,12 @@ class Acting(Listing):
         then: Callable[[], None] | None = None,
         command: str = "",
         undo: Undo | None = None,
+        otherwise: Callable[[], None] | None = None,
     ) -> None:
         """Carry out `work` in a worker; what it returns is said in a toast, and the desk is read again.
 
         `command` is the same as a command line (that of the action unless given) for the command log, `undo` what takes
-        it back. Nothing is carried out in a read-only session.
+        it back. `then` follows when it is done, `otherwise` when it was refused. Nothing is carried out in a read-only session.
         """
         if self.workbench_app.read_only:
             self.notify(READ_ONLY, title=title, severity="warning", markup=False)
@@ -85,11 +93,15 @@ class Acting(Listing):
         self.progress[title] = "..."
         self.chrome()
         self.run_worker(
-            lambda: self.post_message(self.Performed(title, source.attempt(work), then, line, undo)),
+            lambda: self.post_message(self.Performed(title, source.attempt(work), then, line, undo, otherwise)),
             thread=True,
             group="act",
             exit_on_error=False,
         )
+
+    def find(self, key: str) -> None:
+        """Put the cursor on an object as soon as it is read, whatever the filter was."""
+        self.here.wanted, self.here.filter = key, ""
 
     def undo(self, action_id: str, work: Callable[[Workbench], str], *, type_name: str = "", **names: Any) -> Undo:
         """How to take an action on the selected record back, with the command line the registry has for that."""
@@ -125,6 +137,8 @@ class Acting(Listing):
             text = "\n".join(part for part in (said.message, said.hint) if part)
             deeds.note(Deed(self.now, message.command, said.message, failed=True))
             self.notify(text, title="Not done", severity="error", timeout=10, markup=False)
+            if message.otherwise is not None:
+                message.otherwise()
         else:
             deeds.note(Deed(self.now, message.command, said), message.undo)
             self.notify(f"{said}  u undoes it." if message.undo else said, markup=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Callable
 from typing import TypeVar
 
 from mlops_tui.tui.screens.acting import Acting
 from mlops_tui.tui.state import Failure
-from mlops_tui.tui.widgets.dialogs import Answers
+from mlops_tui.tui.widgets.dialogs import Answers, Field, Form
 from mlops_tui.workbench import Workbench
 
 T = TypeVar("T")
@@ -32,3 +33,22 @@ def after(desk: Acting, read: Callable[[Workbench], T], then: Callable[[T], None
             app.call_from_thread(then, found)
 
     desk.run_worker(work, thread=True, exclusive=True, group="ask", exit_on_error=False)
+
+
+def ask(
+    desk: Acting,
+    title: str,
+    fields: tuple[Field, ...],
+    verb: str,
+    command: Callable[[Answers], str],
+    act: Callable[[Answers, Callable[[], None]], None],
+) -> None:
+    """Ask by a form, then `act(answers, again)`; `again` asks once more with what was typed, for answers that were refused."""
+
+    def chosen(answers: Answers | None) -> None:
+        if answers is None:
+            return
+        typed = tuple(dataclasses.replace(one, value=answers[one.name]) for one in fields)
+        act(answers, lambda: ask(desk, title, typed, verb, command, act))
+
+    desk.app.push_screen(Form(title, fields, verb, command), chosen)

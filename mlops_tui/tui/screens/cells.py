@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlops_tui.core import clock
-from mlops_tui.tui.lines import Span, clean, number, size, state
+from mlops_tui.tui.lines import Span, clean, number, percent, size, state
 from mlops_tui.tui.widgets.table import Column
 
 
@@ -21,6 +21,26 @@ def text(
 def count(title: str, get: Callable[[Any], float | int | None], *, rank: int = 1) -> Column:
     """A right-aligned number."""
     return Column(title, lambda one, now: number(get(one)), sort=get, right=True, rank=rank, kind="number")
+
+
+def decimal(title: str, get: Callable[[Any], float | None], places: int, *, rank: int = 1) -> Column:
+    """A right-aligned number with so many places, so that points stand below each other."""
+
+    def text(one: Any, now: int) -> str:
+        value = get(one)
+        return "-" if value is None else f"{value:,.{places}f}"
+
+    return Column(title, text, sort=get, right=True, rank=rank, kind="number")
+
+
+def share(title: str, get: Callable[[Any], float | None], *, rank: int = 1) -> Column:
+    """A right-aligned share in percent."""
+    return Column(title, lambda one, now: percent(get(one), 1), sort=lambda one: _hundred(get(one)), right=True, rank=rank,
+                  width=8, kind="number")  # fmt: skip
+
+
+def _hundred(value: float | None) -> float | None:
+    return None if value is None else 100 * value
 
 
 def byte_size(title: str, get: Callable[[Any], int | None], *, rank: int = 1) -> Column:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tui.tui import actions
@@ -113,6 +113,40 @@ def short_parts(desk: Frame, titles: Mapping[str, str]) -> list[Part]:
         role = "title" if section is desk.section else "muted"
         out.append(((spans[1], (titles.get(section.id, section.title), role), (" ", "text")), action))
     return out
+
+
+def fitting(desk: Frame, titles: Mapping[str, str]) -> list[Part]:
+    """The parts of a desk that has many: with counts where there is room for all, else without, else with short titles,
+    else those around the one on screen, between arrows. What is under way, and the filter, keep their room.
+    """
+    said = status(desk)
+    room = desk.size.width - (0 if said == crumbs(desk) else min(cells(said) + 1, desk.size.width // 2))
+    long, short = parts(desk), short_parts(desk, titles)
+    bare = short_parts(desk, {})
+    found = next((one for one in (long, bare, short) if _cells(one) <= room), None)
+    return found or _around(short, desk.SECTIONS.index(desk.section), room)
+
+
+def _cells(row: Sequence[Part]) -> int:
+    return sum(cells(spans) for spans, _ in row)
+
+
+def _around(row: list[Part], at: int, room: int) -> list[Part]:
+    """As many parts as fit beside part `at`, which is not at the edge unless it is the first or last."""
+    begin = end = at
+    while True:
+        wider = [(begin - 1, end)] * (begin > 0) + [(begin, end + 1)] * (end + 1 < len(row))
+        wider.sort(key=lambda span: abs(span[0] + span[1] - 2 * at))
+        grown = next((span for span in wider if _cells(_between(row, *span)) <= room), None)
+        if grown is None:
+            return _between(row, begin, end)
+        begin, end = grown
+
+
+def _between(row: list[Part], begin: int, end: int) -> list[Part]:
+    before: list[Part] = [((("← ", "key"),), "section(-1)")] if begin > 0 else []
+    behind: list[Part] = [((("→", "key"),), "section(1)")] if end + 1 < len(row) else []
+    return [*before, *row[begin : end + 1], *behind]
 
 
 def status(desk: Frame) -> Line:

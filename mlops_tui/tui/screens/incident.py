@@ -107,11 +107,19 @@ class IncidentDesk(Page):
 
     async def act_acknowledge(self) -> None:
         """Take the alert."""
-        monitoring_acts.acknowledge(self, self.subject)
+        monitoring_acts.acknowledge(self, [int(self.of)])
 
     async def act_silence(self) -> None:
         """Ask for how long, then silence."""
-        monitoring_acts.silence(self, self.subject)
+        monitoring_acts.silence(self, [int(self.of)])
+
+    async def act_resolve(self) -> None:
+        """Ask why, then end it."""
+        monitoring_acts.resolve(self, [int(self.of)])
+
+    async def act_reopen(self) -> None:
+        """Take acknowledgement and silence back."""
+        monitoring_acts.reopen(self, [int(self.of)])
 
     async def act_explain(self) -> None:
         """Explain the drift behind it in a worker."""

@@ -3,57 +3,112 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
+from mlops_tui.core.errors import NotAllowed, NotFound
 from mlops_tui.pages import writing
 from mlops_tui.pages.monitoring import deployment, incident
+from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.screens.acting import Acting
-from mlops_tui.tui.widgets.dialogs import Answers, Field, Form
+from mlops_tui.tui.screens.asking import ask, because
+from mlops_tui.tui.widgets.dialogs import Answers, Field
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
     from mlops_tui.domains.alerts.records import Alert
 
 
-def acknowledge(desk: Acting, one: Alert) -> None:
-    """Take it."""
-    number = int(one.id)
-    back = desk.undo(
-        "monitoring.acknowledge", lambda bench: f"Alert {bench.alerts.reopen(number).id} is open.", id=one.id
-    )
-    desk.perform("acknowledge", lambda bench: f"Alert {bench.alerts.acknowledge(number).id} is acknowledged.",
-                 command=f"mlops alerts ack {number}", undo=back)  # fmt: skip
+def chosen(desk: Acting) -> list[int]:
+    """The numbers of the alerts an act is about: the marked ones, else the one under the cursor."""
+    return [int(key) for key in desk.here.marks.keys] or [int(desk.record.id)]
 
 
-def silence(desk: Acting, one: Alert) -> None:
+def named(alerts: Sequence[int]) -> str:
+    """One alert by its number, more by how many they are."""
+    return f"alert {alerts[0]}" if len(alerts) == 1 else f"{len(alerts)} alerts"
+
+
+def _numbers(alerts: Sequence[int]) -> str:
+    return " ".join(map(str, alerts[:20])) + (" ..." if len(alerts) > 20 else "")
+
+
+def _each(bench: Workbench, alerts: Sequence[int], move: Callable[[Workbench, int], Alert], said: str) -> str:
+    """Move every alert that can be; what to say of it. Raises what the only one, or all of them, raised."""
+    moved, refused = [], []
+    for number in alerts:
+        try:
+            moved.append(move(bench, number))
+        except (NotAllowed, NotFound) as error:
+            refused.append(error)
+    if not moved:
+        raise refused[0]
+    left = f"; {len(refused)} could not be" if refused else ""
+    return f"{named([int(one.id) for one in moved]).capitalize()} {'is' if len(moved) == 1 else 'are'} {said}{left}."
+
+
+def _back(command: str, alerts: Sequence[int]) -> Undo:
+    work = lambda bench: _each(bench, alerts, lambda bench, one: bench.alerts.reopen(one), "open")  # noqa: E731
+    return Undo(command, f"mlops alerts reopen {_numbers(alerts)}", work)
+
+
+def _unmark(desk: Acting) -> Callable[[], None]:
+    def clear() -> None:
+        desk.here.marks.clear()
+
+    return clear
+
+
+def acknowledge(desk: Acting, alerts: Sequence[int]) -> None:
+    """Take them."""
+    command = f"mlops alerts ack {_numbers(alerts)}"
+    desk.perform("acknowledge", lambda bench: _each(bench, alerts, lambda bench, one: bench.alerts.acknowledge(one), "acknowledged"),
+                 command=command, undo=_back(command, alerts), then=_unmark(desk))  # fmt: skip
+
+
+def reopen(desk: Acting, alerts: Sequence[int]) -> None:
+    """Take acknowledgement and silence back, whoever gave them."""
+    command = f"mlops alerts reopen {_numbers(alerts)}"
+    desk.perform("reopen", lambda bench: _each(bench, alerts, lambda bench, one: bench.alerts.reopen(one), "open"),
+                 command=command, then=_unmark(desk))  # fmt: skip
+
+
+def silence(desk: Acting, alerts: Sequence[int]) -> None:
     """Ask for how long, then silence."""
-    fields = (
-        Field("hours", "Hours", "4", choices=("1", "4", "8", "24", "72")),
-        Field("why", "Why", optional=True),
-    )
+    fields = (Field("span", "For", "4h", "30m, 4h, 7d"), Field("why", "Why", optional=True))
 
     def command(answers: Answers) -> str:
-        why = f" --why {shlex.quote(answers['why'])}" if answers["why"] else ""
-        return f"mlops alerts silence {one.id} --for {answers['hours']}h{why}"
+        each = [f"mlops alerts silence {one} --for {answers['span']}{because(answers)}" for one in alerts[:3]]
+        return "; ".join(each) + ("; ..." if len(alerts) > 3 else "")
 
-    def chosen(answers: Answers | None) -> None:
-        if answers is not None:
-            back = desk.undo("monitoring.silence", lambda bench: f"Alert {bench.alerts.reopen(int(one.id)).id} is open.",
-                             id=one.id)  # fmt: skip
-            desk.perform(
-                "silence", lambda bench: _silence(bench, int(one.id), answers), command=command(answers), undo=back
-            )
+    def act(answers: Answers, again: Callable[[], None]) -> None:
+        desk.perform("silence", lambda bench: _silence(bench, alerts, answers), command=command(answers),
+                     undo=_back(command(answers), alerts), otherwise=again, then=_unmark(desk))  # fmt: skip
 
-    desk.app.push_screen(Form(f"Silence: {one.title}", fields, "Silence", command), chosen)
+    ask(desk, f"Silence {named(alerts)}", fields, "Silence", command, act)
 
 
-def _silence(bench: Workbench, alert: int, answers: Answers) -> str:
-    until = bench.context.now() + int(answers["hours"]) * clock.HOUR
-    bench.alerts.silence(alert, until, answers["why"])
-    return f"Alert {alert} is silent until {clock.local(until)}."
+def _silence(bench: Workbench, alerts: Sequence[int], answers: Answers) -> str:
+    until = bench.context.now() + clock.parse_span(answers["span"])
+    move = lambda bench, one: bench.alerts.silence(one, until, answers["why"])  # noqa: E731
+    return _each(bench, alerts, move, f"silent until {clock.local(until)}")
+
+
+def resolve(desk: Acting, alerts: Sequence[int]) -> None:
+    """Ask why, then end them; there is no way back, so the form is the question."""
+    fields = (Field("why", "Why", "", "retrained; nothing is fine, too", optional=True),)
+
+    def command(answers: Answers) -> str:
+        return f"mlops alerts resolve {_numbers(alerts)}{because(answers)}"
+
+    def act(answers: Answers, again: Callable[[], None]) -> None:
+        move = lambda bench, one: bench.alerts.resolve(one, answers["why"])  # noqa: E731
+        desk.perform("resolve", lambda bench: _each(bench, alerts, move, "resolved"), command=command(answers),
+                     then=_unmark(desk))  # fmt: skip
+
+    ask(desk, f"Resolve {named(alerts)}: it ends for everybody", fields, "Resolve", command, act)
 
 
 def explain(desk: Acting, name: str, report: int | None) -> None:
@@ -83,7 +138,7 @@ def export(desk: Acting, name: str) -> None:
         writing.save(deployment(bench, name), out)
         return f"{out} is written."
 
-    _ask(desk, f"Write the monitoring of {name}", f"{name}.html", command, work)
+    _write(desk, f"Write the monitoring of {name}", f"{name}.html", command, work)
 
 
 def write_incident(desk: Acting, alert: int) -> None:
@@ -99,10 +154,10 @@ def write_incident(desk: Acting, alert: int) -> None:
         writing.save(incident(bench, alert), out)
         return f"{out} is written."
 
-    _ask(desk, f"Write the incident of alert {alert}", f"alert-{alert}.html", command, work)
+    _write(desk, f"Write the incident of alert {alert}", f"alert-{alert}.html", command, work)
 
 
-def _ask(
+def _write(
     desk: Acting,
     title: str,
     name: str,
@@ -110,12 +165,11 @@ def _ask(
     work: Callable[[Workbench, Answers], str],
 ) -> None:
     fields = (
-        Field("out", "File (.html or .md)", name),
-        Field("replace", "Replace it when it is there", "no", choices=("no", "yes")),
+        Field("out", "File (.html, .md)", name),
+        Field("replace", "Replace it", "no", choices=("no", "yes")),
     )
 
-    def chosen(answers: Answers | None) -> None:
-        if answers is not None:
-            desk.perform("write", lambda bench: work(bench, answers), command=command(answers))
+    def act(answers: Answers, again: Callable[[], None]) -> None:
+        desk.perform("write", lambda bench: work(bench, answers), command=command(answers), otherwise=again)
 
-    desk.app.push_screen(Form(title, fields, "Write", command), chosen)
+    ask(desk, title, fields, "Write", command, act)

@@ -69,7 +69,7 @@ def column_detail(bench: Workbench, one: Compared) -> Sequence[Block]:
     return (
         head,
         *([Text(drift.note, "muted")] if drift.note else []),
-        Grid(("Figure", "Value", "limit", ""), rows, title="Figures"),
+        Grid(("Figure", "Value", "Limit", ""), rows, title="Figures", right=(1, 2)),
         *([Pair(drift.name, tuple(drift.reference), tuple(drift.current), tuple(drift.bins))] if drift.bins else []),
         *([Chart(plot, title="PSI over time")] if plot is not None else []),
     )
@@ -79,22 +79,22 @@ def verdict(drift: FeatureDrift) -> Span:
     """One word and a sign for a column."""
     if drift.drifted:
         return ("▲ drift", "warn")
-    return ("≈ season", "muted") if drift.seasonal else ("· same", "muted")
+    return ("≈ season", "muted") if drift.seasonal else ("· in limits", "muted")
 
 
 COLUMNS = Section(
     "columns",
-    "Columns",
+    "Drift",
     compared,
     columns=(
-        Column("Now", lambda one, now: verdict(one.drift), sort=lambda one: verdict(one.drift)[0], width=10, kind="text"),
+        Column("Now", lambda one, now: verdict(one.drift), sort=lambda one: verdict(one.drift)[0], width=12, kind="text"),
         cells.text("Column", lambda one: one.drift.name, width=24, grow=True),
         cells.text("Deployment", lambda one: one.deployment, width=22),
-        cells.text("Times the limit", lambda one: number(one.drift.size, 2), width=16, rank=2),
-        cells.text("PSI", lambda one: number(one.drift.psi, 3), width=8),
-        cells.text("KS", lambda one: number(one.drift.ks, 3), width=8, rank=2),
-        cells.text("Shift", lambda one: number(one.drift.rank_shift, 3), width=8, rank=3),
-        cells.text("Missing", lambda one: f"{one.drift.nulls:.1%}", width=8, rank=3),
+        cells.decimal("Of the limit", lambda one: one.drift.size, 2, rank=2),
+        cells.decimal("PSI", lambda one: one.drift.psi, 3),
+        cells.decimal("KS", lambda one: one.drift.ks, 3, rank=2),
+        cells.decimal("Shift", lambda one: one.drift.rank_shift, 3, rank=3),
+        cells.share("Missing", lambda one: one.drift.nulls, rank=3),
     ),
     key=lambda one: f"{one.deployment}/{one.drift.name}",
     empty=Empty("No columns were compared yet. A check compares each with the training data.", "mlops monitors run NAME"),

@@ -120,7 +120,12 @@ def report_detail(bench: Workbench, one: Report) -> Sequence[Block]:
         *_performance(one),
         *_explained(bench, one),
         *_malformed(one),
-        Grid(("", "Column", "PSI", "limit", "KS", "limit"), tuple(map(_drift_row, columns)), title="Drift"),
+        Grid(
+            ("", "Column", "PSI", "Limit", "KS", "Limit"),
+            tuple(map(_drift_row, columns)),
+            title="Drift",
+            right=(2, 3, 4, 5),
+        ),
         *_together(one),
         *[_pair(each) for each in columns[:PAIRS] if each.reference and each.current],
     )
@@ -157,7 +162,7 @@ def _together(one: Report) -> list[Block]:
     )
     if not rows:
         return [Text(f"{one.joint.pairs} pairs of columns go together as they did.", "muted")]
-    return [Grid(("", "Columns", "correlation", "now", "limit"), rows, title="Together")]
+    return [Grid(("", "Columns", "Correlation", "Now", "Limit"), rows, title="Together", right=(2, 3, 4))]
 
 
 def _performance(one: Report) -> list[Block]:
@@ -182,7 +187,7 @@ def _performance(one: Report) -> list[Block]:
 
 def _drift_row(each: FeatureDrift) -> tuple[Span | str, ...]:
     return (
-        ("▲ drift", "warn") if each.drifted else ("· same", "muted"),
+        ("▲ drift", "warn") if each.drifted else ("· in limits", "muted"),
         each.name,
         number(each.psi, 3),
         (number(each.psi_threshold, 3), "muted"),

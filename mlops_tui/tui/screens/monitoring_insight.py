@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tui.core.errors import WorkbenchError
 from mlops_tui.domains.monitoring.measured import HIGHER_IS_BETTER
 from mlops_tui.pages import performance as pages
-from mlops_tui.pages.numbers import measured, name_of, number, share
+from mlops_tui.pages.numbers import measured, name_of, number
 from mlops_tui.tui.blocks import Block
 from mlops_tui.tui.lines import Span
 from mlops_tui.tui.screens import cells, paged
@@ -122,11 +122,12 @@ PERFORMANCE = Section(
         cells.text("Deployment", lambda one: one.deployment, width=24, grow=True),
         cells.text("Version", lambda one: f"v{one.standing.whole.version}", width=8, rank=3),
         cells.text("Measure", lambda one: name_of(one.standing.metric), width=10, rank=2),
-        cells.text("Labels say", lambda one: measured(one.found) or "-", width=26),
+        Column("Labels say", lambda one, now: measured(one.found) or "-", sort=lambda one: one.found and one.found.value, width=26),
         cells.text("Estimate", lambda one: f"≈ {measured(one.guess)}" if one.guess else "-", width=26, rank=2, role="muted"),
-        cells.text("Training", lambda one: number(one.standing.baseline) or "-", width=9, rank=2),
+        Column("Training", lambda one, now: number(one.standing.baseline) or "-", sort=lambda one: one.standing.baseline,
+               right=True, width=9, rank=2, kind="number"),
         Column("Now", lambda one, now: _against(one), sort=lambda one: _against(one)[0], width=14, kind="text"),
-        cells.text("Labelled", lambda one: share(one.standing.whole.labels.coverage), width=9, rank=2),
+        cells.share("Labelled", lambda one: one.standing.whole.labels.coverage, rank=2),
         cells.text("Weakest slice", _weakest, width=30, rank=3, role="muted"),
     ),
     key=lambda one: str(one.deployment),
@@ -145,7 +146,7 @@ FAIRNESS = Section(
         cells.text("Deployment", lambda one: one.deployment, width=22, grow=True),
         cells.text("Groups of", lambda one: one.gap.column, width=14),
         cells.text("Gap in", lambda one: name_of(one.gap.measure), width=20),
-        cells.text("Gap", lambda one: number(one.gap.value), width=8),
+        Column("Gap", lambda one, now: number(one.gap.value), sort=lambda one: one.gap.value, right=True, width=8, kind="number"),
         cells.text("95 %", lambda one: f"{number(one.gap.low)} to {number(one.gap.high)}", width=20, rank=2),
         cells.text("Lowest", lambda one: one.gap.lowest, width=14, rank=3),
         cells.text("Highest", lambda one: one.gap.highest, width=14, rank=3),

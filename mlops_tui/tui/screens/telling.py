@@ -10,7 +10,7 @@ from mlops_tui.core import clock
 from mlops_tui.tui.blocks import Block, Fields, Grid, Text
 from mlops_tui.tui.lines import number, state
 from mlops_tui.tui.screens import cells
-from mlops_tui.tui.screens.section import Section
+from mlops_tui.tui.screens.section import Inside, Section
 from mlops_tui.tui.widgets.states import Empty
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ SECTIONS: tuple[Section, ...] = (
             "mlops alerts channels add desk --kind desktop",
         ),
         detail=channel_detail,
+        inside=Inside("deliveries", lambda one: f"channel:{one.name}", "deliveries"),
         names=lambda one: {"name": one.name},
     ),
 )
