@@ -55,9 +55,10 @@ def levels_of(column: pd.Series[Any]) -> pd.Series[Any]:
     """The group of each row; numbers of many values in four equally full parts."""
     number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if number and column.nunique() > MOST_GROUPS:
-        parts, edges = pd.qcut(column, 4, duplicates="drop", labels=False, retbins=True)
+        finite = column.where(np.isfinite(column.to_numpy(dtype=float, na_value=np.nan)))
+        parts, edges = pd.qcut(finite, 4, duplicates="drop", labels=False, retbins=True)
         names = {place: f"{low:.4g} to {high:.4g}" for place, (low, high) in enumerate(pairwise(edges))}
-        return parts.map(names).where(column.notna(), MISSING).astype(object)
+        return parts.map(names).where(finite.notna(), "infinite").where(column.notna(), MISSING).astype(object)
     return texts(column).where(column.notna(), MISSING)
 
 

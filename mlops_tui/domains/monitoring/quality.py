@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 Profile = dict[str, Any]
 # Differences smaller than this share of rows are certain at most, and matter to nobody.
 FLOORS = {"missing": 0.01, "type": 0.0, "infinite": 0.0, "range": 0.005, "unseen": 0.005}
+COUNTED = {"missing", "infinite"}  # what the reference itself may have; of the others `known` is a bound
 FEW_REPORTS = 5
 FACTOR = 10.0
 STALE = clock.HOUR
 SKEW = 5 * clock.MINUTE
+# Times further ahead are no clock's mistake (zones are at most 14 hours apart): the column is about what is to come.
+PLANNED = clock.DAY
 
 
 def check(
@@ -41,15 +44,15 @@ def check(
 
 def _events(profile: Profile, found: Counted) -> Iterator[tuple[str, int, float, int, int]]:
     """(check, how many rows of the window, how many of the reference, of how many, rows of the window)."""
-    if profile["kind"] == "time":
-        return
     seen, rows = profile["count"] + profile["nulls"], found.rows
     if not seen or not rows:
         return
     yield "missing", found.nulls - found.wrong, profile["nulls"], seen, rows
+    if profile["kind"] == "time":
+        return
     if profile["kind"] == "numeric":
         yield "type", found.wrong, 0, seen, rows
-        yield "infinite", found.infinite, 0, seen, rows
+        yield "infinite", found.infinite, profile.get("infinite", 0), seen, rows
         # A new value is the least or the greatest of all with chance 2 / (seen + 1): as if the reference had had two.
         yield "range", found.outside - found.infinite, 2, seen, rows
     elif not profile["other"]:
@@ -67,7 +70,7 @@ def _judged(name: str, what: str, value: int, known: float, seen: int, rows: int
     limit = _quantile(total, rows / (rows + seen), alpha) / rows if total else 0.0
     limit = max(limit, known / seen + FLOORS[what])
     share = value / rows
-    return Quality(name, what, share, known / seen if what == "missing" else 0.0, limit, failed=share > limit)
+    return Quality(name, what, share, known / seen if what in COUNTED else 0.0, limit, failed=share > limit)
 
 
 def _quantile(trials: float, chance: float, alpha: float) -> int:
@@ -83,10 +86,10 @@ def _quantile(trials: float, chance: float, alpha: float) -> int:
 
 
 def _skewed(columns: Mapping[str, Profile], found: Scan, until: int | None) -> Iterator[Quality]:
-    """Times among the inputs that lie after the answer: a client's clock is ahead."""
+    """Times among the inputs that lie after the answer, by less than a day: a client's clock is ahead, or in another zone."""
     for name, profile in columns.items():
         newest = found.columns[name].most if profile["kind"] == "time" and name in found.columns else None
-        if newest is not None and until is not None and newest * 1000 > until + SKEW:
+        if newest is not None and until is not None and until + SKEW < newest * 1000 <= until + PLANNED:
             ahead = clock.duration(newest * 1000 - until)
             yield Quality(
                 name, "clock", newest, float(until) / 1000, failed=True, note=f"Its newest time is {ahead} ahead."

@@ -35,7 +35,7 @@ NUMBERS = {
     "BOOLEAN",
 }
 FLOATS = {"DOUBLE", "FLOAT"}
-EMPTY = "\x01"  # stands for the empty text, which DuckDB's histogram_exact keeps for what is not listed
+MARK = "="  # before every level where one of them is the empty text, which DuckDB's histogram_exact keeps for what is not listed
 
 Column = dict[str, Any]
 
@@ -108,14 +108,10 @@ def scan(
 
     `sampled` names numeric columns to bring along for rank correlations, about `sample` rows of them. `group` is any SQL
     expression over the source (an hour, a slice): one `Scan` per value of it, else one under None. Columns that are not in the
-    source are left out; of times only the first and last are told (seconds).
+    source are left out; of times only how many are missing, and the first and last (seconds).
     """
     types = source.types(lake)
-    wanted = [
-        (name, field, types[field], column)
-        for name, (field, column) in reference.items()
-        if field in types and (column["kind"] != "time" or types[field].startswith("TIMESTAMP"))
-    ]
+    wanted = [(name, field, types[field], column) for name, (field, column) in reference.items() if field in types]
     places = {name: place for place, (name, *_) in enumerate(wanted)}
     listed = tuple(name for name in sampled if name in places and wanted[places[name]][3]["kind"] == "numeric")
     inner = [f"{_value(field, kind, column)} AS v{place}" for place, (_, field, kind, column) in enumerate(wanted)]
@@ -170,7 +166,7 @@ def counted(values: pd.Series[Any], column: Column) -> Counted:
         wrong=missing - nulls,
         infinite=int(np.isinf(numbers).sum()),
         outside=int(((numbers < first) | (numbers > last)).sum()),
-        mean=float(finite.mean()),
+        mean=_finite(float(finite.mean())),
         least=float(finite.min()),
         most=float(finite.max()),
         below=float(np.maximum(first - finite, 0).mean()),
@@ -209,7 +205,7 @@ def _number(field: str, kind: str) -> str:
     if _exact(kind):
         return f"{column}::DOUBLE"
     if kind in FLOATS:
-        return f"CASE WHEN isfinite({column}) THEN {column} END"
+        return f"CASE WHEN isfinite({column}) THEN {column}::DOUBLE END"
     if kind == "VARCHAR":
         return f"CASE WHEN isfinite(TRY_CAST({column} AS DOUBLE)) THEN TRY_CAST({column} AS DOUBLE) END"
     return "NULL::DOUBLE"  # a time or a list where a number belongs
@@ -217,8 +213,8 @@ def _number(field: str, kind: str) -> str:
 
 def _value(field: str, kind: str, column: Column) -> str:
     """The value to count: a finite number, the level's text as `registry.profile.level_text` writes it, seconds of a time."""
-    if column["kind"] == "time":
-        return f"epoch({quote(field)})"
+    if column["kind"] == "time":  # the log has them as texts, as they were sent
+        return f"epoch(TRY_CAST({quote(field)} AS TIMESTAMPTZ))"
     if column["kind"] == "numeric":
         return _number(field, kind)
     name = quote(field)
@@ -226,15 +222,20 @@ def _value(field: str, kind: str, column: Column) -> str:
         whole = f"{name} = trunc({name}) AND abs({name}) < 9e18"
         return f"CASE WHEN isnan({name}) THEN NULL WHEN {whole} THEN {name}::BIGINT::VARCHAR ELSE {name}::VARCHAR END"
     shown = name if kind == "VARCHAR" else f"{name}::VARCHAR"
-    return f"CASE WHEN {shown} = '' THEN chr(1) ELSE {shown} END" if "" in column["levels"] else shown
+    return f"'{MARK}' || {shown}" if _marked(column) else shown
+
+
+def _marked(column: Column) -> bool:
+    return "" in column["levels"]
 
 
 def _aggregates(place: int, kind: str, column: Column) -> list[str]:
     value = f"v{place}"
     if column["kind"] == "time":
-        return [f"count({value}) AS c{place}", f"min({value}) AS l{place}", f"max({value}) AS u{place}"]
+        return [f"count(r{place}) AS c{place}", f"min({value}) AS l{place}", f"max({value}) AS u{place}"]
     if column["kind"] == "categorical":
-        levels = ", ".join("chr(1)" if level == "" else text(level) for level in column["levels"])
+        mark = MARK if _marked(column) else ""
+        levels = ", ".join(text(mark + level) for level in column["levels"])
         counted = f"histogram_exact({value}, [{levels}]::VARCHAR[])" if column["levels"] else "NULL"
         return [f"{counted} AS h{place}", f"count({value}) AS c{place}", f"approx_count_distinct({value}) AS d{place}"]
     found = [
@@ -279,7 +280,8 @@ def _scan(row: dict[str, Any], wanted: Sequence[tuple[str, str, str, Column]], s
 
 def _levels(row: dict[str, Any], place: int, rows: int, column: Column) -> Counted:
     given = dict(row[f"h{place}"] or ())
-    known = [int(given.get(EMPTY if level == "" else level, 0)) for level in column["levels"]]
+    mark = MARK if _marked(column) else ""
+    known = [int(given.get(mark + level, 0)) for level in column["levels"]]
     there = int(row[f"c{place}"])
     return Counted(
         np.array([*known, there - sum(known)], dtype=np.float64), rows - there, distinct=int(row[f"d{place}"])
@@ -303,12 +305,17 @@ def _numbers(row: dict[str, Any], place: int, rows: int, column: Column) -> Coun
         wrong=int(row.get(f"t{place}", numbers)) - numbers - int(row.get(f"w{place}") or 0),
         infinite=up + down,
         outside=less + int(counts[-1]) + down if edges else 0,
-        mean=float(row[f"m{place}"]) / finite if finite else None,
+        mean=_finite(float(row[f"m{place}"]) / finite) if finite else None,
         least=row[f"l{place}"],
         most=row[f"u{place}"],
         below=float(row.get(f"b{place}") or 0.0) / max(finite, 1),
         above=float(row.get(f"a{place}") or 0.0) / max(finite, 1),
     )
+
+
+def _finite(value: float) -> float | None:
+    """None for a sum that is beyond what a number can be."""
+    return value if math.isfinite(value) else None
 
 
 def _times(row: dict[str, Any], place: int, rows: int, _: Column) -> Counted:

@@ -25,6 +25,8 @@ NEIGHBOURS = 5
 KEPT = 3000  # numbers of reference rows that a profile keeps for distances to neighbours
 _KNOTS = 200
 _TAILS = 5.0  # spreads: beyond them a value says nothing of how columns go together
+_LARGEST = 1e100  # further numbers are taken as that, or their squares would not be numbers
+_FURTHEST = 1e50  # spreads
 _NOISE = 1e-9  # two sums of the same numbers may differ by that
 
 
@@ -34,9 +36,9 @@ def calibrate(frame: pd.DataFrame) -> dict[str, Any] | None:
     if not names or len(names) > MOST_COLUMNS or len(frame) < FEWEST_ROWS:
         return None
     x = frame[names].astype("float64").to_numpy(dtype=float, na_value=np.nan)
-    x = np.where(np.isfinite(x), x, np.nan)
-    names = [name for name, some in zip(names, np.isfinite(x).any(axis=0), strict=True) if some]
-    x = x[:, np.isfinite(x).any(axis=0)]
+    x = _clean(x)
+    there = np.flatnonzero(np.isfinite(x).any(axis=0))
+    names, x = [names[place] for place in there], x[:, there]
     if not names:
         return None
     x = x[np.random.default_rng(0).permutation(len(x))]  # every other row may be every other hour
@@ -76,7 +78,7 @@ class Oddness:
 
     def standard(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rows x columns in units of the reference's spread about its medians; what is missing stands at the median."""
-        return _standard(np.where(np.isfinite(x), x, np.nan), self._median, self._scale)
+        return _standard(_clean(x), self._median, self._scale)
 
     def judge(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str]]:
         """For each row its p-value, and what is oddest: a column, or `together` where no single one is."""
@@ -149,11 +151,16 @@ def _scales(x: NDArray[np.float64], median: NDArray[np.float64]) -> NDArray[np.f
     first, third = np.nanquantile(x, [0.25, 0.75], axis=0)
     scale = (third - first) / 1.349
     scale = np.where(scale > 0, scale, np.nanstd(x, axis=0))
-    return np.asarray(np.where(scale > 0, scale, np.maximum(np.abs(median), 1.0) * 1e-6), dtype=float)
+    scale = np.where(scale > 0, scale, np.maximum(np.abs(median), 1.0) * 1e-6)
+    return np.asarray(np.maximum(scale, 1 / _LARGEST), dtype=float)
+
+
+def _clean(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.clip(np.where(np.isfinite(x), x, np.nan), -_LARGEST, _LARGEST), dtype=float)
 
 
 def _standard(x: NDArray[np.float64], median: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.nan_to_num((x - median) / scale, nan=0.0), dtype=float)
+    return np.asarray(np.clip(np.nan_to_num((x - median) / scale, nan=0.0), -_FURTHEST, _FURTHEST), dtype=float)
 
 
 def _whiten(u: NDArray[np.float64]) -> NDArray[np.float64]:

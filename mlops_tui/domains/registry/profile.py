@@ -11,7 +11,7 @@ Pure: data in, plain JSON values out. A profile is a few kB and is all that moni
      "correlations": {"columns", "rows", "matrix", "noise", "spread"} | None,     Spearman, numeric columns only (`ranks.py`)
      "oddness": {...} | None}              what tells how odd a row is (`oddness.py`)
 
-    numeric column      {"kind": "numeric", "count", "nulls", "mean", "std", "min", "max", "edges", "counts", "blocks"}
+    numeric column      {"kind": "numeric", "count", "nulls", "infinite", "mean", "std", "min", "max", "edges", "counts", "blocks"}
     categorical column  {"kind": "categorical", "count", "nulls", "levels": [text], "counts", "other", "distinct", "once",
                          "blocks"}                  how many levels there are, and how many were seen a single time
     time column         {"kind": "time", "count", "nulls", "min", "max"}        seconds since the epoch
@@ -24,6 +24,7 @@ Pure: data in, plain JSON values out. A profile is a few kB and is all that moni
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,7 @@ QUANTILES = 100
 # Six extra edges in the tails: without them the distance of a log-normal column is 30 % off.
 TAIL_LEVELS = (0.0005, 0.001, 0.0025, 0.9975, 0.999, 0.9995)
 MAX_LEVELS = 50
+LONGEST_LEVEL = 200  # longer texts are no names of anything; they count among the others
 LOW_CARDINALITY = 20
 MAX_ERRORS = 1000
 
@@ -95,7 +97,7 @@ def level_text(value: Any) -> str:
     """Return the text under which a categorical value is counted: `true`, `3` (also for 3.0), or the value itself."""
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+    if isinstance(value, (float, np.floating)) and float(value).is_integer() and abs(float(value)) < 9e18:
         return str(int(value))
     return str(value)
 
@@ -127,13 +129,16 @@ def _describe_numbers(column: pd.Series[Any]) -> Column:
     values = values[~np.isnan(values)]
     finite = values[np.isfinite(values)]
     levels = np.sort(np.concatenate([np.linspace(0, 1, QUANTILES), TAIL_LEVELS]))
-    edges = np.unique(np.quantile(finite, levels)) if len(finite) else np.array([])
+    # Edges are values that occur. Between those of a few rows nothing is known, and bins there would claim that it is.
+    edges = np.unique(np.quantile(finite, levels, method="inverted_cdf")) if len(finite) else np.array([])
+    mean, std = _moments(finite)
     found: Column = {
         "kind": "numeric",
         "count": len(values),
         "nulls": len(column) - len(values),
-        "mean": float(finite.mean()) if len(finite) else None,
-        "std": float(finite.std()) if len(finite) else None,
+        "infinite": len(values) - len(finite),
+        "mean": mean,
+        "std": std,
         "min": float(finite.min()) if len(finite) else None,
         "max": float(finite.max()) if len(finite) else None,
         "edges": [float(edge) for edge in edges],
@@ -144,6 +149,15 @@ def _describe_numbers(column: pd.Series[Any]) -> Column:
     return found | {"blocks": blocks(bins, found)}
 
 
+def _moments(finite: np.ndarray[Any, Any]) -> tuple[float | None, float | None]:
+    """Mean and standard deviation, of numbers whose squares are none any more as well."""
+    if not len(finite):
+        return None, None
+    most = float(np.abs(finite).max())
+    unit = most if most > 1e150 else 1.0
+    return float((finite / unit).mean()) * unit, float((finite / unit).std()) * unit
+
+
 def _histogram(values: np.ndarray[Any, Any], edges: np.ndarray[Any, Any]) -> list[int]:
     # side="left" puts x == edge into the bin that ends there: (edges[i-1], edges[i]].
     bins = np.searchsorted(edges, values, side="left")
@@ -151,24 +165,34 @@ def _histogram(values: np.ndarray[Any, Any], edges: np.ndarray[Any, Any]) -> lis
 
 
 def _describe_levels(column: pd.Series[Any]) -> Column:
-    texts = column.dropna().map(level_text)
+    codes, names = _coded(column)
+    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+    short = [place for place, name in enumerate(names) if len(name) <= LONGEST_LEVEL]
     # Ties in alphabetical order, so that the same data always gives the same profile.
-    seen = sorted(texts.value_counts().items(), key=lambda item: (-int(item[1]), str(item[0])))
-    top = seen[:MAX_LEVELS]
+    top = heapq.nsmallest(MAX_LEVELS, short, key=lambda place: (-counts[place], names[place]))
     found: Column = {
         "kind": "categorical",
-        "count": len(texts),
-        "nulls": len(column) - len(texts),
-        "levels": [str(level) for level, _ in top],
-        "counts": [int(count) for _, count in top],
-        "other": len(texts) - sum(int(count) for _, count in top),
-        "distinct": len(seen),
-        "once": sum(1 for _, count in seen if count == 1),
+        "count": int(counts.sum()),
+        "nulls": len(column) - int(counts.sum()),
+        "levels": [names[place] for place in top],
+        "counts": [int(counts[place]) for place in top],
+        "other": int(counts.sum() - counts[top].sum()),
+        "distinct": len(names),
+        "once": int((counts == 1).sum()),
     }
-    places = {level: place for place, level in enumerate(found["levels"])}
-    bins = np.full(len(column), -1)
-    bins[column.notna().to_numpy()] = [places.get(level, len(places)) for level in texts]
-    return found | {"blocks": blocks(bins, found)}
+    places = np.full(len(names) + 1, len(top))
+    places[top] = np.arange(len(top))
+    places[-1] = -1  # where the code of what is missing points to
+    return found | {"blocks": blocks(places[codes], found)}
+
+
+def _coded(column: pd.Series[Any]) -> tuple[np.ndarray[Any, Any], list[str]]:
+    """The level of each row as a place in a list of texts, -1 where missing. A column may have a million of them."""
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) != "string":
+        column = column.map(level_text, na_action="ignore")  # 1 and True are equal, and lists cannot be compared
+    codes, values = pd.factorize(column)
+    same, names = pd.factorize(np.array([level_text(value) for value in values], dtype=object))
+    return np.where(codes < 0, -1, np.append(same, -1)[codes]), [str(name) for name in names]
 
 
 def _describe_time(column: pd.Series[Any]) -> Column:

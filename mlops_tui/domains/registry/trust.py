@@ -10,7 +10,6 @@ It is what performance is estimated from while there are no labels (CBPE and DLE
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +28,8 @@ LEAVES = 16
 MOST_ROWS = 20_000
 MOST_LEVELS = 50
 ANSWER = "prediction"
+LARGEST = 1e30
+"""Trees take numbers as 32-bit floats, and sum them."""
 
 Floats = Any
 
@@ -119,10 +120,10 @@ def encoded(rows: pd.DataFrame, columns: dict[str, Any]) -> NDArray[np.float64]:
             parts.append(np.full(len(rows), float(how["missing"])))
         elif how["kind"] == "number":
             values = pd.to_numeric(rows[name], errors="coerce").to_numpy(dtype=float)
-            parts.append(np.where(np.isfinite(values), values, how["missing"]))
+            parts.append(np.clip(np.where(np.isfinite(values), values, how["missing"]), -LARGEST, LARGEST))
         else:
-            levels = {value: level_text(value) for value in rows[name].dropna().unique()}
-            parts.append(rows[name].map(levels).map(how["levels"]).fillna(how["missing"]).to_numpy(dtype=float))
+            levels = rows[name].astype(object).map(level_text, na_action="ignore").map(how["levels"])
+            parts.append(levels.fillna(how["missing"]).to_numpy(dtype=float))
     return np.column_stack(parts) if parts else np.zeros((len(rows), 0))
 
 
@@ -169,8 +170,8 @@ def _described(column: pd.Series[Any], error: NDArray[np.float64]) -> dict[str, 
         return None
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         values = column.to_numpy(dtype=float, na_value=np.nan)
-        middle = float(np.nanmedian(values)) if np.isfinite(values).any() else 0.0
-        return {"kind": "number", "missing": middle if math.isfinite(middle) else 0.0}
+        finite = values[np.isfinite(values)]
+        return {"kind": "number", "missing": float(np.median(finite)) if finite.size else 0.0}
     texts = column.map(level_text, na_action="ignore")
     frame = pd.DataFrame({"level": texts.to_numpy(), "error": error})
     means = frame.groupby("level")["error"].agg(["mean", "size"]).sort_values("size", ascending=False)

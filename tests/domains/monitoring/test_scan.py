@@ -181,3 +181,41 @@ def test_a_classifier_tells_a_window_apart_by_the_columns_that_moved() -> None:
     assert next(iter(moved.columns)) == "x"
     with pytest.raises(InvalidInput, match="needs 60"):
         apart.tell(before, window.head(10), "before")
+
+
+def test_the_empty_text_is_a_level_beside_texts_of_one_odd_character(lake: Any, tmp_path: Any) -> None:
+    window = pd.DataFrame({"kind": ["", "\x01", "=", "=", "\x00nul", "it's", '"', "%s", "a\nb", "日本"] * 30})
+    profile = build_profile(window)
+    found = scanned(lake, tmp_path, window, profile)[None].columns["kind"]
+    assert found.counts.tolist() == counted(window["kind"], profile["columns"]["kind"]).counts.tolist()
+    assert found.counts[-1] == 0
+
+
+def test_numbers_of_half_the_width_are_counted_as_those_of_the_profile(lake: Any, tmp_path: Any) -> None:
+    window = pd.DataFrame({"x": np.random.default_rng(5).normal(size=300).astype("float32")})
+    profile = build_profile(window)
+    found = scanned(lake, tmp_path, window, profile)[None].columns["x"]
+    assert found.outside == 0
+    assert found.counts.tolist() == profile["columns"]["x"]["counts"]
+
+
+def test_times_are_logged_as_texts_and_what_lacks_them_is_told(lake: Any, tmp_path: Any) -> None:
+    times = pd.DataFrame({"at": pd.to_datetime(np.arange(200) * 60, unit="s", utc=True)})
+    profile = build_profile(times)["columns"]
+    sent = pd.DataFrame({"at": ["1970-01-01T02:00:00+02:00", "1970-01-01T03:00", None, None] * 50})
+    found = scanned(lake, tmp_path, sent, {"columns": profile})[None]
+    assert (found.columns["at"].least, found.columns["at"].most, found.columns["at"].nulls) == (0, 10_800, 100)
+    assert [one.check for one in quality.check(profile, found, [], 0.01, until=10_800_000)] == ["missing"]
+    assert [one.check for one in quality.check(profile, found, [], 0.01, until=3_600_000)] == ["missing", "clock"]
+    ahead = 10_800_000 - 2 * 86_400_000  # what is about next week is no clock's mistake
+    assert [one.check for one in quality.check(profile, found, [], 0.01, until=ahead)] == ["missing"]
+
+
+def test_what_the_training_data_had_of_infinite_numbers_is_no_news(lake: Any, tmp_path: Any) -> None:
+    random = np.random.default_rng(6)
+    before, now = (
+        pd.DataFrame({"x": np.where(random.uniform(size=500) < 0.1, np.inf, random.normal(size=500))}) for _ in range(2)
+    )
+    profile = build_profile(before)
+    found = scanned(lake, tmp_path, now, profile)[None]
+    assert not [one for one in quality.check(profile["columns"], found, [], 0.01) if one.failed]

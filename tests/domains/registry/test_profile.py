@@ -98,3 +98,22 @@ def test_level_text_is_one_spelling_per_value():
         "3",
         "x",
     ]
+
+
+def test_edges_of_a_few_rows_are_those_rows():
+    described = describe(pd.Series([3.0, 1.5, 2.5, 9.0, 4.5]))
+    assert described["edges"] == [1.5, 2.5, 3.0, 4.5, 9.0]
+    assert described["counts"] == [1, 1, 1, 1, 1, 0]
+
+
+def test_numbers_whose_squares_are_none_have_a_mean_and_a_spread():
+    described = describe(pd.Series([1.5e308, 1e308, -1e308, np.inf] * 10), categorical=False)
+    assert described["mean"] == pytest.approx(5e307)
+    assert described["std"] == pytest.approx(1.0801e308, rel=1e-4)
+    assert described["infinite"] == 10
+
+
+def test_long_texts_and_lists_are_counted_and_not_listed():
+    described = describe(pd.Series(["a" * 201, "a" * 201, "b", [1, 2], [1, 2], True, 1, None], dtype=object))
+    assert described["levels"] == ["[1, 2]", "1", "b", "true"]
+    assert (described["other"], described["nulls"], described["distinct"]) == (2, 1, 5)
