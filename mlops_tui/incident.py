@@ -27,6 +27,7 @@ REPORTS = 200
 
 
 _DONE = {"acknowledge": "acknowledged", "silence": "silenced", "reopen": "opened again", "resolve": "resolved"}
+_ANSWERED = {"approve": "approved", "refuse": "refused", "withdraw": "withdrawn"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,10 @@ def _reports(bench: Workbench, alert: Alert) -> Iterator[Event]:
     until = alert.resolved_at or bench.context.now()
     within = [one for one in reversed(found) if alert.first_at - AROUND <= one.at <= until]
     verdict: Any = None
+    see = f"mlops monitors show {alert.subject}"
     for number, report in enumerate(within):
         if report.verdict != verdict or number == len(within) - 1:
-            yield Event(report.at, "report", str(report.id), _seen(report), f"mlops monitors show {alert.subject}")
+            yield Event(report.at, "report", str(report.id), _seen(report), f"{see} --report {report.id}")
         verdict = report.verdict
 
 
@@ -137,9 +139,8 @@ def _asked(bench: Workbench, ref: str, this: int) -> Iterator[Event]:
             see = f"mlops models requests {request.model} --all"
             yield Event(request.asked_at, "approval", ref, f"asked by {request.asked_by}: {request.why}", see)
             for one in request.decisions:
-                yield Event(
-                    one.at, "approval", ref, f"{one.verdict} by {one.by}" + (f": {one.why}" if one.why else ""), see
-                )
+                words = f"{_ANSWERED.get(one.verdict, one.verdict)} by {one.by}" + (f": {one.why}" if one.why else "")
+                yield Event(one.at, "approval", ref, words, see)
 
 
 def _retrained(bench: Workbench, alert: Alert) -> Iterator[Event]:
@@ -181,7 +182,7 @@ def _training(bench: Workbench, job: Job, this: int) -> Iterator[Event]:
         yield from _ended(run, see)
     for rollout in bench.serving.rollouts.list(limit=JOBS):
         if run.version and rollout.ref == run.version:
-            see = f"mlops deployments rollout {rollout.deployment}"
+            see = f"mlops deployments rollout {rollout.deployment} --number {rollout.id}"
             shares = ", ".join(f"{share:g} %" for share in rollout.steps)
             begins = f"{rollout.ref} begins with {rollout.steps[0]:g} % of {rollout.deployment} (steps {shares})"
             yield Event(rollout.began_at, "rollout", str(rollout.id), begins, see)

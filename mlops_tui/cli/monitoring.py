@@ -10,6 +10,7 @@ from mlops_tui.cli import monitoring_drift, monitoring_insight, monitoring_odd, 
 from mlops_tui.cli.alerts import alerts
 from mlops_tui.cli.monitoring_drift import print_report, rounded
 from mlops_tui.cli.output import confirm, emit, emit_one, json_option, pass_workbench, say, why_option, yes_option
+from mlops_tui.core.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,11 +102,18 @@ def add_monitor(workbench: Workbench, deployment: str, as_json: bool, **settings
 @monitors.command("show")
 @click.argument("deployment")
 @click.option("--history", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many reports to list.")
+@click.option("--report", "number", type=int, help="This report, by its number, and no more.")
 @plotting.plot_options
 @json_option
 @pass_workbench
 def show_monitor(
-    workbench: Workbench, deployment: str, history: int, as_plot: bool, as_ascii: bool, as_json: bool
+    workbench: Workbench,
+    deployment: str,
+    history: int,
+    number: int | None,
+    as_plot: bool,
+    as_ascii: bool,
+    as_json: bool,
 ) -> None:
     """Show the settings of a monitor, its newest report column by column, and earlier verdicts.
 
@@ -116,9 +124,18 @@ def show_monitor(
     """
     plotting.alone(as_plot, as_json)
     monitor = workbench.monitoring.get(deployment)
+    one = workbench.monitoring.report(number) if number is not None else None
+    if one is not None and one.deployment != deployment:
+        raise NotFound(f"Report {number} is of {one.deployment}.", hint=f"mlops monitors show {deployment}")
+    if one is not None and not as_plot:
+        if as_json:
+            emit_one(one, True)
+        else:
+            print_report(one)
+        return
     reports = workbench.monitoring.reports(deployment, max(history, PLOTTED) if as_plot else history)
     if as_plot and reports:
-        newest = next((one for one in reports if one.features), reports[0])
+        newest = one or next((report for report in reports if report.features), reports[0])
         draw = plotting.pictures().drift
         plotting.show(lambda on: draw(newest, reports, on), ascii_only=as_ascii)
         return

@@ -9,7 +9,7 @@ import click
 
 from mlops_tui.cli.output import emit, emit_one, json_option, jsonable, pass_workbench, say, why_option
 from mlops_tui.core.clock import parse_span
-from mlops_tui.core.errors import InvalidInput
+from mlops_tui.core.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from mlops_tui.domains.serving.evidence import Evidence
@@ -104,10 +104,11 @@ def canary(
 @click.option("--resume", "verb", flag_value="resume", help="Go on.")
 @click.option("--promote", "verb", flag_value="promote", help="All the traffic now, whatever the evidence.")
 @click.option("--abort", "verb", flag_value="abort", help="Back to the weights from before.")
+@click.option("--number", type=int, help="An earlier one, by its number.")
 @why_option
 @json_option
 @pass_workbench
-def rollout(workbench: Workbench, name: str, verb: str | None, why: str, as_json: bool) -> None:
+def rollout(workbench: Workbench, name: str, verb: str | None, number: int | None, why: str, as_json: bool) -> None:
     """Show the rollout of a deployment: its evidence, what it waits for; or pause, resume or end it.
 
     \b
@@ -115,10 +116,18 @@ def rollout(workbench: Workbench, name: str, verb: str | None, why: str, as_json
     """
     room = workbench.serving.rollouts
     workbench.serving.get(name)
+    if verb is not None and number is not None:
+        raise click.UsageError("Only the rollout under way can be ended or held; leave --number out.")
     if verb is not None:
         getattr(room, verb)(name, why)
     current = room.current(name)
-    past = [] if current else room.list(name, limit=1)
+    if number is not None and (current is None or current[0].id != number):
+        earlier = room.get(number)
+        if earlier.deployment != name:
+            raise NotFound(f"Rollout {number} is of {earlier.deployment}.")
+        current, past = None, [earlier]
+    else:
+        past = [] if current else room.list(name, limit=1)
     if not current and not past:
         say(f"{name} never had one. Start one: mlops deployments canary {name} REF --steps 5,25")
         if as_json:

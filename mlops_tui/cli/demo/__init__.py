@@ -27,6 +27,7 @@ from mlops_tui.core.workspace import Workspace
     help="Retrain on labels that lost three bikes in four: all but the newest, which the gate sees; or all, with a loose gate, "
     "which only the canary sees.",
 )
+@click.option("--approval", is_flag=True, help="Have a person, ana, asked about each version before it gets traffic.")
 @click.option("--no-tui", is_flag=True, help="Print the summary and end, even in a terminal.")
 def demo(
     project: Path,
@@ -35,12 +36,14 @@ def demo(
     months: int | None,
     rate: float | None,
     harm: str | None,
+    approval: bool,
     no_tui: bool,
 ) -> None:
     """Run the whole loop: ingest, train, serve, live traffic, drift, alert, retraining, a new version serving.
 
     Run again, it says what exists and goes on from there. With --rate requests come in all the while and the story of the
-    incident is printed; with --harmful as well, what becomes of a version that learned from wrong labels.
+    incident is printed; with --harmful as well, what becomes of a version that learned from wrong labels; with --approval nothing
+    is deployed before somebody agreed, who the demo plays too.
 
     \b
     Example: mlops demo --data bike_hour.csv
@@ -56,7 +59,7 @@ def demo(
     from mlops_tui.cli.demo.loop import Demo
 
     pace = rate or (200.0 if harm else 0.0)
-    with Demo(workspace, data, fresh=fresh, months=months, rate=pace, harm=harm or "") as loop:
+    with Demo(workspace, data, fresh=fresh, months=months, rate=pace, harm=harm or "", approval=approval) as loop:
         closed = loop.run()
         loop.print_summary()
         interactive = sys.stdin.isatty() and sys.stdout.isatty() and not no_tui

@@ -34,11 +34,13 @@ class Demo:
         months: int | None = None,
         rate: float = 0.0,
         harm: str = "",
+        approval: bool = False,
     ) -> None:
         if fresh:
             _choose_settings(workspace)
         self._workbench = Workbench(workspace, actor="demo")
-        self._stage = Stage(workspace, self._workbench, read_bike_hour(data) if data else read_sample(), rate, harm)
+        found = read_bike_hour(data) if data else read_sample()
+        self._stage = Stage(workspace, self._workbench, found, rate, harm, approval)
         self._months = months
 
     def __enter__(self) -> Self:

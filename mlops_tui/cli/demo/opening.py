@@ -51,7 +51,9 @@ def _define(stage: Stage) -> None:
         pace = {"bake": "5s", "least": 400, "labels": 100} if stage.rate else {"bake": "1s", "least": 40, "labels": 0}
         # With harmful data that the canary shall stop, the gate looks at nothing but the charter.
         against = "none" if stage.harm == "canary" else "champion"
-        path.write_text(_DEFINITION.read_text().format(window=window, against=against, **pace))
+        path.write_text(
+            _DEFINITION.read_text().format(window=window, against=against, approval=str(stage.approval).lower(), **pace)
+        )
         stage.tell(
             "pipeline", f"defined in pipelines/{path.name}: trains, gates, deploys; retrains when answers go wrong"
         )

@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mlops_tui import daemon
+from mlops_tui import daemon, questions
 from mlops_tui.cli.demo.story import Story
 from mlops_tui.cli.demo.traffic import Client
 from mlops_tui.cli.output import say
 from mlops_tui.core import clock
 from mlops_tui.core.errors import Unavailable
+from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
     from mlops_tui.bike import BikeData
     from mlops_tui.core.workspace import Workspace
     from mlops_tui.domains.jobs.records import Job
-    from mlops_tui.workbench import Workbench
+    from mlops_tui.domains.pipelines.records import PipelineRun
 
 PIPELINE = "bike-demand"
 
@@ -25,7 +26,13 @@ class Stage:
     """What every act of the demo needs: the workspace, the data, waiting for others, and telling."""
 
     def __init__(
-        self, workspace: Workspace, workbench: Workbench, data: BikeData, rate: float = 0.0, harm: str = ""
+        self,
+        workspace: Workspace,
+        workbench: Workbench,
+        data: BikeData,
+        rate: float = 0.0,
+        harm: str = "",
+        approval: bool = False,
     ) -> None:
         self.workspace = workspace
         self.workbench = workbench
@@ -33,6 +40,7 @@ class Stage:
         self.harm = harm
         self.rate = rate  # requests a second all the while; 0: only while versions are swapped
         self.story = Story.load(workspace.root / "demo.json")
+        self.approval = approval
         self._began = time.monotonic()
         self._started_daemon = False
 
@@ -78,7 +86,18 @@ class Stage:
         )
         gate = run.verdict.outcome if run.verdict else "no gate"
         self.tell("trained", f"{version.ref} in {took} on {', '.join(version.snapshots)}; test {metrics}; gate: {gate}")
+        if run.state == "waiting" and self.approval:
+            self._agree(run)
         return True
+
+    def _agree(self, run: PipelineRun) -> None:
+        """Be the person who is asked, and wait until the daemon has gone on from the answer."""
+        with Workbench(self.workspace, actor="ana") as ana:
+            _, words = questions.approve(ana, run.version, "looked at the slices")
+        self.tell("approved", f"by ana: {words}")
+        until = time.monotonic() + 60
+        while self.workbench.pipelines.get_run(run.id).state == "waiting" and time.monotonic() < until:
+            time.sleep(0.2)
 
     def serving(self, timeout_s: float, version: int | None = None) -> int:
         """Wait until the deployment answers (with `version` if given); the version that serves."""

@@ -34,8 +34,11 @@ class Waiting(Runs):
     _serving: Serving
 
     def waits_for(self, ref: str) -> PipelineRun | None:
-        """The run that waits for people to agree to its version `ref`."""
-        return next((run for run in self._store.waiting() if run.version == ref and _asked(run)), None)
+        """The run that waits for people to agree to its version `ref`, or is about to: it asks before it ends."""
+        found = [
+            run for run in (*self._store.waiting(), *self._store.open_runs()) if run.version == ref and _asked(run)
+        ]
+        return found[0] if found else None
 
     def next_steps(self, run: PipelineRun) -> builtins.list[str]:
         """What follows when people agree, in sentences."""

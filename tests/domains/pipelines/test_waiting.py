@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 
 from mlops_tui import incident, questions
+from mlops_tui.cli.app import main
 from mlops_tui.domains.pipelines.records import GateVerdict, Outcome
 from mlops_tui.domains.pipelines.steps import deploy
 from mlops_tui.domains.pipelines.work import Skip
@@ -137,7 +139,7 @@ def test_what_shows_other_scores_than_recorded_is_not_served_even_when_people_ag
     assert workbench.serving.rollouts.list() == []
 
 
-def test_the_incident_tells_of_question_answer_and_rollout_in_order(workbench, asked, clock):
+def test_the_incident_tells_of_question_answer_and_rollout_in_order(workbench, asked, clock, monkeypatch):
     clock.advance(1000)
     questions.ask(workbench)
     clock.advance(1000)
@@ -151,8 +153,21 @@ def test_the_incident_tells_of_question_answer_and_rollout_in_order(workbench, a
     kinds = [kind for kind, _ in told]
     assert kinds == ["alert", "job", "gate", "approval", "pipeline run", "alert", "approval", "job", "pipeline run",
                      "rollout", "rollout"]  # fmt: skip
-    assert [told[at][1] for at in (4, 6)] == ["waiting with m/2", "approve by ann: fine"]
+    assert [told[at][1] for at in (4, 6)] == ["waiting with m/2", "approved by ann: fine"]
     assert "m/2 has 10 % of live" in told[8][1]
     assert told[10][1].endswith(": worse")
     [question] = workbench.alerts.list(rule="approval")
     assert "rollout" in [one.kind for one in incident.tell(workbench, question.id)]
+    monkeypatch.setenv("MLOPS_WORKSPACE", str(workbench.workspace.root))
+    for line in {one.command for one in incident.tell(workbench, alert.id)}:
+        with pytest.raises(SystemExit) as ended:
+            main(shlex.split(line)[1:])
+        assert ended.value.code == 0, line
+
+
+def test_the_question_is_the_same_while_the_run_that_asks_has_not_ended(workbench, asked):
+    with workbench.context.catalog.write() as tx:
+        workbench.pipelines._store.update(tx, asked, state="running")
+    questions.ask(workbench)
+    [question] = workbench.alerts.list(rule="approval")
+    assert "--promote" not in question.detail
