@@ -23,6 +23,7 @@ MOST = 20_000
 OF_CLIENT = 1000
 """So many of the newest rows of each client are examined."""
 NOBODY = "(no token)"
+INPUT = "input."
 RULE = "probing"
 PROBING = ("evasion", "extraction")
 
@@ -53,7 +54,7 @@ class Odd:
         frame = self._rows(name, version.version, known.columns, since, until)
         if frame is None or not len(frame):
             return None
-        x = frame[known.columns].to_numpy(dtype=float)
+        x = frame[_inputs(known)].to_numpy(dtype=float)
         p, why = known.judge(x)
         among = known.neighbours(x) if neighbours else None
         odd = [
@@ -92,7 +93,7 @@ class Odd:
     def _rows(
         self, name: str, version: int, columns: builtins.list[str], since: int, until: int
     ) -> pd.DataFrame | None:
-        """The newest rows, oldest first: id, at, prediction, caller, and the inputs as numbers."""
+        """The newest rows, oldest first: id, at, prediction, _caller, and the inputs as numbers under names no input has."""
         files = [str(path) for path in self._serving.prediction_files(name, since, until + 1)]
         if not files:
             return None
@@ -100,9 +101,9 @@ class Odd:
         source = "read_parquet(?, union_by_name=true, hive_partitioning=false)"
         there = {row["column_name"] for row in lake.query(f"DESCRIBE SELECT * FROM {source}", [files])}
         numbers = ", ".join(
-            f"TRY_CAST({_quoted(input_column(one))} AS DOUBLE) AS {_quoted(one)}"
+            f"TRY_CAST({_quoted(input_column(one))} AS DOUBLE) AS {_quoted(INPUT + one)}"
             if input_column(one) in there
-            else f"NULL::DOUBLE AS {_quoted(one)}"
+            else f"NULL::DOUBLE AS {_quoted(INPUT + one)}"
             for one in columns
         )
         caller = "coalesce(_caller, '')" if "_caller" in there else "''"
@@ -120,7 +121,7 @@ class Odd:
             newest = mine.tail(OF_CLIENT)
             asked = probing.Asked(
                 str(caller) or NOBODY,
-                newest[known.columns].to_numpy(dtype=float),
+                newest[_inputs(known)].to_numpy(dtype=float),
                 newest["prediction"].tolist(),
                 int(newest["at"].iloc[-1]),
                 len(mine),
@@ -144,6 +145,10 @@ class Odd:
             + ". A warning: batch jobs and tests can look alike.",
             facts={one.caller: one.verdict for one in probing},
         )
+
+
+def _inputs(known: Oddness) -> builtins.list[str]:
+    return [INPUT + one for one in known.columns]
 
 
 def _quoted(name: str) -> str:

@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from mlops_tui.domains.registry.profile import build_profile
+
 
 def window(bench, shift=0.0, **columns):
     frame = bench.inputs(300, shift).assign(**columns)
@@ -97,3 +99,13 @@ def test_what_is_kept_is_bounded(bench, monkeypatch):
         bench.monitoring.odd.look("bikes", "bikes/1", bench.clock.now - 1000, bench.clock.now)
     assert len(bench.monitoring.odd.windows("bikes")) == 2
     assert len(bench.monitoring.odd.rows("bikes", 10_000)) == 50
+
+
+def test_inputs_may_be_called_as_columns_of_the_log_are(bench):
+    frame = bench.inputs(3000).rename(columns={"temp": "id"}).assign(at=bench.random.normal(size=3000))
+    bench.put(1, build_profile(frame))
+    sent = frame.head(300).rename(columns={"id": "input.id", "at": "input.at"})
+    bench.serving.answer(sent, 10.0, bench.clock.now)
+    report = bench.monitoring.check("bikes")
+    assert (report.rows, [one.name for one in report.features]) == (300, ["id", "sky", "at"])
+    assert bench.monitoring.odd.windows("bikes")[0].rows == 300
