@@ -17,10 +17,12 @@ class Situation:
     `names` are what command lines call the record, `keys` the keys of the user by action id, where they are not those
     of the registry, `read_only` that nothing may be changed, `undo` what the newest act that can be undone was. `list`
     is what saved views call the list on screen ("" = it has none), `filter` the query in force there. `panes` are the
-    kinds of panes on screen with keys of their own (``chart``), `pane` the one that has the focus.
+    kinds of panes on screen with keys of their own (``chart``), `pane` the one that has the focus. `marked` are the
+    records that acts are about instead of the selected one, where they can be about several.
     """
 
     record: Any = None
+    marked: tuple[Any, ...] = ()
     daemon: bool | None = None
     names: Mapping[str, object] = dataclasses.field(default_factory=dict)
     read_only: bool = False
@@ -78,9 +80,11 @@ def of_run_or_job(situation: Situation) -> str:
 
 
 def state_in(*words: str) -> Rule:
-    """The selected record is in one of these states."""
+    """The selected record is in one of these states, or one of several that are marked is."""
 
     def rule(situation: Situation) -> str:
+        if any(str(getattr(one, "state", "")) in words for one in situation.marked):
+            return ""
         now = str(getattr(situation.record, "state", ""))
         return "" if now in words else f"It is {now}; this needs {' or '.join(words)}."
 

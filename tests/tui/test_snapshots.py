@@ -14,6 +14,8 @@ from mlops_tui.tui import actions
 from mlops_tui.tui.screens import panels
 
 from .conftest import Open, desk_of, settle
+from .test_alerting_desk import watched
+from .test_monitoring_desk import drifted
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +40,9 @@ BY_DESK = [(desk, size) for desk, _, _ in actions.DESKS for size in SIZES] + [
 async def test_filled(
     open_app: Open, filled: Workspace, snapshot: Callable[[Pilot[Any], str], None], desk: str, size: tuple[int, int]
 ) -> None:
+    if desk == "monitoring":
+        drifted(filled)
+        watched(filled)
     async with open_app(filled, desk, size) as pilot:
         sections = desk_of(pilot).SECTIONS if desk != "overview" else desk_of(pilot).SECTIONS[:1]
         for section in sections:

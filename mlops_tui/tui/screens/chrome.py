@@ -131,7 +131,7 @@ def _cells(row: Sequence[Part]) -> int:
     return sum(cells(spans) for spans, _ in row)
 
 
-def _around(row: list[Part], at: int, room: int) -> list[Part]:
+def _around(row: Sequence[Part], at: int, room: int) -> list[Part]:
     """As many parts as fit beside part `at`, which is not at the edge unless it is the first or last."""
     begin = end = at
     while True:
@@ -143,7 +143,7 @@ def _around(row: list[Part], at: int, room: int) -> list[Part]:
         begin, end = grown
 
 
-def _between(row: list[Part], begin: int, end: int) -> list[Part]:
+def _between(row: Sequence[Part], begin: int, end: int) -> list[Part]:
     before: list[Part] = [((("← ", "key"),), "section(-1)")] if begin > 0 else []
     behind: list[Part] = [((("→", "key"),), "section(1)")] if end + 1 < len(row) else []
     return [*before, *row[begin : end + 1], *behind]

@@ -31,7 +31,7 @@ LABELS = {
     "min_labels": "Labels at least",
     "max_error_rate": "Errors at most",
     "max_latency_ms": "p95 at most, ms",
-    "sensitive": "Sensitive inputs",
+    "sensitive": "Sensitive",
     "positive": "Good answer",
     "slices": "Slices",
     "group_rows": "Rows of a group",
@@ -109,7 +109,7 @@ def _settings(desk: Acting, name: str, monitor: Monitor | None, names: Sequence[
         desk.perform(f"settings of {name}", work, command=settings_command(name, new),
                      undo=Undo(settings_command(name, new), way_back, back), otherwise=again, then=lambda: _show(desk, name))  # fmt: skip
 
-    title = f"How {name} is watched" if monitor else f"Watch {name} again"
+    title = f"How {name} is watched (0.05 is 5 %)" if monitor else f"Watch {name} again (0.05 is 5 %)"
     ask(desk, title, fields, "Keep", lambda answers: settings_command(name, changed(answers)), act)
 
 

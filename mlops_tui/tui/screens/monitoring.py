@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import ClassVar
 
 from textual import on
 
+from mlops_tui.tui.actions import Situation
 from mlops_tui.tui.screens import (
     chrome,
     maintenance_acts,
@@ -61,6 +63,16 @@ class MonitoringDesk(Desk):
     def parts(self) -> list[Part]:
         """The parts, as far as there is room around the one on screen."""
         return chrome.fitting(self, SHORT)
+
+    @property
+    def situation(self) -> Situation:
+        """Acts on alerts are about the marked ones, where there are any."""
+        now, marks = super().situation, self.here.marks
+        if self.section.id != "alerts" or not len(marks):
+            return now
+        wanted = set(marks.keys)
+        found = tuple(one for one in self.here.records or () if str(one.id) in wanted)
+        return dataclasses.replace(now, marked=found, names={**now.names, "id": monitoring_acts.numbers(marks.keys)})
 
     # -- alerts -------------------------------------------------------------------------------------------------------
 

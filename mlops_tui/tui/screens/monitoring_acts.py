@@ -31,7 +31,8 @@ def named(alerts: Sequence[int]) -> str:
     return f"alert {alerts[0]}" if len(alerts) == 1 else f"{len(alerts)} alerts"
 
 
-def _numbers(alerts: Sequence[int]) -> str:
+def numbers(alerts: Sequence[object]) -> str:
+    """As a command line names them."""
     return " ".join(map(str, alerts[:20])) + (" ..." if len(alerts) > 20 else "")
 
 
@@ -51,7 +52,7 @@ def _each(bench: Workbench, alerts: Sequence[int], move: Callable[[Workbench, in
 
 def _back(command: str, alerts: Sequence[int]) -> Undo:
     work = lambda bench: _each(bench, alerts, lambda bench, one: bench.alerts.reopen(one), "open")  # noqa: E731
-    return Undo(command, f"mlops alerts reopen {_numbers(alerts)}", work)
+    return Undo(command, f"mlops alerts reopen {numbers(alerts)}", work)
 
 
 def _unmark(desk: Acting) -> Callable[[], None]:
@@ -63,14 +64,14 @@ def _unmark(desk: Acting) -> Callable[[], None]:
 
 def acknowledge(desk: Acting, alerts: Sequence[int]) -> None:
     """Take them."""
-    command = f"mlops alerts ack {_numbers(alerts)}"
+    command = f"mlops alerts ack {numbers(alerts)}"
     desk.perform("acknowledge", lambda bench: _each(bench, alerts, lambda bench, one: bench.alerts.acknowledge(one), "acknowledged"),
                  command=command, undo=_back(command, alerts), then=_unmark(desk))  # fmt: skip
 
 
 def reopen(desk: Acting, alerts: Sequence[int]) -> None:
     """Take acknowledgement and silence back, whoever gave them."""
-    command = f"mlops alerts reopen {_numbers(alerts)}"
+    command = f"mlops alerts reopen {numbers(alerts)}"
     desk.perform("reopen", lambda bench: _each(bench, alerts, lambda bench, one: bench.alerts.reopen(one), "open"),
                  command=command, then=_unmark(desk))  # fmt: skip
 
@@ -101,7 +102,7 @@ def resolve(desk: Acting, alerts: Sequence[int]) -> None:
     fields = (Field("why", "Why", "", "retrained; nothing is fine, too", optional=True),)
 
     def command(answers: Answers) -> str:
-        return f"mlops alerts resolve {_numbers(alerts)}{because(answers)}"
+        return f"mlops alerts resolve {numbers(alerts)}{because(answers)}"
 
     def act(answers: Answers, again: Callable[[], None]) -> None:
         move = lambda bench, one: bench.alerts.resolve(one, answers["why"])  # noqa: E731

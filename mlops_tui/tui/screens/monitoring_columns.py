@@ -79,7 +79,7 @@ def verdict(drift: FeatureDrift) -> Span:
     """One word and a sign for a column."""
     if drift.drifted:
         return ("▲ drift", "warn")
-    return ("≈ season", "muted") if drift.seasonal else ("· in limits", "muted")
+    return ("≈ season", "muted") if drift.seasonal else ("· ok", "muted")
 
 
 COLUMNS = Section(

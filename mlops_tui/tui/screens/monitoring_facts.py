@@ -187,7 +187,7 @@ def _performance(one: Report) -> list[Block]:
 
 def _drift_row(each: FeatureDrift) -> tuple[Span | str, ...]:
     return (
-        ("▲ drift", "warn") if each.drifted else ("· in limits", "muted"),
+        ("▲ drift", "warn") if each.drifted else ("· ok", "muted"),
         each.name,
         number(each.psi, 3),
         (number(each.psi_threshold, 3), "muted"),
