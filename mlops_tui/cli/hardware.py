@@ -9,7 +9,7 @@ import click
 from mlops_tui.cli import hardware_processes, plotting
 from mlops_tui.cli.output import emit, emit_one, human_bytes, json_option, jsonable, pass_workbench
 from mlops_tui.core import clock
-from mlops_tui.core.errors import NotFound
+from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.ids import did_you_mean
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def show_hardware(workbench: Workbench, as_json: bool) -> None:
     if as_json:
         emit_one(jsonable(reading), True)
         return
-    emit_one(_machine(reading))
+    emit_one(_machine(reading) | _parts(reading))
     click.echo()
     if not reading.gpus:
         click.echo(f"No GPU: {reading.driver}." if reading.driver != "ok" else "No GPU.")
@@ -121,19 +121,19 @@ def _known(workbench: Workbench, subject: str) -> str:
 
 
 @hardware.command("gpus")
-@click.argument("index", type=int, required=False)
+@click.argument("index", required=False)
 @json_option
 @pass_workbench
-def gpus(workbench: Workbench, index: int | None, as_json: bool) -> None:
+def gpus(workbench: Workbench, index: str | None, as_json: bool) -> None:
     """List the GPUs with their instances and processes; with INDEX everything that one says of itself.
 
-    What a GPU or its driver does not say is there with the reason.
+    What a GPU or its driver does not say is there with the reason. 0.1 is instance 1 of GPU 0, where that is in parts.
 
     \b
     Example: mlops hardware gpus 0
     """
     if index is not None:
-        facts = workbench.hardware.facts(index)
+        facts = workbench.hardware.facts(*_place(index))
         if as_json:
             emit(facts, [], as_json=True)
             return
@@ -145,6 +145,14 @@ def gpus(workbench: Workbench, index: int | None, as_json: bool) -> None:
         return
     rows = [row for gpu in found for row in _gpu_rows(gpu)]
     emit(rows, GPU_COLUMNS, empty=f"No GPU: {workbench.hardware.driver()}.")
+
+
+def _place(index: str) -> tuple[int, int | None]:
+    """`0` is a GPU, `0.1` an instance of one."""
+    gpu, dot, part = index.partition(".")
+    if not gpu.isdecimal() or (dot and not part.isdecimal()):
+        raise InvalidInput(f"'{index}' is no GPU.", hint="A number from 0, or 0.1 for an instance: mlops hardware gpus")
+    return int(gpu), int(part) if dot else None
 
 
 def _fact(one: Fact) -> dict[str, Any]:
@@ -177,6 +185,7 @@ def _process(one: GpuProcess) -> dict[str, Any]:
 
 
 hardware.add_command(hardware_processes.processes)
+hardware.add_command(hardware_processes.process)
 hardware.add_command(hardware_processes.kill)
 hardware.add_command(hardware_processes.nice)
 hardware.add_command(hardware_processes.loads)
@@ -201,6 +210,40 @@ def _machine(reading: Reading) -> dict[str, Any]:
         "temperatures": ", ".join(f"{one.label} {one.value:.0f} C" for one in reading.sensors[:8]) or "no sensors",
         "up since": clock.iso(reading.booted_at) or "",
     }
+
+
+def _parts(reading: Reading) -> dict[str, Any]:
+    """The machine in detail; what it does not say is left out."""
+    parts = reading.parts
+    if parts is None:
+        return {}
+    times, memory, waits = parts.times, parts.memory, parts.pressure
+    shares = (("user", times.user), ("system", times.system), ("nice", times.nice), ("waiting for disks", times.wait),
+              ("interrupts", times.interrupts), ("stolen", times.stolen), ("idle", times.idle))  # fmt: skip
+    holds = (("available", memory.available), ("free", memory.free), ("cached", memory.cached), ("buffers", memory.buffers),
+             ("shared", memory.shared))  # fmt: skip
+    stalls = (("processors", waits.cpu), ("memory", waits.memory), ("disks", waits.io))
+    counts = [f"{parts.processes:,}"] if parts.processes is not None else []
+    counts += [f"{parts.running} want a processor"] if parts.running is not None else []
+    found = {
+        "processor time": ", ".join(f"{name} {value:.0f} %" for name, value in shares if value is not None),
+        "frequency": f"{parts.frequency_mhz:,.0f} MHz" if parts.frequency_mhz else "",
+        "memory holds": ", ".join(f"{name} {human_bytes(value)}" for name, value in holds if value is not None),
+        "stalled": ", ".join(f"{name} {value:.1f} %" for name, value in stalls if value is not None),
+        "processes": ", ".join(counts),
+        "disks": ", ".join(
+            f"{one.name} {_rate(one.read)} read {_rate(one.write)} written"
+            + ("" if one.busy is None else f" {one.busy:.0f} % busy")
+            for one in parts.disks
+        ),
+        "file systems": ", ".join(
+            f"{one.path} {human_bytes(one.used)} of {human_bytes(one.total)} ({one.kind})" for one in parts.file_systems
+        ),
+        "networks": ", ".join(
+            f"{one.name} {_rate(one.received)} in {_rate(one.sent)} out, {one.faults} faults" for one in parts.networks
+        ),
+    }
+    return {name: said for name, said in found.items() if said}
 
 
 def _held_back(reading: Reading) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,13 +20,26 @@ from mlops_tui.cli.output import (
     yes_option,
 )
 from mlops_tui.core import clock
-from mlops_tui.core.errors import Unavailable
+from mlops_tui.core.errors import NotAllowed, NotFound, Unavailable
+from mlops_tui.core.printable import clean
 
 if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Process
     from mlops_tui.workbench import Workbench
 
-KEYS = {"cpu": lambda one: one.cpu, "memory": lambda one: one.memory, "gpu": lambda one: one.gpu_memory or 0}
+KEYS: dict[str, Callable[[Process], Any]] = {
+    "cpu": lambda one: one.cpu,
+    "memory": lambda one: one.memory,
+    "gpu": lambda one: one.gpu_memory or 0,
+    "gpu-use": lambda one: one.gpu_utilization or 0,
+    "gpu-memory-use": lambda one: one.gpu_bandwidth or 0,
+    "time": lambda one: one.cpu_time,
+    "age": lambda one: -one.started_at,
+    "threads": lambda one: one.threads,
+    "pid": lambda one: -one.pid,
+}
+ON_GPUS = ("gpu", "gpu-use", "gpu-memory-use")
+UNSAID = "not said"
 LOADS = (
     ("subject", "Of"), ("cpu_percent", "CPU %"), ("memory_mb", "MB"), ("gpu_percent", "GPU %"), ("gpu_memory_mb", "GPU MB"),
     ("saturation", "Busy %"), ("rate", "Per s"), ("success_rate", "OK %"), ("p50_ms", "p50 ms"), ("p95_ms", "p95 ms"), ("p99_ms", "p99 ms"),
@@ -40,9 +54,20 @@ TRAFFIC_MS = 5 * clock.MINUTE
 )
 @click.option("--tree", "as_tree", is_flag=True, help="Each below its parent, the busiest branch first.")
 @click.option("--own", is_flag=True, help="Only those of runs, jobs, deployments and the daemon of this workspace.")
+@click.option("--user", metavar="NAME", help="Only those of this user.")
+@click.option("--on-gpu", "gpu", type=int, metavar="INDEX", help="Only those on this GPU.")
 @json_option
 @pass_workbench
-def processes(workbench: Workbench, limit: int, sort: str, as_tree: bool, own: bool, as_json: bool) -> None:
+def processes(
+    workbench: Workbench,
+    limit: int,
+    sort: str,
+    as_tree: bool,
+    own: bool,
+    user: str | None,
+    gpu: int | None,
+    as_json: bool,
+) -> None:
     """List running processes with the run, job or deployment they work for, the largest users first.
 
     \b
@@ -52,8 +77,9 @@ def processes(workbench: Workbench, limit: int, sort: str, as_tree: bool, own: b
 
     found = owners.processes(workbench, own=own)
     if not as_tree:
-        found = sorted((one for one in found if sort != "gpu" or one.gpus), key=KEYS[sort], reverse=True)
-    if sort == "gpu" and not found and not workbench.hardware.gpus():
+        found = sorted((one for one in found if sort not in ON_GPUS or one.gpus), key=KEYS[sort], reverse=True)
+    found = [one for one in found if user in (None, one.user) and (gpu is None or gpu in one.gpus)]
+    if (sort in ON_GPUS or gpu is not None) and not found and not workbench.hardware.gpus():
         raise Unavailable(f"GPU processes cannot be read: {workbench.hardware.driver()}.", hint="mlops hardware show")
     found = found[:limit]
     if as_json:
@@ -64,31 +90,86 @@ def processes(workbench: Workbench, limit: int, sort: str, as_tree: bool, own: b
         ("user", "User"),
         ("cpu", "CPU %"),
         ("memory", "Memory"),
+        ("memory_percent", "Mem %"),
         ("gpu", "GPU"),
+        ("gpu_utilization", "GPU %"),
+        ("runs", "Runs"),
         ("nice", "Nice"),
     ]
     columns += [("owner", "For"), ("name", "Name"), ("command", "Command")]
-    emit(
-        [_row(one, as_tree) for one in found],
-        columns,
-        empty="No processes of this workspace." if own else "No processes.",
-    )
+    now, some = workbench.context.now(), own or user or gpu is not None
+    empty = "No processes of that kind." if some else "No processes."
+    emit([_row(one, as_tree, now) for one in found], columns, empty=empty)
 
 
-def _row(one: Process, as_tree: bool) -> dict[str, Any]:
+def _row(one: Process, as_tree: bool, now: int) -> dict[str, Any]:
     gpu = ""
     if one.gpus:
-        known = human_bytes(one.gpu_memory) if one.gpu_memory is not None else "?"
+        known = human_bytes(one.gpu_memory) if one.gpu_memory is not None else "hidden"
         gpu = f"{known} on {','.join(map(str, one.gpus))} ({one.gpu_kind or 'open'})"
     indent = "  " * one.depth if as_tree else ""
     whole: dict[str, Any] = jsonable(one)
     return whole | {
         "cpu": f"{one.cpu:.1f}",
         "memory": human_bytes(one.memory),
+        "memory_percent": f"{one.memory_percent:.1f}",
+        "runs": clock.duration(now - one.started_at),
         "gpu": gpu,
+        "gpu_utilization": _share(one),
         "name": f"{indent}{one.name}",
         "command": one.command[:80],
     }
+
+
+def _share(one: Process) -> str:
+    return "" if not one.gpus else UNSAID if one.gpu_utilization is None else f"{one.gpu_utilization:.0f}"
+
+
+@click.command("process")
+@click.argument("pid", type=int)
+@click.option("--environment", is_flag=True, help="What it began with, too; values that look like secrets are hidden.")
+@json_option
+@pass_workbench
+def process(workbench: Workbench, pid: int, environment: bool, as_json: bool) -> None:
+    """Show one process closely: what it took, holds, moved and works for.
+
+    \b
+    Example: mlops hardware process 4711 --environment
+    """
+    from mlops_tui.telemetry import owners
+
+    one = next((each for each in owners.processes(workbench) if each.pid == pid), None)
+    if one is None:
+        raise NotFound(f"There is no process {pid}.", hint="mlops hardware processes")
+    more = jsonable(workbench.hardware.closely(pid, environment=environment))
+    if as_json:
+        emit_one(jsonable(one) | more, True)
+        return
+    began = more.pop("environment")
+    shown = {name: value for name, value in more.items() if value not in (None, "") and name != "pid"}
+    shown |= {name: human_bytes(shown[name]) for name in ("virtual", "shared", "read", "written") if name in shown}
+    row = _row(one, False, workbench.context.now())
+    first = (
+        "owner",
+        "user",
+        "state",
+        "cpu",
+        "memory",
+        "memory_percent",
+        "gpu",
+        "gpu_utilization",
+        "threads",
+        "nice",
+        "runs",
+        "parent",
+    )
+    emit_one(
+        {name: row[name] for name in first if row[name] not in (None, "")} | shown | {"command": one.command}, False
+    )
+    if environment and began is None:
+        raise NotAllowed(f"The environment of process {pid} is not ours to see.", hint="Ask who started it.")
+    for name, value in (began or {}).items():
+        say(f"{name}={clean(value)}")
 
 
 @click.command("kill")

@@ -20,6 +20,7 @@ import click
 
 from mlops_tui.core import clock
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, Unavailable, WorkbenchError
+from mlops_tui.core.printable import clean, whole
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
@@ -102,7 +103,7 @@ def jsonable(value: Any, key: str = "") -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
-        return value
+        return whole(value)
     if hasattr(value, "isoformat"):
         return value.isoformat()
     return str(value)
@@ -197,7 +198,7 @@ def show(value: Any, key: str = "") -> str:
     if isinstance(value, (list, tuple, set, frozenset)):
         between = "; " if any(isinstance(item, dict) for item in value) else ", "
         return between.join(show(item, key) for item in value) or "-"
-    return " ".join(str(value).split("\n"))
+    return clean(value)
 
 
 def human_bytes(count: float) -> str:

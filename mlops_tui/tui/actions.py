@@ -9,6 +9,7 @@ from mlops_tui.tui.action import Action
 from mlops_tui.tui.actions_models import MODELS
 from mlops_tui.tui.actions_monitoring import MONITORING
 from mlops_tui.tui.actions_pipelines import PIPELINES
+from mlops_tui.tui.actions_system import SYSTEM
 from mlops_tui.tui.rules import START_DAEMON, Situation
 
 __all__ = ["ACTIONS", "ALL", "CHARTS", "DESKS", "GLOBAL", "PAGES", "START_DAEMON", "Action", "Situation"]
@@ -208,25 +209,7 @@ ACTIONS: tuple[Action, ...] = (
            undo="mlops deployments rollback {name}",
            rules=(rules.has("previous", "There is nothing earlier to go back to."),)),
     *MONITORING,
-    Action("system.end", "Ask the process to end", ("t",), "system", "processes", "a process",
-           "mlops hardware kill {pid} --tree", danger=True, rules=(rules.of_run_or_job,), footer="end",
-           help="SIGTERM to it and all below it; only processes of runs and jobs of this workspace."),
-    Action("system.kill", "Kill the process", ("K",), "system", "processes", "a process",
-           "mlops hardware kill {pid} --signal kill --tree", danger=True, rules=(rules.of_run_or_job,),
-           help="SIGKILL to it and all below it: it cannot save anything."),
-    Action("system.nice", "Change the niceness of the process", ("n",), "system", "processes", "a process",
-           "mlops hardware nice {pid} 10", undo="mlops hardware nice {pid} 0", rules=(rules.of_run_or_job,), footer="nice",
-           help="How much of the processors it gets when others want them."),
-    Action("system.log", "Follow the job's log", ("l",), "system", "jobs", "a job", "mlops jobs logs {id}", view=True,
-           footer="log", help="The log of the job as it is written."),
-    Action("system.cancel", "Cancel the job", ("c",), "system", "jobs", "a job", "mlops jobs cancel {id}",
-           help="End its whole process tree.", undo="mlops jobs retry {id}",
-           danger=True, rules=(rules.state_in("queued", "claimed", "running"),), footer="cancel"),
-    Action("system.retry", "Run the job again", ("t",), "system", "jobs", "a job", "mlops jobs retry {id}",
-           help="Queue it once more with the same inputs.", undo="mlops jobs cancel {id}",
-           rules=(rules.state_in("failed", "cancelled", "lost"),), footer="retry"),
-    Action("system.verify", "Check the hash chain of the audit log", ("V",), "system", "audit", view=True,
-           cli="mlops audit verify", footer="verify", help="Recompute every hash; a changed or missing entry shows."),
+    *SYSTEM,
 )  # fmt: skip
 
 CHARTS = (

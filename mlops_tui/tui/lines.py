@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
 
+from mlops_tui.core.printable import clean as clean
+
 Span = tuple[str, str]
 Line = tuple[Span, ...]
 
@@ -26,9 +28,6 @@ ROLES = (
     "s3",
     "s4",
 )
-
-# Control characters of user text could move the cursor or start an escape sequence: each becomes a space or a dot.
-_CONTROL = dict.fromkeys((*range(32), *range(127, 160)), "·") | {9: " ", 10: " ", 13: " "}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,12 +90,6 @@ _STATE_OF = {
     "production": "good",
     "staging": "busy",
 }
-
-
-def clean(text: object) -> str:
-    """One printable line of any value: control characters are replaced, so user text cannot steer the terminal."""
-    text = str(text)
-    return text if text.isprintable() else text.translate(_CONTROL)
 
 
 def state(word: object) -> Span:

@@ -146,7 +146,7 @@ def _parsed_once(monkeypatch: pytest.MonkeyPatch, _parsed: dict[Any, Any]) -> No
 @pytest.fixture(autouse=True)
 def _other_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes and no GPU: those of this machine are not the same twice."""
-    monkeypatch.setattr(Probe, "processes", lambda self: list(RUNNING))
+    monkeypatch.setattr(Probe, "processes", lambda self, now=0: list(RUNNING))
     monkeypatch.setattr(Probe, "gpus", lambda self: (Driver.NO_DRIVER, ()))
 
 

@@ -111,7 +111,7 @@ async def test_a_gpu_in_full_says_what_it_does_not_support(
         Fact("errors", "ecc", True),
     ]
     monkeypatch.setattr(Probe, "gpus", lambda self: (Driver.OK, (dataclasses.replace(WELL, processes=(user,)), LOST)))
-    monkeypatch.setattr(Probe, "facts", lambda self, index: facts)
+    monkeypatch.setattr(Probe, "facts", lambda self, index, part=None: facts)
     async with open_app(filled, "system", (160, 45)) as pilot:
         desk_of(pilot).go("gpus", "0")
         await settle(pilot)

@@ -36,6 +36,7 @@ class Machine:
         self._at: float | None = None
         self._disks: dict[str, Any] = {}
         self._networks: dict[str, Any] = {}
+        self._times: Any = None
         self._slow: tuple[float, dict[str, Any]] | None = None
 
     def read(self, memory: Any) -> Parts:
@@ -45,8 +46,9 @@ class Machine:
         self._at = at
         if self._slow is None or at - self._slow[0] >= SLOW_S:
             self._slow = (at, self._slowly())
+        times, self._times = self._times, quietly(psutil.cpu_times)
         return Parts(
-            times=_times(quietly(psutil.cpu_times_percent)),
+            times=_times(times, self._times),
             memory=Memory(
                 memory.available,
                 memory.free,
@@ -152,19 +154,23 @@ def _shown(environment: dict[str, str] | None) -> dict[str, str] | None:
     }
 
 
-def _times(found: Any) -> Times:
-    if found is None:
-        return Times(0.0, 0.0)
-    own = [getattr(found, name, None) for name in ("irq", "softirq")]
-    interrupts = sum(one for one in own if one is not None) if any(one is not None for one in own) else None
+def _times(before: Any, now: Any) -> Times:
+    """Shares of the time between two looks; all of it idle where there was none between them."""
+    if before is None or now is None:
+        return Times(0.0, 0.0, idle=100.0)
+    # Time of guests is counted under user and nice as well.
+    spent = {name: max(0.0, getattr(now, name) - getattr(before, name)) for name in now._fields if "guest" not in name}
+    whole = sum(spent.values())
+    share = {name: 100 * value / whole if whole else 0.0 for name, value in spent.items()}
+    interrupts = [share[name] for name in ("irq", "softirq") if name in share]
     return Times(
-        found.user,
-        found.system,
-        getattr(found, "nice", 0.0),
-        getattr(found, "iowait", None),
-        interrupts,
-        getattr(found, "steal", None),
-        found.idle,
+        share.get("user", 0.0),
+        share.get("system", 0.0),
+        share.get("nice", 0.0),
+        share.get("iowait"),
+        sum(interrupts) if interrupts else None,
+        share.get("steal"),
+        share.get("idle", 0.0) if whole else 100.0,
     )
 
 

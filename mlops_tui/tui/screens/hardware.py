@@ -8,49 +8,81 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
 from mlops_tui.tui.charts import line as line_chart
-from mlops_tui.tui.charts.heat import heatmap
+from mlops_tui.tui.charts import series as curves
 from mlops_tui.tui.charts.line import Plot, Series, View
-from mlops_tui.tui.charts.small import meter, sparkline
-from mlops_tui.tui.lines import Line, fit, line, size
+from mlops_tui.tui.lines import Line, Span, line, number, size
+from mlops_tui.tui.screens import hardware_lines as lines
+from mlops_tui.tui.screens.hardware_lines import meters
 from mlops_tui.tui.widgets.chart import Picture
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.hardware.records import Gpu, Reading
+    from mlops_tui.domains.hardware.records import Reading
 
-LABEL = 8
+__all__ = ["Machine", "draw_machine", "live_chart", "machine_plot", "meters", "picture"]
 LIVE_MS = 2 * clock.MINUTE
 HISTORY_MS = 30 * clock.MINUTE
-MOST_CORES = 16
-ROOM = 22
-"""Lines the chart and the words need before processors get a line each."""
-READINGS = 120
+CHART = 8
+"""Lines a chart needs at least, with its title."""
+TALL = 34
+"""Lines from which on there are empty ones between the groups."""
+BUSIEST = 6
+"""So many of what ran at the cursor are named."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Machine:
-    """Live readings (oldest first, one a second) and recorded history per series (x in ms)."""
+    """Live readings (oldest first, one a second) and recorded history per series (x in ms) of the last `span` ms.
+
+    `history` is what the chart shows, `others` what the machine kept besides, `loads` the processor time of deployments, runs and
+    jobs: what they were at the cursor is said.
+    """
 
     readings: tuple[Reading, ...] = ()
     history: tuple[Series, ...] = ()
+    others: tuple[Series, ...] = ()
+    loads: tuple[Series, ...] = ()
+    span: int = HISTORY_MS
 
 
 def draw_machine(machine: Machine, width: int, height: int, view: View | None = None) -> list[Line]:
     """Meters on top, then the chart in the room that is left; where there is plenty also every processor over time."""
     if not machine.readings:
         return [(), line(("  reading the machine ...", "muted"))]
-    now = machine.readings[-1]
-    out: list[Line] = [(), *meters(now, width), ()]
-    out += [
-        *_cores(machine.readings, width, height - len(out), view),
-        (),
-        _words(now),
-        *_sensors(now),
-        _gpu_words(now),
-        (),
-    ]
-    for gpu in now.gpus:
-        out += [*_gpu(gpu, width), ()]
-    return [*out, *_history(machine, width, max(8, height - len(out) - 1), view)]
+    now, gap = machine.readings[-1], [()] if height >= TALL else []
+    out: list[Line] = [*gap, *meters(now, width), *gap]
+    out += [*lines.cores(machine.readings, width, height - len(out), view), *gap]
+    out += [lines.words(now), *lines.sensors(now), lines.gpu_words(now), *gap]
+    out += lines.gpus(now, width, height - len(out) - CHART)
+    then = [] if view is None or view.cursor is None else _then(machine, view.cursor)
+    spare = height - len(out) - len(then) - CHART - (height // 4)  # most of what is left is the chart's
+    more = lines.more(now)[: max(0, spare)]
+    out += [*more, *(gap if more else [])]
+    return [*out, *_history(machine, width, max(CHART, height - len(out) - 1), view, then)]
+
+
+def _then(machine: Machine, cursor: float) -> list[Line]:
+    """What ran at the cursor, the busiest first, and what else the machine did then."""
+    reach = machine.span / 20
+
+    def at(one: Series) -> float | None:
+        return curves.value_at(one, cursor, reach)
+
+    found = [(one.name, value) for one in machine.loads if (value := at(one)) is not None and value >= 0.1]
+    ran = sorted(found, key=lambda one: -one[1])[:BUSIEST]
+    did = [(one.name, value) for one in machine.others if (value := at(one)) is not None]
+    busy: list[Span | str] = [(f" Ran {clock.local(int(cursor))}  ", "muted")]
+    for name, value in ran:
+        busy += [(f"{name} ", "accent"), (f"{value:.0f}%  ", "title")]
+    if not ran:
+        busy.append(("nothing of this workspace", "muted"))
+    words = "  ".join(f"{name.replace('_', ' ')} {_amount(name, value)}" for name, value in did)
+    return [line(*busy), *([line((f" {words}", "muted"))] if words else [])]
+
+
+def _amount(name: str, value: float) -> str:
+    if name.startswith(("disk_", "net_")):
+        return f"{size(value)}/s"
+    return f"{number(value, 3)}"
 
 
 def picture(machine: Machine) -> Picture:
@@ -73,7 +105,7 @@ def machine_plot(machine: Machine) -> Plot:
         old = recorded.get(name, Series(name, (), ()))
         kept = sum(x < begin for x in old.xs) if name in live else len(old.xs)
         series.append(Series(name, old.xs[:kept] + (at if name in live else ()), (*old.ys[:kept], *live.get(name, ()))))
-    return Plot(tuple(series), low=0, high=100, window=(now - (HISTORY_MS if recorded else LIVE_MS), now))
+    return Plot(tuple(series), low=0, high=100, window=(now - (machine.span if recorded else LIVE_MS), now))
 
 
 def _use(reading: Reading, index: int) -> float:
@@ -81,119 +113,19 @@ def _use(reading: Reading, index: int) -> float:
     return math.nan if found is None else found
 
 
-def meters(now: Reading, width: int) -> list[Line]:
-    """Processor, memory, swap and disk, one line each."""
-    rows = [
-        ("CPU", now.cpu / 100, f"{now.limits.usable_cpus:g} cpus, ", f"load {now.load[0]:.2f}"),
-        ("Memory", now.memory / 100, f"{size(now.memory_used)} ", f"of {size(now.memory_total)}"),
-        ("Disk", now.disk / 100, f"{size(now.disk_used)} ", f"of {size(now.disk_total)}"),
-    ]
-    if now.swap_total:
-        rows.insert(
-            2, ("Swap", now.swap_used / now.swap_total, f"{size(now.swap_used)} ", f"of {size(now.swap_total)}")
-        )
-    return [_meter(*row, width) for row in rows]
-
-
-def _meter(name: str, share: float | None, before: str, words: str, width: int) -> Line:
-    """A share as a bar and a number with words behind it; what is said before them is left out where there is no room."""
-    tail = min(30, max(0, width // 3))
-    room = max(6, width - LABEL - tail - 9)
-    words = before + words if len(before + words) <= tail else words
-    value = "   -" if share is None else f"{share * 100:3.0f}%"
-    return line(f" {fit(name, LABEL)}", *meter(share, room), (f" {value}  ", "title"), (fit(words, tail), "muted"))
-
-
-def _cores(readings: tuple[Reading, ...], width: int, height: int, view: View | None) -> list[Line]:
-    """One bar a processor now; with room for it each one over the last two minutes."""
-    now = readings[-1].per_cpu
-    if len(now) > MOST_CORES or height < len(now) + ROOM:
-        spans = sparkline(now, min(len(now), max(1, width - LABEL - 4)), low=0, high=100)
-        return [line(f" {fit('Cores', LABEL)}", spans)]
-    matrix = [[one.per_cpu[at] if at < len(one.per_cpu) else math.nan for one in readings] for at in range(len(now))]
-    room = max(8, width - LABEL - 9)
-    padded = [[math.nan] * max(0, min(room, READINGS) - len(row)) + row for row in matrix]
-    kind = "ascii" if view is not None and view.canvas == "ascii" else "shade"
-    drawn = heatmap(padded, room, len(now), low=0, high=100, kind=kind)
-    names = ["Cores" if at == 0 else "" for at in range(len(now))]
-    return [
-        line(f" {fit(name, LABEL)}", *spans, (f" {share:4.0f}%", "muted"))
-        for name, spans, share in zip(names, drawn, now, strict=True)
-    ]
-
-
-def _words(now: Reading) -> Line:
-    def rate(value: float | None) -> str:
-        return "-" if value is None else f"{size(value)}/s"
-
-    return line(
-        (f" {fit('Disk io', LABEL)}", "text"),
-        (f"read {rate(now.disk_read)}  write {rate(now.disk_write)}   ", "muted"),
-        "Network ",
-        (f"in {rate(now.net_in)}  out {rate(now.net_out)}", "muted"),
-    )
-
-
-def _gpu_words(now: Reading) -> Line:
-    if now.gpus:
-        return line(f" {fit('GPU', LABEL)}", (f"{len(now.gpus)} found", "muted"))
-    return line(f" {fit('GPU', LABEL)}", (f"none: {now.driver}", "muted"))
-
-
-def _gpu(gpu: Gpu, width: int) -> list[Line]:
-    """Use and memory as meters; what it does not support is said, since none of it is no zero."""
-    if str(gpu.state) != "ok":
-        return [line(f" {fit(f'GPU {gpu.index}', LABEL)}", (f"✗ {gpu.state}: {gpu.name}", "bad"))]
-    words = [gpu.name]
-    words += [f"{gpu.temperature:.0f}°C"] if gpu.temperature is not None else []
-    words += [f"{gpu.power:.0f} W"] if gpu.power is not None else []
-    share = gpu.utilization / 100 if gpu.utilization is not None else None
-    used = gpu.memory_used / gpu.memory_total if gpu.memory_used is not None and gpu.memory_total else None
-    out = [
-        _meter(f"GPU {gpu.index}", share, "", "  ".join(words), width),
-        _meter("", used, f"{size(gpu.memory_used)} ", f"of {size(gpu.memory_total)}", width)
-        if used is not None
-        else line(f" {fit('', LABEL)}", ("its memory is not said: not supported", "muted")),
-    ]
-    for part in gpu.mig:
-        held = part.memory_used / part.memory_total if part.memory_used is not None and part.memory_total else None
-        out.append(_meter(f"  {part.index}", held, "", f"{part.name}  {len(part.processes)} proc", width))
-    more = [
-        *([f"fan {gpu.fan:.0f}%"] if gpu.fan is not None else []),
-        *([f"{gpu.clock_mhz:.0f} MHz"] if gpu.clock_mhz is not None else []),
-        *([f"held back by {', '.join(gpu.throttle)}"] if gpu.throttle else []),
-        *([f"{len(gpu.processes)} process{'es' * (len(gpu.processes) > 1)}"] if gpu.processes else []),
-    ]
-    missing = [
-        name for name, value in (("use", gpu.utilization), ("power", gpu.power), ("fan", gpu.fan)) if value is None
-    ]
-    more += [f"not supported: {', '.join(missing)}"] if missing else []
-    return [*out, line(f" {fit('', LABEL)}", ("  ".join(more), "muted"))] if more else out
-
-
-def _sensors(now: Reading) -> list[Line]:
-    """The hottest sensors, and what limits have done; nothing where nobody says anything."""
-    out = []
-    if now.sensors:
-        hottest = sorted(now.sensors, key=lambda one: -one.value)[:5]
-        hot = any(one.high is not None and one.value >= one.high for one in hottest)
-        words = "  ".join(f"{one.label} {one.value:.0f}°C" for one in hottest)
-        out.append(line(f" {fit('Heat', LABEL)}", (words, "warn" if hot else "muted")))
-    limits = now.limits
-    said = [f"{limits.throttled:.0f}% of periods without processor time left"] if limits.throttled else []
-    said += [f"{limits.oom_kills} processes ended for memory"] if limits.oom_kills else []
-    if limits.memory_limit is not None and limits.memory_used is not None:
-        said.insert(0, f"{size(limits.memory_used)} of {size(limits.memory_limit)} memory")
-    if said:
-        out.append(line(f" {fit('Limits', LABEL)}", (f"{limits.source}: {', '.join(said)}", "muted")))
-    return out
-
-
-def _history(machine: Machine, width: int, height: int, view: View | None) -> list[Line]:
+def _history(machine: Machine, width: int, height: int, view: View | None, then: list[Line]) -> list[Line]:
     kept = any(one.ys for one in machine.history)
-    title = "Last 30 minutes, %" if kept else "Last two minutes, % (the daemon keeps a longer history)"
-    body = line_chart.draw(machine_plot(machine), width - 2, height - 1, view)
-    return [line((f" {title}", "title")), *(line(" ", *one) for one in body)]
+    title = f"Last {spoken(machine.span)}, %" if kept else "Last two minutes, % (the daemon keeps a longer history)"
+    body = line_chart.draw(machine_plot(machine), width - 2, height - 1 - len(then), view)
+    return [line((f" {title}", "title")), *then, *(line(" ", *one) for one in body)]
+
+
+def spoken(span: int) -> str:
+    """`30 minutes`, `6 hours`, `day`."""
+    for unit, name in ((clock.DAY, "day"), (clock.HOUR, "hour"), (clock.MINUTE, "minute")):
+        if span >= unit:
+            return name if span == unit else f"{span // unit} {name}s"
+    return f"{span // 1000} seconds"
 
 
 def live_chart(readings: tuple[Reading, ...], width: int, height: int) -> list[Line]:

@@ -1,13 +1,12 @@
-"""The lists beside the machine: its processes as a tree, and its GPUs."""
+"""The list of GPUs, with all that each says of itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlops_tui.telemetry import owners
 from mlops_tui.tui.blocks import Block, Fields, Grid
-from mlops_tui.tui.lines import Span, number, size, state
+from mlops_tui.tui.lines import Span, size, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets.states import Empty
@@ -15,71 +14,9 @@ from mlops_tui.tui.widgets.table import Column
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.hardware.records import Fact, Gpu, GpuProcess, Process
+    from mlops_tui.domains.hardware.records import Fact, Gpu, GpuProcess
 
-LIMIT = 2000
 NEVER = "not supported"
-
-
-# -- processes ------------------------------------------------------------------------------------------------------------
-
-
-def processes(bench: Workbench) -> list[Process]:
-    """All processes as a tree, the busiest branch first."""
-    return owners.processes(bench)[:LIMIT]
-
-
-def process_detail(bench: Workbench, one: Process) -> Sequence[Block]:
-    """What is known of a process."""
-    now = bench.context.now()
-    shares = "" if one.gpu_utilization is None else f"{one.gpu_utilization:.0f} %"
-    gpu = f"{_held(one)} on GPU {', '.join(map(str, one.gpus))} ({one.gpu_kind or 'open'}) {shares}" if one.gpus else ""
-    head = (
-        ("For", (one.owner, "accent") if one.owner else "nothing of this workspace"),
-        ("User", one.user),
-        ("State", one.state),
-        ("Processor", f"{one.cpu:.1f} % of one"),
-        ("Memory", size(one.memory)),
-        ("GPU", gpu),
-        ("Threads", number(one.threads)),
-        ("Niceness", "" if one.nice is None else str(one.nice)),
-        ("Started", cells.moment(one.started_at, now)),
-        ("Parent", str(one.parent)),
-        ("Command", one.command),
-    )
-    return (Fields(head, title=f"Process {one.pid}: {one.name}"),)
-
-
-def _held(one: Process | GpuProcess) -> str:
-    memory = getattr(one, "gpu_memory", None) if hasattr(one, "gpu_memory") else one.memory
-    return "hidden" if memory is None else size(memory)
-
-
-PROCESSES = Section(
-    "processes",
-    "Processes",
-    processes,
-    limit=LIMIT,
-    columns=(
-        Column("PID", lambda one, now: str(one.pid), sort=lambda one: one.pid, right=True, kind="number"),
-        cells.text("Name", lambda one: f"{'  ' * min(one.depth, 8)}{one.name}", width=28, grow=True),
-        cells.text("For", lambda one: one.owner, width=22, role="accent"),
-        Column("CPU %", lambda one, now: f"{one.cpu:.1f}", sort=lambda one: one.cpu, right=True),
-        cells.byte_size("Memory", lambda one: one.memory),
-        cells.byte_size("GPU", lambda one: one.gpu_memory, rank=2),
-        Column("Nice", lambda one, now: "" if one.nice is None else str(one.nice), sort=lambda one: one.nice or 0, right=True, rank=3),
-        cells.text("User", lambda one: one.user, width=10, rank=2, role="muted"),
-        cells.text("Command", lambda one: one.command, width=40, rank=3, grow=True, role="muted"),
-    ),
-    key=lambda one: str(one.pid),
-    empty=Empty("No process can be looked at.", "mlops hardware processes"),
-    detail=process_detail,
-    watches=frozenset({"telemetry"}),
-    names=lambda one: {"pid": one.pid},
-)  # fmt: skip
-
-
-# -- GPUs -----------------------------------------------------------------------------------------------------------------
 
 
 def gpus(bench: Workbench) -> list[Gpu]:
@@ -108,6 +45,10 @@ def gpu_detail(bench: Workbench, one: Gpu) -> Sequence[Block]:
         Grid(("Part", "Name", "Memory", "Processes"), tuple(parts), title="Instances" if parts else ""),
         *(Fields(tuple(_fact(fact) for fact in facts if fact.group == group), title=group.title()) for group in groups),
     )
+
+
+def _held(one: GpuProcess) -> str:
+    return "hidden" if one.memory is None else size(one.memory)
 
 
 def _pids(found: Sequence[GpuProcess]) -> str:
@@ -157,6 +98,11 @@ GPUS = Section(
         _figure("Temp", "temperature", "°C"),
         _figure("Power", "power", " W", rank=2),
         _figure("Fan", "fan", "%", rank=3),
+        cells.text("Perf", lambda one: one.performance or (NEVER if str(one.state) == "ok" else ""), width=13, rank=4),
+        _figure("Mem use", "memory_utilization", "%", rank=4),
+        _figure("Encoder", "encoder", "%", rank=4),
+        _figure("Decoder", "decoder", "%", rank=4),
+        _figure("ECC errors", "ecc_errors", "", rank=4),
         _figure("Clock", "clock_mhz", " MHz", rank=3),
         cells.text("Held back by", lambda one: ", ".join(one.throttle), width=24, rank=2, role="warn"),
         cells.count("Parts", lambda one: len(one.mig) or None, rank=3),
@@ -164,6 +110,6 @@ GPUS = Section(
     key=lambda one: str(one.index),
     empty=Empty("No GPU can be read. The page of the machine says why.", "mlops hardware gpus"),
     detail=gpu_detail,
-    watches=frozenset({"telemetry"}),
+    watches=frozenset(),  # as that of processes
     names=lambda one: {"index": one.index},
 )

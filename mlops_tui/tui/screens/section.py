@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from mlops_tui.core.query import Fields
@@ -69,7 +69,8 @@ class Section:
     its lines. `watches` names the databases whose changes make it read again. With `paged` rows are read by window. `limit` is
     how many `load` reads at most, so that a full list is not taken for all there is. `fields` gives, in a worker, what a
     query may ask of rows the store selects; of rows in memory it may ask for every column and for what `asks` holds, the fields of the
-    same list on the command line.
+    same list on the command line. `tree(records, folded, flat)` says which rows of a tree are to be seen, those below the keys in
+    `folded` being hidden; it is asked for plain rows (`flat`) when a filter or an order has taken the tree apart.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Section:
     limit: int = 0
     fields: Callable[[Workbench], Fields] | None = None
     asks: Fields | None = None
+    tree: Callable[[Sequence[Any], Set[str], bool], Sequence[Any]] | None = None
 
     def said(self, records: Any) -> str:
         """How many rows there are, never a false total."""
@@ -159,6 +161,7 @@ class Memory:
     sort_title: str = ""
     arrangement: Arrangement = dataclasses.field(default_factory=Arrangement)
     marks: Marks = dataclasses.field(default_factory=Marks)
+    folded: set[str] = dataclasses.field(default_factory=set)
 
     def columns(self, section: Section) -> tuple[Column, ...]:
         """The columns of what was read."""
@@ -189,6 +192,8 @@ class Memory:
             records = self.reading(section, now).select(records, now)
         if 0 <= self.sort < len(section.columns):
             records = self._sorted(records, section.columns[self.sort], now)
+        if section.tree is not None:
+            records = section.tree(records, self.folded, bool(self.filter) or self.sort >= 0)
         return Listed(records, section.columns, now, section.key)
 
     def view(self, section: Section) -> View:
@@ -223,7 +228,8 @@ class Memory:
         def key(record: Any) -> tuple[int, Any]:
             value = column.sort(record) if column.sort else column.cell(record, now)
             value = value[0] if isinstance(value, tuple) else value
-            return (0, value) if value is not None else (1, 0)
+            missing = 0 if self.reverse else 2  # what has no value comes last either way
+            return (1, value) if value is not None else (missing, 0)
 
         try:
             return sorted(records, key=key, reverse=self.reverse)

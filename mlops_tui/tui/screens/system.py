@@ -6,20 +6,20 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mlops_tui.core import clock
 from mlops_tui.domains.jobs.searching import JOBS
 from mlops_tui.tui.blocks import Block, Fields, Text
-from mlops_tui.tui.charts.line import Series
 from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.lines import Line, number, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.base import Desk, bindings
 from mlops_tui.tui.screens.hardware import Machine, draw_machine, picture
+from mlops_tui.tui.screens.hardware_history import SPANS, machine
 from mlops_tui.tui.screens.joblog import open_log, tail
-from mlops_tui.tui.screens.machine_acts import ask_end, ask_nice
-from mlops_tui.tui.screens.machine_lists import GPUS, PROCESSES
+from mlops_tui.tui.screens.machine_acts import ask_end, ask_hold, ask_nice, show_environment
+from mlops_tui.tui.screens.machine_lists import GPUS
 from mlops_tui.tui.screens.machine_loads import LOADS
-from mlops_tui.tui.screens.section import Section
+from mlops_tui.tui.screens.machine_processes import PROCESSES, parents
+from mlops_tui.tui.screens.section import Ask, Section
 from mlops_tui.tui.widgets.dialogs import Confirm, Question
 from mlops_tui.tui.widgets.states import Empty
 from mlops_tui.workbench import Workbench
@@ -30,26 +30,9 @@ if TYPE_CHECKING:
     from mlops_tui.domains.jobs.records import Job
 
 LIMIT = 1000
-HISTORY = 30 * clock.MINUTE
-CHARTED = ("cpu", "memory")
-
-
-def machine(bench: Workbench) -> Machine:
-    """What the daemon recorded in the last half hour; the live readings come from the sampler of the application."""
-    known = set(bench.hardware.series())
-    now = bench.context.now()
-    wanted = [
-        name
-        for name in (*CHARTED, *sorted(known))
-        if name in known and (name in CHARTED or name.endswith("utilization"))
-    ]
-    history = []
-    for name in dict.fromkeys(wanted):
-        points = bench.hardware.history(name, now - HISTORY, now, 300)
-        at = tuple(float(point[0]) for point in points)
-        nan = float("nan")
-        history.append(Series(name, at, tuple(nan if point[2] is None else float(point[2]) for point in points)))
-    return Machine((), tuple(history))
+EVERY_S = 2.0
+"""Between looks at the processes and GPUs, while they are on screen."""
+LIVE = ("processes", "gpus")
 
 
 def jobs(bench: Workbench) -> list[Job]:
@@ -162,6 +145,25 @@ class SystemDesk(Desk):
         ),
     )
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._span = SPANS[0]
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.set_interval(EVERY_S, self._look_again)
+
+    def _look_again(self) -> None:
+        """Processes and GPUs change without anything being written to the workspace."""
+        if self.is_current and self.section.id in LIVE:
+            self.load(self.section)
+
+    def _work(self, section: Section) -> tuple[Ask | None, Callable[[], Any]]:
+        if section.id != "hardware":
+            return super()._work(section)
+        source, span = self.workbench_app.source, self._span
+        return None, lambda: source.attempt(lambda bench: machine(bench, span))
+
     @property
     def wants_readings(self) -> bool:
         """Only while the hardware part is on screen."""
@@ -184,6 +186,45 @@ class SystemDesk(Desk):
             memory.records = dataclasses.replace(memory.records, readings=readings)
             if self.section.id == "hardware":
                 self.show_rows()
+
+    async def act_span(self) -> None:
+        """The next longer stretch of history, after the longest the shortest."""
+        self._span = SPANS[(SPANS.index(self._span) + 1) % len(SPANS)]
+        self.load(self.section)
+
+    async def act_fold(self) -> None:
+        """Hide what is below the selected process, or show it again."""
+        key, folded = str(self.record.pid), self.here.folded
+        if key not in folded and key not in parents(self.here.records or ()):
+            self.notify("There is nothing below it.", timeout=2, markup=False)
+            return
+        folded ^= {key}
+        self.show_rows()
+
+    async def act_fold_all(self) -> None:
+        """Leave only the tops of the tree, or show all of it again."""
+        folded = self.here.folded
+        everything = set() if folded else parents(self.here.records or ())
+        folded.clear()
+        folded |= everything
+        self.show_rows()
+
+    async def act_environment(self) -> None:
+        """What the process began with."""
+        show_environment(self)
+
+    async def act_interrupt(self) -> None:
+        """Confirm, then interrupt the process and all below it, as ctrl+c does."""
+        ask_end(
+            self,
+            "int",
+            "It is interrupted as by ctrl+c, with all below it: most programs save and end.",
+            "Interrupt it",
+        )
+
+    async def act_hold(self) -> None:
+        """Confirm, then hold the process or let it go on."""
+        ask_hold(self)
 
     async def act_end(self) -> None:
         """Confirm, then ask the process and all below it to end."""

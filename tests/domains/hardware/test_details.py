@@ -64,10 +64,22 @@ def test_a_machine_that_hides_its_counters_is_read_all_the_same(
     def hidden(*args: object, **options: object) -> None:
         raise PermissionError
 
-    for name in ("disk_io_counters", "net_io_counters", "disk_partitions", "cpu_freq", "cpu_times_percent"):
+    for name in ("disk_io_counters", "net_io_counters", "disk_partitions", "cpu_freq", "cpu_times"):
         monkeypatch.setattr(psutil, name, hidden)
     found = machine.read(MEMORY)
     assert (found.disks, found.networks, found.file_systems, found.frequency_mhz) == ((), (), (), None)
+
+
+def test_the_shares_of_processor_time_are_all_of_it_however_short_the_look(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = namedtuple("times", "user nice system idle iowait steal guest")
+    looks = [times(10, 0, 5, 100, 1, 0, 10), times(10.06, 0, 5.02, 100.1, 1.02, 0, 10.06)]
+    monkeypatch.setattr(psutil, "cpu_times", lambda: looks.pop(0))
+    assert machine.read(MEMORY).times.idle == 100.0
+    found = machine.read(MEMORY).times
+    assert [round(one) for one in (found.user, found.system, found.idle, found.wait or 0)] == [30, 10, 50, 10]
+    assert (found.stolen, found.interrupts) == (0.0, None)
 
 
 def test_a_device_mounted_twice_is_one_file_system(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
