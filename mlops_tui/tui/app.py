@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from mlops_tui.core import clock
+from mlops_tui.domains.registry import aside
 from mlops_tui.tui import keymap, themes
 from mlops_tui.tui.actions import DESKS
 from mlops_tui.tui.binding import bound
@@ -166,6 +167,7 @@ class MlopsApp(TerminalApp):
         self.preferences.remember(visit=(self.home, self.source.now()))
         for one in self._background:
             one.stop()
+        aside.end_all()  # a model that never answers would keep us
 
     def _wants_readings(self) -> bool:
         desk = self.base_desk

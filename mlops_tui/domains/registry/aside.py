@@ -16,6 +16,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,8 @@ THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THR
 CHILD = "mlops_tui.domains.registry.aside_child"
 ORDER, ANSWER = "order", "answer"
 _SAID = 4096
+_running: set[subprocess.Popen[bytes]] = set()
+_ending = threading.Lock()
 _AT_ONCE = 1 << 16
 
 
@@ -69,18 +72,34 @@ def start(room: Path, project: Path, timeout_s: float) -> str:
         )
     except OSError as error:
         raise Unavailable(f"Cannot start a process: {error.strerror}.", hint="See `mlops doctor`.") from error
+    with _ending:
+        _running.add(process)
     try:
         said = _listen(process, time.monotonic() + timeout_s)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # not waited for yet, so the number is still its own
-        code = process.wait()
+        with _ending:
+            _running.discard(process)
+            _kill(process)
+            code = process.wait()
         if process.stdout is not None:
             process.stdout.close()
     if said is None:
         return f"gave no answer within {timeout_s:g} s"
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code} and no answer"
     return f"{how}, after it said: {said}" if said else how
+
+
+def end_all() -> None:
+    """End the processes that threads of this one wait for, who are told so: for a program that a person wants to leave now."""
+    with _ending:
+        for process in _running:
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process that nobody has waited for yet, so that its number is its own, and what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _listen(process: subprocess.Popen[bytes], end: float) -> str | None:

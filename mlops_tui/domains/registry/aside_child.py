@@ -17,7 +17,7 @@ from mlops_tui.domains.hardware.limits import read_limits
 from mlops_tui.domains.registry import aside
 
 _PR_SET_PDEATHSIG = 1
-_SHARE = 0.8
+_SHARE = 0.5
 """Of the memory that is free, so much at most: what more a model asks for is refused to it, and the machine goes on."""
 
 

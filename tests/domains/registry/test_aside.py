@@ -7,6 +7,8 @@ import importlib.util
 import os
 import select
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,16 @@ def test_what_became_of_the_process_is_said(asked: Any, name: str, words: str) -
 def test_one_that_never_answers_is_ended(asked: Any) -> None:
     with pytest.raises(InvalidInput, match=r"gave no answer within 0\.2 s"):
         asked("hang", timeout_s=0.2)
+
+
+def test_one_that_wants_to_leave_waits_for_no_model(asked: Any) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(asked, "hang")
+        while not waiting.done():  # it may not have been started yet
+            aside.end_all()
+            time.sleep(0.001)
+    with pytest.raises(InvalidInput, match="was ended by SIGKILL"):
+        waiting.result()
 
 
 def test_errors_of_ours_keep_their_kind(asked: Any) -> None:
