@@ -11,6 +11,7 @@ from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, sa
 from mlops_tui.core import clock
 from mlops_tui.core.errors import NotFound
 from mlops_tui.core.ids import did_you_mean
+from mlops_tui.core.printable import clean
 from mlops_tui.domains.monitoring.records import figures
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ def column(workbench: Workbench, deployment: str, column: str, number: int | Non
     if column not in known:
         raise NotFound(
             f"Report {report.id} has no column '{column}'.",
-            hint=did_you_mean(column, known, "It has: " + ", ".join(known)),
+            hint=did_you_mean(column, known, "It has: " + ", ".join(map(clean, known))),
         )
     found = known[column]
     if as_json:
         emit_one(dataclasses.asdict(found) | {"report": report.id, "alpha": report.alpha}, True)
         return
-    click.echo(click.style(f"{column}: {_verdict(found)}", bold=True))
+    click.echo(click.style(clean(f"{column}: {_verdict(found)}"), bold=True))
     if found.note:
         click.echo(found.note)
     say_alpha(report)
@@ -99,7 +100,7 @@ def print_report(report: Report) -> None:
         latency = "-" if report.latency_p95_ms is None else f"{report.latency_p95_ms:.1f} ms"
         click.echo(f"failed requests {report.error_rate:.1%}, 95th percentile of latency {latency}")
     for note in report.notes:
-        click.echo(note)
+        click.echo(clean(note))
     rows = [*report.features, *(one for one in (report.prediction, report.label) if one)]
     if rows:
         click.echo()
@@ -110,7 +111,7 @@ def print_report(report: Report) -> None:
     if report.joint is not None:
         _print_joint(report)
     for check in report.malformed:
-        click.echo(f"data quality: {check.text}")
+        click.echo(clean(f"data quality: {check.text}"))
     if report.performance:
         click.echo()
         click.echo(_right(report.performance))

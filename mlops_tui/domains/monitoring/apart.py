@@ -20,6 +20,7 @@ FOLDS = 5
 ITERATIONS = 40
 LEVELS = 50
 KEPT = 10
+LARGEST = 1e100
 Z99 = 2.576
 
 
@@ -75,7 +76,8 @@ def _numbers(frame: pd.DataFrame) -> NDArray[np.float64]:
     for name in frame.columns:
         values = frame[name]
         if pd.api.types.is_numeric_dtype(values):
-            columns.append(values.astype("float64").replace([np.inf, -np.inf], np.nan).to_numpy())
+            numbers = values.to_numpy(dtype=float, na_value=np.nan)
+            columns.append(np.where(np.isfinite(numbers), np.clip(numbers, -LARGEST, LARGEST), np.nan))
         elif pd.api.types.is_datetime64_any_dtype(values):
             columns.append(np.full(len(frame), np.nan))  # time always tells a window from what came before
         else:

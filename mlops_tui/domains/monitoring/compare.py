@@ -173,7 +173,7 @@ def _note(scored: FeatureDrift, profile: Profile, found: Counted, *, rare: bool)
 def _bin_names(profile: Profile, starts: NDArray[np.intp] | None) -> list[str]:
     """Names of the drawn bins: levels, or the upper edge of each group; the last is for missing values."""
     if starts is None:
-        return [*profile["levels"], "(other)", "(missing)"]
+        return [*(level or "(empty)" for level in profile["levels"]), "(other)", "(missing)"]
     edges = profile["edges"]
     ends = [*(int(start) - 1 for start in starts[1:])]
     return [*(f"<= {edges[end]:.4g}" for end in ends), f"> {edges[ends[-1]]:.4g}" if ends else "all", "(missing)"]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # A certain change of a correlation by less than this matters to nobody.
 FLOOR = 0.05
 FEW_ROWS = 50
+FEW_REFERENCE_ROWS = 100  # of fewer the standard errors are guesses themselves
 KEPT = 10
 
 
@@ -27,9 +28,10 @@ def compare(
     """Correlations of `sample` (rows x `names`) against those of the reference; `alpha` is shared by all pairs.
 
     The limit of a pair is the normal quantile of its standard error, which the reference knows (`ranks.noise`), in both
-    samples, with what the pair moved within the reference besides. None without two columns or fifty rows.
+    samples, with what the pair moved within the reference besides. None without two columns, fifty rows, or a
+    hundred in the reference.
     """
-    if known is None or "noise" not in known or len(sample) < FEW_ROWS:
+    if known is None or "noise" not in known or len(sample) < FEW_ROWS or known["rows"] < FEW_REFERENCE_ROWS:
         return None
     places = [place for place, name in enumerate(known["columns"]) if name in names]
     if len(places) < 2:

@@ -219,3 +219,11 @@ def test_what_the_training_data_had_of_infinite_numbers_is_no_news(lake: Any, tm
     profile = build_profile(before)
     found = scanned(lake, tmp_path, now, profile)[None]
     assert not [one for one in quality.check(profile["columns"], found, [], 0.01) if one.failed]
+
+
+def test_pairs_are_not_held_against_a_handful_of_rows() -> None:
+    random = np.random.default_rng(7)
+    rows = random.normal(size=(400, 8))
+    for reference, compared in ((5, False), (99, False), (100, True)):
+        known = build_profile(pd.DataFrame(random.normal(size=(reference, 8))))["correlations"]
+        assert (joint.compare(known, rows, known["columns"], 0.01) is not None) is compared
