@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -13,7 +15,7 @@ from mlops_tui.domains.alerts.rules import Rule, Watch
 from mlops_tui.domains.monitoring.odd_records import OddRow, OddWindow, Pattern
 from mlops_tui.domains.monitoring.odd_store import OddStore
 from mlops_tui.tui.lines import plain
-from mlops_tui.tui.screens import chrome, monitor_acts, monitoring_odd, telling_acts
+from mlops_tui.tui.screens import chrome, monitor_acts, monitoring_odd, telling, telling_acts
 from mlops_tui.workbench import Workbench
 
 from .conftest import HOUR, NOW, Open, desk_of, press, settle, text_of
@@ -176,3 +178,18 @@ def test_parts_that_do_not_fit_are_behind_arrows_and_the_one_on_screen_never_is(
     assert seen(3, 18) == "←  three  four →"
     assert seen(5, 18) == "←  five  six "
     assert seen(2, 3) == "←  three →"
+
+
+def test_a_rule_is_drawn_with_the_limits_that_stay_where_they_are(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_tui.rules.values", lambda bench, rule, since, step: [(NOW, 50.0), (NOW + 1000, 60.0)])
+    hot = Rule("hot", "hardware.cpu", "", Watch.ABOVE, 95.0, 600_000, 80.0)
+    plot = telling.watched(workbench, hot)
+    assert plot is not None
+    assert [(one.name, one.ys) for one in plot.series] == [
+        ("cpu", (50.0, 60.0)), ("limit", (95.0, 95.0)), ("ends beyond", (80.0, 80.0))
+    ]  # fmt: skip
+    odd = telling.watched(workbench, dataclasses.replace(hot, test=Watch.ANOMALY, clear=None))
+    assert odd is not None
+    assert [one.name for one in odd.series] == ["cpu"]

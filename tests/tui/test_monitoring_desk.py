@@ -9,7 +9,9 @@ from mlops_tui.domains.monitoring.explained import Effect, Explanation, Moved, S
 from mlops_tui.domains.monitoring.measure_store import MeasureStore
 from mlops_tui.domains.monitoring.records import FeatureDrift, Report, Verdict
 from mlops_tui.domains.monitoring.store import MonitoringStore
-from mlops_tui.tui.screens.incident import IncidentDesk
+from mlops_tui.incident import Event
+from mlops_tui.tui.history import Place
+from mlops_tui.tui.screens.incident import IncidentDesk, place
 from mlops_tui.workbench import Workbench
 
 from .conftest import HOUR, NOW, Open, desk_of, press, settle, text_of
@@ -95,3 +97,17 @@ async def test_the_incident_is_written_to_the_file_that_is_asked_for(
         await fill(pilot, out=str(out))
         assert "temp moved" in out.read_text()
         assert "<rect" in out.read_text()
+
+
+def test_a_line_of_a_story_leads_to_what_it_tells_of_and_one_about_the_alert_itself_nowhere() -> None:
+    def to(kind: str, name: str, command: str = "mlops x") -> Place | None:
+        return place(Event(NOW, kind, name, "", command), "3", "bikes")
+
+    assert to("alert", "3") is None
+    assert to("alert", "4") == Place("monitoring", "incident", "4")
+    assert to("told", "ops") == Place("monitoring", "deliveries", filter="channel:ops")
+    assert to("gate", "15376194", "mlops pipelines gate 15376194dbcea1ef") == Place(
+        "pipelines", "execution", "15376194dbcea1ef"
+    )
+    assert to("rollout", "4") == Place("serving", "deployments", "bikes")
+    assert to("a kind to come", "x") is None

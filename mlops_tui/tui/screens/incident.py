@@ -9,6 +9,8 @@ from textual import on
 
 from mlops_tui.incident import Event, tell
 from mlops_tui.pages import monitoring as pages
+from mlops_tui.tui.blocks import Block, Fields, Text
+from mlops_tui.tui.history import Place
 from mlops_tui.tui.lines import Line, clean, line, state
 from mlops_tui.tui.screens import cells, monitoring_acts, paged, run_facts
 from mlops_tui.tui.screens.base import bindings
@@ -23,13 +25,37 @@ if TYPE_CHECKING:
     from mlops_tui.domains.alerts.records import Alert
 
 TELEMETRY = frozenset({"catalog", "telemetry"})
-PLACES = {"report": ("monitoring", "reports"), "job": ("system", "jobs")}
 DRAWS: dict[str, Callable[..., Sequence[Line]]] = {"what": paged.draw, "moved": paged.draw, "right": paged.draw}
 
 
 def story(of: str, bench: Workbench) -> list[Event]:
     """What happened, oldest first."""
     return tell(bench, int(of))
+
+
+def place(event: Event, alert: str, subject: str) -> Place | None:
+    """Where a line of the story leads: the page of what it tells of; None for what has none, as of this alert itself."""
+    last = event.command.split()[-1]
+    found = {
+        "report": Place("monitoring", "reports", event.name),
+        "told": Place("monitoring", "deliveries", filter=f"channel:{event.name}"),
+        "trigger": Place("pipelines", "schedules", event.name),
+        "approval": Place("registry", "version", event.name),
+        "job": Place("system", "jobs", event.name),
+        "gate": Place("pipelines", "execution", last),
+        "pipeline run": Place("pipelines", "execution", last),
+        "rollout": Place("serving", "deployments", subject),
+        "alert": None if event.name == alert else Place("monitoring", "incident", event.name),
+    }
+    return found.get(event.kind)
+
+
+def event_detail(bench: Workbench, one: Event) -> Sequence[Block]:
+    """A line of the story, whole."""
+    head = Fields(
+        (("When", cells.moment(one.at, bench.context.now())), ("See", one.command)), title=f"{one.kind} {one.name}"
+    )
+    return (head, Text(clean(one.words)))
 
 
 def part(title: str) -> Callable[[str, Workbench], paged.Parts]:
@@ -68,6 +94,7 @@ class IncidentDesk(Page):
             ),
             key=lambda one: f"{one.at} {one.kind} {one.name} {one.words}",
             empty=Empty("Nothing is known of it.", "mlops alerts story ID"),
+            detail=event_detail,
             watches=TELEMETRY,
         ),
         Section("what", "What", draw=paged.draw, watches=TELEMETRY),
@@ -83,7 +110,7 @@ class IncidentDesk(Page):
         one = self.subject
         if one is None:
             return line((f" Alert {clean(self.of)}", "title"))
-        return line((f" {clean(one.title)}", "title"), "  ", state(one.state), "  ", state(one.severity),
+        return line(" ", state(one.state), "  ", state(one.severity), (f"  {clean(one.title)}", "title"),
                     (f"  {clean(one.rule)} of {clean(one.subject)}" if width >= 72 else "", "muted"))  # fmt: skip
 
     def names(self) -> dict[str, object]:
@@ -98,12 +125,11 @@ class IncidentDesk(Page):
     @on(VirtualTable.Opened, "#table")
     async def _row_opened(self, message: VirtualTable.Opened) -> None:
         """Enter on a line opens the thing it tells of."""
-        message.prevent_default()
-        place = PLACES.get(self.record.kind) if self.record is not None else None
-        if place is None:
-            self.notify("There is no page of this. Its command: " + str(self.record.command), timeout=4, markup=False)
-        else:
-            await self.workbench_app.open_at(*place, str(self.record.name))
+        one, about = self.record, self.subject.subject if self.subject is not None else ""
+        where = place(one, self.of, about) if one is not None else None
+        if where is not None:
+            message.prevent_default()  # of the desk's own handler, which shows the line whole
+            await self.workbench_app.open_at(where.desk, where.section, where.key, where.filter)
 
     async def act_acknowledge(self) -> None:
         """Take the alert."""

@@ -10,7 +10,7 @@ from mlops_tui.core import clock
 from mlops_tui.tui.blocks import Block, Fields, Grid, Text
 from mlops_tui.tui.lines import Span, number, state
 from mlops_tui.tui.screens import cells
-from mlops_tui.tui.screens.section import Section
+from mlops_tui.tui.screens.section import Inside, Section
 from mlops_tui.tui.widgets.columns import Column
 from mlops_tui.tui.widgets.states import Empty
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
 
 MESSAGES = 500
+LISTED = 20
 
 
 def deliveries(bench: Workbench) -> list[Delivery]:
@@ -125,6 +126,7 @@ DELIVERIES = Section(
     empty=Empty("Nobody was told of anything yet. The daemon sends what is open through the channels.",
                 "mlops alerts channels add desk --kind desktop"),
     detail=delivery_detail,
+    inside=Inside("alerts", lambda one: " | ".join(f"id:{number}" for number in one.alerts[:LISTED]), "alerts"),
     names=lambda one: {"name": one.channel, "id": one.id},
 )  # fmt: skip
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
+from mlops_tui.core.errors import NotFound
 from mlops_tui.incident import tell
 from mlops_tui.pages import drift
 from mlops_tui.tui.blocks import Block, Chart, Fields, Grid, Pair, Text
 from mlops_tui.tui.charts.drift import psi_history
 from mlops_tui.tui.lines import Span, number, percent, state
 from mlops_tui.tui.screens import cells
+from mlops_tui.tui.screens.telling import watched
 
 if TYPE_CHECKING:
     from mlops_tui.domains.alerts.records import Alert
@@ -55,7 +57,23 @@ def alert_detail(bench: Workbench, one: Alert) -> Sequence[Block]:
         (clock.ago(event.at, now), f"{event.kind} {event.name}", event.words) for event in tell(bench, one.id)
     )
     numbers = Grid(("Fact", "Value"), facts, title="Numbers")
-    return (head, Text(one.detail), numbers, Grid(("When", "What", "Said"), story, title="What happened"))
+    return (
+        head,
+        Text(one.detail),
+        *_of_rule(bench, one),
+        numbers,
+        Grid(("When", "What", "Said"), story, title="What happened"),
+    )
+
+
+def _of_rule(bench: Workbench, one: Alert) -> list[Block]:
+    """The series behind an alert of a rule of one's own."""
+    kind, _, name = one.rule.partition(":")
+    try:
+        plot = watched(bench, bench.alerts.rules.get(name)) if kind == "rule" else None
+    except NotFound:  # the rule was removed since
+        return []
+    return [Chart(plot, title=name)] if plot is not None else []
 
 
 def monitor_detail(bench: Workbench, one: Monitor) -> Sequence[Block]:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
-from mlops_tui.tui.blocks import Block, Fields, Grid, Text
+from mlops_tui.domains.alerts.rules import Watch
+from mlops_tui.tui.blocks import Block, Chart, Fields, Grid, Text
+from mlops_tui.tui.charts import ticks
+from mlops_tui.tui.charts.line import Plot, Series
 from mlops_tui.tui.lines import number, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.section import Inside, Section
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
 
 MESSAGES = 20
+SPANS, POINTS = 6, 200
+STEP = 10 * clock.SECOND
+"""How much of a rule's series is drawn, and how finely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,29 @@ def rule_detail(bench: Workbench, one: Standing) -> Sequence[Block]:
         ),
         title=rule.name,
     )
+    plot = watched(bench, rule)
+    charts = [Chart(plot, title=rule.series)] if plot is not None else []
     raised = tuple(
         (str(alert.id), state(alert.state), clock.ago(alert.first_at, now), alert.detail)
         for alert in bench.alerts.list(rule=f"rule:{rule.name}", limit=MESSAGES)
     )
-    return (head, Grid(("Alert", "State", "First", "What"), raised, title="Raised")) if raised else (head,)
+    return (head, *charts, Grid(("Alert", "State", "First", "What"), raised, title="Raised"))
+
+
+def watched(bench: Workbench, rule: Rule) -> Plot | None:
+    """What a rule looks at, over six of its spans or an hour, with the limits that stay where they are; None without values."""
+    from mlops_tui.rules import values
+
+    now = bench.context.now()
+    back = max(SPANS * rule.reach, clock.HOUR)
+    found = values(bench, rule, now - back, max(STEP, back // POINTS))
+    if len(found) < 2:
+        return None
+    at, ends = tuple(float(one[0]) for one in found), (float(found[0][0]), float(found[-1][0]))
+    limits = {"limit": rule.limit if rule.test in (Watch.ABOVE, Watch.BELOW) else None, "ends beyond": rule.clear}
+    curves = [Series(rule.series.partition(".")[2], at, tuple(float(one[1]) for one in found))]
+    curves += [Series(name, ends, (value, value)) for name, value in limits.items() if value is not None]
+    return Plot(tuple(curves), x=ticks.TIME)
 
 
 def _learned(bench: Workbench, rule: Rule) -> tuple[tuple[str, str], ...]:
@@ -137,6 +161,7 @@ SECTIONS: tuple[Section, ...] = (
             "mlops alerts rules add hot --series hardware.cpu --above 95 --for 10m",
         ),
         detail=rule_detail,
+        inside=Inside("alerts", lambda one: f'rule:"rule:{one.name}"', "alerts"),
         watches=frozenset({"catalog", "telemetry"}),
         names=lambda one: {"name": one.name},
     ),
