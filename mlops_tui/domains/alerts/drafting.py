@@ -18,6 +18,8 @@ SINGLY = 3
 """With more subjects than this at once, one message names them all: nobody reads thirty."""
 NAMED = 10
 """So many alerts are named in one message; the others are counted."""
+SAID = 500
+"""So many characters of what an alert says go into a message; `alerts show` has all."""
 
 DELIVERY = "delivery"
 """The rule of alerts about a channel that takes nothing."""
@@ -97,4 +99,5 @@ def _lines(alert: Alert) -> list[str]:
     first = f"{alert.severity}: {alert.title} (alert {alert.id}, {alert.rule} of {alert.subject}{times})"
     if alert.state is AlertState.RESOLVED:
         return [f"{first}. Resolved by {alert.resolved_by}: {alert.why or 'no reason given'}"]
-    return [first, *([f"  {alert.detail}"] if alert.detail else []), f"  since {clock.iso(alert.first_at)}"]
+    detail = alert.detail if len(alert.detail) <= SAID else f"{alert.detail[:SAID]}..."
+    return [first, *([f"  {detail}"] if detail else []), f"  since {clock.iso(alert.first_at)}"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +21,8 @@ from mlops_tui.domains.alerts.channel_records import Channel, ChannelKind, Deliv
 from mlops_tui.domains.alerts.records import Alert, Severity
 
 if TYPE_CHECKING:
+    from urllib.request import OpenerDirector
+
     from mlops_tui.core.secrets import Secrets
 
 PATIENCE_S = 15.0
@@ -99,6 +104,10 @@ _EXAMPLES = {
 }
 
 
+class Hangs(Unavailable):
+    """The other side did not answer in time, and perhaps never will."""
+
+
 def send(channel: Channel, outgoing: Outgoing, secrets: Secrets) -> None:
     """Return once the other side has taken it. Raises Unavailable with what it said, or when it took too long."""
     trouble: list[BaseException] = []
@@ -113,7 +122,7 @@ def send(channel: Channel, outgoing: Outgoing, secrets: Secrets) -> None:
     thread.start()
     thread.join(PATIENCE_S)
     if thread.is_alive():
-        raise Unavailable(f"{channel.name} gave no answer within {PATIENCE_S:.0f} s.")
+        raise Hangs(f"{channel.name} gave no answer within {PATIENCE_S:.0f} s.")
     for error in trouble:
         raise error
 
@@ -124,11 +133,15 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
 
     request = urllib.request.Request(_web(url), data=body, headers=headers, method="POST")  # noqa: S310 - _web lets only http and https by
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
+        with _opener().open(request, timeout=PATIENCE_S) as answer:
             answer.read(1024)
     except urllib.error.HTTPError as error:
         with error:
             said = error.read(200).decode("utf-8", "replace").strip()
+            if 300 <= error.code < 400:  # following it would fetch that page and leave the message behind
+                said = (
+                    f"look at {error.headers.get('Location', 'another address')}, which is what the channel should name"
+                )
         raise Unavailable(f"The other side answered {error.code}{f': {said}' if said else ''}.") from error
     except (
         OSError,
@@ -136,6 +149,16 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
     ) as error:  # URLError is an OSError; the address itself is never told, it may be a secret
         reason = getattr(error, "reason", error)
         raise Unavailable(f"Nothing could be sent: {reason}.") from error
+
+
+def _opener() -> OpenerDirector:
+    import urllib.request
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *words: Any, **named: Any) -> None:
+            return None
+
+    return urllib.request.build_opener(Stay)
 
 
 def _json(url: str, document: dict[str, Any], header: str = "") -> None:
@@ -170,6 +193,7 @@ def _ntfy(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> N
 
 def _email(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> None:
     import smtplib
+    import ssl
     from email.message import EmailMessage
 
     options = {key: fill(value) for key, value in channel.options.items()}
@@ -181,11 +205,16 @@ def _email(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> 
     message["From"] = options.get("from") or options.get("user") or addresses[0]
     message["To"] = ", ".join(addresses)
     message.set_content(outgoing.delivery.body or outgoing.delivery.title)
-    kind = smtplib.SMTP_SSL if tls == "tls" else smtplib.SMTP
+    number = port or (465 if tls == "tls" else 587)
+    context = ssl.create_default_context()  # smtplib's own asks for no certificate
     try:
-        with kind(host, int(port or (465 if tls == "tls" else 587)), timeout=PATIENCE_S) as server:
+        with (
+            smtplib.SMTP_SSL(host, int(number), timeout=PATIENCE_S, context=context)
+            if tls == "tls"
+            else smtplib.SMTP(host, int(number), timeout=PATIENCE_S)
+        ) as server:
             if tls == "starttls":
-                server.starttls()
+                server.starttls(context=context)
             if options.get("user"):
                 server.login(options["user"], options.get("password", ""))
             server.send_message(message)
@@ -216,18 +245,40 @@ def _apprise(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -
 
 
 def _run(command: list[str], given: bytes, folder: Path) -> None:
+    """Run a program to its end, or end it with all it started; of what it says only the beginning of its errors is kept."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("MLOPS_SECRET_")}
+    name = Path(command[0]).name
+    with tempfile.TemporaryFile() as file:  # a pipe would be waited for where the program does not read it
+        file.write(given)
+        file.seek(0)
+        try:
+            process = subprocess.Popen(
+                command, stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder, env=env,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise Unavailable(f"{name} cannot be run: {error.strerror or error}.") from error
+    said = bytearray()
+    reader = threading.Thread(target=_listen, args=(process, said), daemon=True)
+    reader.start()
     try:
-        done = subprocess.run(
-            command, input=given, cwd=folder, env=env, capture_output=True, timeout=PATIENCE_S - 1, check=False
-        )
+        code = process.wait(PATIENCE_S - 1)
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"{Path(command[0]).name} did not end within {PATIENCE_S - 1:.0f} s.") from error
-    except OSError as error:
-        raise Unavailable(f"{Path(command[0]).name} cannot be run: {error.strerror or error}.") from error
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()[:200]
-        raise Unavailable(f"{Path(command[0]).name} ended with {done.returncode}{f': {said}' if said else ''}.")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise Unavailable(f"{name} did not end within {PATIENCE_S - 1:.0f} s.") from error
+    if code != 0:
+        reader.join(0.3)  # what it left running may hold the pipe for ever
+        words = said.decode("utf-8", "replace").strip()[:200]
+        raise Unavailable(f"{name} ended with {code}{f': {words}' if words else ''}.")
+
+
+def _listen(process: subprocess.Popen[bytes], said: bytearray) -> None:
+    assert process.stderr is not None
+    with process.stderr as errors:
+        while part := os.read(errors.fileno(), 65_536):
+            said += part[: max(0, 1000 - len(said))]
 
 
 _SENDERS: dict[ChannelKind, Callable[[Channel, Outgoing, Callable[[str], str]], None]] = {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import queue
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 BACK_OFF = (30 * clock.SECOND, 2 * clock.MINUTE, 10 * clock.MINUTE, clock.HOUR)
 """Waits between tries of one message; after the last it is given up."""
 KEPT = 90 * clock.DAY
+LOOK_S = 1.0
+"""How often it is looked for new messages while one is waited for."""
 
 
 class Telling:
@@ -134,13 +139,32 @@ class Telling:
     def deliver(self) -> list[Delivery]:
         """Make the messages that are due, then send what waits; each as it stands after its attempt.
 
-        A message is kept before it is sent, so one whose sender was killed is sent again: at least once, never lost.
+        A message is kept before it is sent, so one whose sender was killed is sent again: at least once, never lost. Channels are
+        served side by side, each message by message, and whoever waits for one that hangs goes on with what comes up meanwhile
+        for the others; a channel that hung is left alone until the next time.
         """
+        settled: list[Delivery] = []
+        busy: set[str] = set()
+        hung: set[str] = set()
+        answers: queue.SimpleQueue[tuple[Delivery, BaseException | None]] = queue.SimpleQueue()
         with self._context.catalog.write() as tx:
-            for draft in self._drafts():
-                self._store.queue(tx, draft, self._context.now())
             self._store.prune(tx, self._context.now() - KEPT)
-        return [self._attempt(one) for one in self._store.waiting(self._context.now()) if self._claimed(one)]
+        while True:
+            self._queue_drafts()
+            for one in self._store.waiting(self._context.now()):
+                if one.channel not in busy | hung and self._claimed(one):
+                    busy.add(one.channel)
+                    self._begin(one, answers)
+            if not busy:
+                return settled
+            with contextlib.suppress(queue.Empty):
+                one, trouble = answers.get(timeout=LOOK_S)
+                if trouble is not None and not isinstance(trouble, Exception):
+                    raise trouble
+                settled.append(self._settle(one, trouble))
+                busy.discard(one.channel)
+                if isinstance(trouble, sending.Hangs):
+                    hung.add(one.channel)
 
     def test(self, name: str) -> Delivery:
         """Send a message that says it is a test, at once and once. Raises NotFound; the outcome is in the delivery."""
@@ -151,7 +175,9 @@ class Telling:
         with self._context.catalog.write() as tx:
             number = self._store.queue(tx, draft, self._context.now())
             self._audit.note(tx, "test", "channel", name)
-        return self._attempt(self._delivery(number), last=True)
+        answers: queue.SimpleQueue[tuple[Delivery, BaseException | None]] = queue.SimpleQueue()
+        self._begin(self._delivery(number), answers)
+        return self._settle(*answers.get(), last=True)
 
     def deliveries(self, *, channel: str | None = None, alert: int | None = None, limit: int = 100) -> list[Delivery]:
         """Messages, newest first."""
@@ -172,17 +198,40 @@ class Telling:
             found += drafting.drafts(channel, [*active, *ended], told, quiet, sent_last_hour=sent, now=now)
         return found
 
-    def _attempt(self, delivery: Delivery, *, last: bool = False) -> Delivery:
-        now = self._context.now()
-        tries = delivery.attempts + 1
+    def _queue_drafts(self) -> None:
+        if self._drafts():
+            with self._context.catalog.write() as tx:
+                for draft in self._drafts():  # as they are under the lock: another daemon may have been faster
+                    self._store.queue(tx, draft, self._context.now())
+
+    def _begin(self, delivery: Delivery, answers: queue.SimpleQueue[tuple[Delivery, BaseException | None]]) -> None:
+        """Send it in a thread of its own, which puts what became of it among the answers."""
+
+        def work() -> None:
+            try:
+                sending.send(channel, outgoing, self.secrets)
+            except BaseException as error:
+                answers.put((delivery, error))
+            else:
+                answers.put((delivery, None))
+
         try:
             channel = self.get(delivery.channel)
-            alerts = self._alerts.some(delivery.alerts[: sending.LISTED], now)
-            name, folder = self._context.settings.workspace.name, self._context.workspace.project
-            sending.send(channel, sending.Outgoing(delivery, alerts, name, folder), self.secrets)
+        except NotFound as error:  # removed a moment ago
+            answers.put((delivery, error))
+            return
+        alerts = self._alerts.some(delivery.alerts[: sending.LISTED], self._context.now())
+        name, folder = self._context.settings.workspace.name, self._context.workspace.project
+        outgoing = sending.Outgoing(delivery, alerts, name, folder)
+        threading.Thread(target=work, daemon=True).start()
+
+    def _settle(self, delivery: Delivery, trouble: BaseException | None, *, last: bool = False) -> Delivery:
+        now = self._context.now()
+        tries = delivery.attempts + 1
+        if trouble is None:
             after = dataclasses.replace(delivery, state=DeliveryState.SENT, attempts=tries, sent_at=now, error="")
-        except Exception as error:
-            words = error.message if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+        else:
+            words = trouble.message if isinstance(trouble, WorkbenchError) else f"{type(trouble).__name__}: {trouble}"
             given_up = last or tries > len(BACK_OFF)
             state = DeliveryState.FAILED if given_up else DeliveryState.WAITING
             later = now if given_up else now + BACK_OFF[tries - 1]

@@ -118,16 +118,55 @@ def test_what_is_not_taken_is_tried_again_later_and_given_up_in_the_end(workbenc
     assert [one.kind for one in room.deliver()] == ["repeated"]
 
 
-def test_a_channel_that_hangs_is_left_and_the_next_gets_its_message(workbench, room, hook, clock, monkeypatch):
-    monkeypatch.setattr(sending, "PATIENCE_S", 1.0)
+def test_a_channel_that_hangs_is_left_and_holds_up_nothing_that_comes_meanwhile(
+    workbench, room, hook, clock, monkeypatch
+):
+    monkeypatch.setattr(sending, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(telling, "LOOK_S", 0.02)
+    made, raised = room._queue_drafts, []
+
+    def meanwhile():
+        if hook.got and not raised:
+            raised.append(workbench.alerts.raise_alert("error_rate", "churn", severity="critical", title="later"))
+            clock.advance(time.MINUTE)
+        made()
+
+    monkeypatch.setattr(room, "_queue_drafts", meanwhile)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         room.add("a", "webhook", f"http://127.0.0.1:{silent.getsockname()[1]}/")
         room.add("b", "webhook", hook.url)
-        workbench.alerts.raise_alert("drift", "churn", title="x")
+        for subject in ("churn", "fraud", "bikes"):
+            workbench.alerts.raise_alert("drift", subject, title="x")
         clock.advance(time.MINUTE)
-        outcomes = {one.channel: one for one in room.deliver()}
-    assert outcomes["a"].state == "waiting"
-    assert outcomes["b"].state == "sent"
+        outcomes = room.deliver()
+    assert [one.state for one in outcomes if one.channel == "a"] == ["waiting"]  # its others wait for the next time
+    assert [one.state for one in outcomes if one.channel == "b"] == ["sent"] * 4
+    assert outcomes[-1].channel == "a"
+    assert json.loads(hook.got[-1][1])["title"] == "[critical] later"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("yes >&2", "did not end within"),
+        ("sleep 60 & sleep 60", "did not end within"),
+        ("echo no >&2; sleep 2 >/dev/null & exit 3", "ended with 3: no"),
+        ("head -c 20000000 /dev/zero; head -c 20000000 /dev/zero >&2; exit 4", "ended with 4"),
+    ],
+)
+def test_a_program_that_never_ends_or_never_stops_talking_is_ended(workbench, room, monkeypatch, body, said):
+    monkeypatch.setattr(sending, "PATIENCE_S", 1.3)
+    path = workbench.workspace.project / "page.sh"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    room.add("page", "script", "page.sh")
+    assert said in room.test("page").error
+
+
+def test_an_address_that_sends_on_elsewhere_has_not_taken_the_message(room, hook):
+    hook.code = 302
+    room.add("ops", "webhook", hook.url)
+    assert room.test("ops").state == "failed"
     assert len(hook.got) == 1
 
 
@@ -136,7 +175,7 @@ def test_a_message_whose_sender_was_killed_is_sent_by_the_next(workbench, room, 
     workbench.alerts.raise_alert("drift", "churn", title="x")
     clock.advance(time.MINUTE)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(room, "_attempt", lambda one: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(sending, "send", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
         room.deliver()
     assert room.deliver() == []  # somebody may be sending it
     clock.advance(telling.BACK_OFF[0])
