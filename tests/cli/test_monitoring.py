@@ -260,6 +260,7 @@ def test_fairness_needs_a_sensitive_input_and_compares_its_groups(mlops: Mlops, 
     assert "--sensitive" in mlops("monitors", "fairness", "churn").stderr
 
 
+@pytest.mark.usefixtures("asked_here")
 def test_a_drift_is_explained_and_everything_goes_into_one_file(mlops: Mlops, city: City, tmp_path: Path) -> None:
     mlops("monitors", "add", "churn", "--need", 1, "--of", 1)
     city.ask(300)

@@ -88,7 +88,7 @@ class Insight:
     def explain(self, name: str, report: int | None = None) -> Explanation:
         """What the drift of a report (the newest with columns) is about: since when, where, and what it did to the answers.
 
-        Raises NotFound; InvalidInput where no report compared columns. Asks the model itself, so it runs the code of its package.
+        Raises NotFound; InvalidInput where no report compared columns. Asks the model itself, aside (seconds).
         """
         from mlops_tui.domains.monitoring.explaining import Explainer
 

@@ -11,7 +11,7 @@
 Types are int64, float64, bool, string and datetime. `frame` says whether the estimator takes a DataFrame or bare values,
 `texts` (when there) that it takes a list of texts.
 The first output is `prediction`; `probabilities` (one number per label) follows where there is a `predict_proba`.
-Unpickling runs code: load only packages whose hash the registry recorded, and only in worker processes.
+Unpickling runs code: load only packages whose hash the registry recorded, and only in worker processes or aside (`aside.py`).
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 What a run is follows from its inputs (package hash, rows, partition size): the same order finds the partitions it wrote before,
 under `batches/` in the workspace, until its result is published. Rows a model refuses have an `error` and no prediction.
+
+The model is loaded here and not aside (`registry/aside.py`): a batch is a job of its own, in a child under its shim, so what the
+model does to that process ends this job, with its exit on record, and nothing else.
 """
 
 from __future__ import annotations

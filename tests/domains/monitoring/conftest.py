@@ -48,6 +48,7 @@ class FakeRegistry:
     def __init__(self) -> None:
         self.found: dict[int, tuple[Version, dict[str, Any] | None]] = {}
         self.kept = Evidence()
+        self.said: dict[str, Any] | None = None
 
     def put(self, what: Version, profile: dict[str, Any] | None) -> None:
         self.found[what.version] = (what, profile)
@@ -62,7 +63,9 @@ class FakeRegistry:
         raise NotFound(f"{ref} has no package.")
 
     def ask(self, ref: str, function: Any, order: dict[str, Any], *, timeout_s: float = 0.0) -> dict[str, Any]:
-        raise NotFound(f"{ref} has no package.")
+        if self.said is None:
+            raise NotFound(f"{ref} has no package.")
+        return self.said
 
     def evidence(self, ref: str) -> Evidence:
         return self.kept

@@ -12,8 +12,8 @@ from sklearn.linear_model import LinearRegression
 
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.domains.monitoring.changing import change_point
-from mlops_tui.domains.monitoring.effects import Asked
-from mlops_tui.domains.monitoring.explained import Explanation, Moved, explanation_of, to_values
+from mlops_tui.domains.monitoring.effects import Asked, told
+from mlops_tui.domains.monitoring.explained import Effect, Explanation, Moved, explanation_of, to_values
 from mlops_tui.domains.monitoring.explaining import words
 from mlops_tui.domains.monitoring.locating import located
 from mlops_tui.domains.monitoring.measure_store import MeasureStore
@@ -136,6 +136,20 @@ def test_a_model_that_fails_on_the_window_is_said_to_and_does_not_stop_the_rest(
         asked.effects(window, ["temp"])
 
 
+def test_where_the_model_fails_what_it_said_before_stays(tmp_path: Any) -> None:
+    frame = pd.DataFrame({"temp": np.arange(100.0)})
+    package.save(
+        tmp_path / "m", Moody().fit(frame, frame["temp"]), sample=frame, task="regression", target="y", reference=frame
+    )
+    order = {"profile": package.profile(tmp_path / "m"), "sizes": {"temp": 2.0}, "importance": {}}
+    found = told(tmp_path / "m", {**order, "window": pd.DataFrame({"temp": np.arange(300.0)})})
+    assert found["reliance"] == {"temp": 1.0}
+    assert (found["effects"], found["together"]) == ({}, None)
+    assert found["notes"] == ["The model could not be asked: It failed on rows like those of the log: not today."]
+    well = told(tmp_path / "m", {**order, "window": frame + 50})
+    assert well["effects"]["temp"]["now"] - well["effects"]["temp"]["without"] == pytest.approx(50, abs=1)
+
+
 def test_moves_are_put_into_words() -> None:
     number = FeatureDrift(
         "temp", "numeric", mean=19.0, mean_reference=12.0, nulls=0.2, nulls_reference=0.0, new_share=0.1
@@ -166,6 +180,10 @@ def test_a_check_that_finds_drift_keeps_what_it_is_about(bench: Any) -> None:
     assert any("could not be asked" in note for note in found.notes)
     with pytest.raises(NotFound):
         bench.monitoring.insight.explain("bikes", 99)
+    effect = Effect(5.0, 2.0, 0.0)
+    bench.registry.said = {"effects": {"temp": dataclasses.asdict(effect)}, "notes": ["so it is"]}
+    asked = bench.monitoring.insight.explain("bikes")
+    assert (asked.moved[0].effect, asked.notes[-1]) == (effect, "so it is")
 
 
 def test_a_drift_that_stays_is_not_explained_with_every_check(bench: Any) -> None:
