@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.ids import did_you_mean
+from mlops_tui.domains.alerts import bounds
 from mlops_tui.domains.alerts.rules import Watch
 from mlops_tui.telemetry import loads
 
@@ -36,7 +37,8 @@ SHARES = ("deployment.error_rate", "monitor.error_rate", "monitor.outliers")
 
 
 def check(bench: Workbench, rule: Rule) -> None:
-    """Raise InvalidInput or NotFound for a series or a subject that there is not."""
+    """Raise InvalidInput or NotFound for a series or a subject that there is not, and for a limit beyond what a series can be."""
+    bounds.check(rule)
     kind, _, name = rule.series.partition(".")
     if kind == "hardware":
         if rule.test is Watch.BURNS:
@@ -59,19 +61,26 @@ def check(bench: Workbench, rule: Rule) -> None:
 
 
 def evaluate(bench: Workbench) -> dict[str, Judgement]:
-    """Look at every rule and raise or resolve its alert; a deployment or series that is gone gives no values."""
+    """Look at every rule and raise or resolve its alert; of a deployment that is gone it ends the alert."""
     return bench.alerts.rules.evaluate(source(bench))
 
 
 def source(bench: Workbench) -> Values:
     """Where rules of this workspace take their values from."""
-    return lambda rule, since, step: values(bench, rule, since, step)
+    return lambda rule, since, step: _found(bench, rule, since, step)
 
 
 def values(bench: Workbench, rule: Rule, since: int, step: int = 0) -> Sequence[Sequence[float]]:
     """What a rule looks at, from `since` on, oldest first: (ms, value) or (ms, value, weight), at best one for each `step` ms."""
+    return _found(bench, rule, since, step) or []
+
+
+def _found(bench: Workbench, rule: Rule, since: int, step: int) -> Sequence[Sequence[float]] | None:
+    """None when what the rule looks at was removed; a GPU that fell off the bus has no values and is not gone."""
     kind, _, name = rule.series.partition(".")
     try:
+        if kind in ("deployment", "monitor"):
+            bench.serving.get(rule.subject)
         points = max(300, (bench.context.now() - since) // step) if step else 300
         if kind == "hardware":
             return [(at, mean) for at, _, mean, _ in bench.hardware.history(name, since, points=points)]
@@ -82,11 +91,10 @@ def values(bench: Workbench, rule: Rule, since: int, step: int = 0) -> Sequence[
             return _traffic(bench, rule, name, since, max(step, STEP))
         return _reports(bench, rule.subject, name, since)
     except NotFound:
-        return []
+        return [] if kind == "hardware" else None
 
 
 def _traffic(bench: Workbench, rule: Rule, name: str, since: int, step: int) -> Sequence[tuple[int, float, float]]:
-    bench.serving.get(rule.subject)
     found: list[tuple[int, float, float]] = []
     over = bench.context.now() - step
     for point in bench.serving.series(rule.subject, since, step):

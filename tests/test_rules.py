@@ -43,10 +43,10 @@ def test_what_a_rule_cannot_look_at_is_said_before_it_is_kept(workbench, series,
     assert said in caught.value.message
 
 
-def test_a_deployment_that_is_gone_gives_no_values_and_ends_nothing(workbench):
+def test_what_rules_looked_at_of_a_deployment_that_is_gone_is_gone_too(workbench):
     workbench.alerts.rules.add(rule("deployment.p95_ms", "churn"))
     workbench.alerts.rules.add(dataclasses.replace(rule("monitor.psi", "churn"), name="two"))
-    assert {one.finding for one in rules.evaluate(workbench).values()} == {"unknown"}
+    assert {one.finding for one in rules.evaluate(workbench).values()} == {"gone"}
 
 
 def test_what_a_deployment_takes_of_the_machine_can_be_looked_at(workbench, clock, monkeypatch):

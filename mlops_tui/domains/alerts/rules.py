@@ -38,11 +38,12 @@ class Watch(StrEnum):
 
 
 class Finding(StrEnum):
-    """What a rule says now. Unknown changes nothing: neither raises nor resolves."""
+    """What a rule says now. Unknown changes nothing: neither raises nor resolves; what is gone is nobody's business any more."""
 
     HOLDS = "holds"
     CLEAR = "clear"
     UNKNOWN = "unknown"
+    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 SHORTEST = 30 * clock.SECOND  # numbers of hardware come in every ten seconds
 LONGEST = 7 * clock.DAY
 LEARNABLE = 5 * clock.MINUTE  # the shortest span of a rule that learns: a month of shorter ones is too much to look at
-Values = Callable[[Rule, int, int], Sequence[Sequence[float]]]
-"""Gives the values a rule looks at, (time in ms, value, weight), from a time on, at best one for each so many ms (0: all)."""
+Values = Callable[[Rule, int, int], Sequence[Sequence[float]] | None]
+"""Gives the values a rule looks at, (time in ms, value, weight), from a time on, at best one for each so many ms (0: all); None
+when what it looks at was removed.
+"""
 
 
 class Rules:
@@ -106,7 +108,10 @@ class Rules:
 
     def _look(self, rule: Rule, values: Values, normal: Normal | None) -> Judgement:
         now = self._context.now()
-        return judge(rule, values(rule, now - rule.reach, 0), now, raised=self._open(rule), normal=normal)
+        found = values(rule, now - rule.reach, 0)
+        if found is None:
+            return Judgement(Finding.GONE, None, f"there is no {rule.subject} any more")
+        return judge(rule, found, now, raised=self._open(rule), normal=normal)
 
     def _normal(self, rule: Rule, values: Values, *, keep: bool = False) -> Normal | None:
         """What was learned within the last hour, else what the past says now. The span that is looked at is not part of it."""
@@ -114,7 +119,7 @@ class Rules:
         known = self._store.normal(rule.name)
         if known is not None and 0 <= now - known[0] < min(RELEARNS, 12 * rule.span):
             return known[1]
-        past = [one for one in values(rule, now - LEARNS, rule.span) if one[0] < now - rule.span]
+        past = [one for one in values(rule, now - LEARNS, rule.span) or () if one[0] < now - rule.span]
         found = learn(past, rule.span, rule.limit, now)
         if keep:
             with self._context.catalog.write() as tx:
@@ -131,6 +136,8 @@ class Rules:
             judged = found[rule.name] = self._look(rule, values, normal)
             if judged.finding is Finding.CLEAR:
                 self._clear(rule, judged.reason)
+            elif judged.finding is Finding.GONE:
+                self._end(rule, judged.reason)
             elif judged.finding is Finding.HOLDS and rule.clearing_since is not None:
                 self._clearing(rule, None)
             elif judged.finding is Finding.HOLDS and not self._open(rule):

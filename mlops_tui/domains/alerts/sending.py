@@ -77,6 +77,8 @@ def check(channel: Channel) -> None:
         if name not in known:
             takes = f"It takes: {', '.join(known)}." if known else "It takes none."
             raise InvalidInput(f"A channel of kind {channel.kind} has no option {name}.", hint=takes)
+    if (header := channel.options.get("header")) and not _header(header):
+        raise InvalidInput("A header is a name and a value.", hint="--option 'header=Authorization: Bearer {TOKEN}'")
     if channel.kind is ChannelKind.DESKTOP:
         return
     if not channel.target:
@@ -86,6 +88,9 @@ def check(channel: Channel) -> None:
             raise InvalidInput("E-mail needs a server.", hint="Add --option server=smtp.example.org:587")
         if channel.options.get("tls", "starttls") not in ("starttls", "tls", "none"):
             raise InvalidInput("tls must be starttls, tls or none.")
+        host, colon, port = channel.options["server"].partition(":")
+        if not host or (colon and not port.isdecimal()):
+            raise InvalidInput(f"'{channel.options['server']}' is no server.", hint="server=smtp.example.org:587")
         if not all("@" in address for address in _addresses(channel.target)):
             raise InvalidInput(f"'{channel.target}' holds something that is no e-mail address.")
     elif channel.kind not in (ChannelKind.SCRIPT, ChannelKind.APPRISE) and not channel.target.startswith("{"):
@@ -102,6 +107,14 @@ _EXAMPLES = {
     ChannelKind.SCRIPT: "--to scripts/page.sh, a program in the project that reads JSON",
     ChannelKind.APPRISE: "--to '{TELEGRAM_URL}', an address that Apprise knows",
 }
+
+
+def program(target: str, project: Path) -> Path:
+    """The program of a script channel. Raises InvalidInput outside the project."""
+    path = (project / target).resolve()
+    if not path.is_relative_to(project.resolve()):
+        raise InvalidInput(f"{target} lies outside the project.", hint="Name a program in it, such as scripts/page.sh")
+    return path
 
 
 class Hangs(Unavailable):
@@ -228,10 +241,7 @@ def _desktop(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -
 
 
 def _script(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> None:
-    path = (outgoing.folder / channel.target).resolve()
-    if not path.is_relative_to(outgoing.folder.resolve()):
-        raise Unavailable(f"{channel.target} lies outside the project.")
-    _run([str(path)], json.dumps(outgoing.document()).encode(), outgoing.folder)
+    _run([str(program(channel.target, outgoing.folder))], json.dumps(outgoing.document()).encode(), outgoing.folder)
 
 
 def _apprise(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> None:

@@ -66,6 +66,8 @@ class Telling:
             name, _kind(kind), target, **settings, created_at=self._context.now(), created_by=self._context.actor
         )
         sending.check(channel)
+        if channel.kind is ChannelKind.SCRIPT:
+            sending.program(target, self._context.workspace.project)
         read(channel.match, searching.ALERTS, self._context.now())
         if channel.per_hour < 1 or channel.after < 0 or (channel.repeat is not None and channel.repeat < clock.MINUTE):
             raise InvalidInput("A channel takes at least one message an hour and repeats after at least a minute.")

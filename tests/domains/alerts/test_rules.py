@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import pytest
 
 from mlops_tui.core import clock as time
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
-from mlops_tui.domains.alerts import normal
+from mlops_tui.domains.alerts import bounds, normal
 from mlops_tui.domains.alerts.records import Severity
 from mlops_tui.domains.alerts.rules import Finding, Rule, Watch, judge
 
@@ -277,3 +278,30 @@ def test_an_alert_ends_after_its_condition_is_gone_for_as_long_as_the_rule_wants
         assert room.open_count() == open_
     room.rules.evaluate(high)
     assert room.open_count() == 1
+
+
+def test_the_alert_about_something_that_was_removed_ends_and_no_other_begins(workbench):
+    rules = workbench.alerts.rules
+    rules.add(Rule("quiet", "deployment.requests", "churn", Watch.ABSENT, 0.0, time.HOUR))
+    assert rules.evaluate(lambda rule, since, step: [])["quiet"].finding == "holds"
+    assert rules.evaluate(lambda rule, since, step: None)["quiet"].finding == "gone"
+    [alert] = workbench.alerts.list()
+    assert (alert.state, alert.why) == ("resolved", "there is no churn any more")
+
+
+@pytest.mark.parametrize(
+    ("series", "test", "limit", "never"),
+    [
+        ("deployment.error_rate", Watch.ABOVE, 5, True),
+        ("deployment.error_rate", Watch.ABOVE, 0.05, False),
+        ("monitor.error_gap_low", Watch.ABOVE, 20, False),
+        ("hardware.cpu", Watch.ABOVE, 101, True),
+        ("deployment.cpu_percent", Watch.ABOVE, 150, False),
+        ("deployment.requests", Watch.BELOW, 0, True),
+        ("hardware.temperature", Watch.BELOW, -5, False),
+        ("monitor.performance", Watch.BELOW, -2, False),
+    ],
+)
+def test_a_limit_that_no_value_is_beyond_is_refused(series, test, limit, never):
+    with pytest.raises(InvalidInput, match="never") if never else contextlib.nullcontext():
+        bounds.check(Rule("r", series, "", test, limit, time.HOUR))
