@@ -35,7 +35,7 @@ def outliers(
     odd = workbench.monitoring.odd
     watched = workbench.monitoring.get(deployment)
     if look is not None:
-        from mlops_tui.domains.monitoring.records import main_version
+        from mlops_tui.domains.monitoring.monitors import main_version
 
         now, served = workbench.context.now(), workbench.serving.get(watched.deployment)
         ref = f"{served.model}/{main_version(served)}"

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from mlops_tui.domains.alerts.records import Alert
     from mlops_tui.domains.monitoring.measured import Standing
-    from mlops_tui.domains.monitoring.records import Monitor, Report
+    from mlops_tui.domains.monitoring.monitors import Monitor
+    from mlops_tui.domains.monitoring.records import Report
     from mlops_tui.workbench import Workbench
 
 REPORTS = 200

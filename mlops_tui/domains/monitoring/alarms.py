@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_tui.core.clock import iso
-from mlops_tui.domains.monitoring.records import FeatureDrift, Monitor, Pair, Performance, Report
+from mlops_tui.domains.monitoring.monitors import Monitor
+from mlops_tui.domains.monitoring.records import FeatureDrift, Pair, Performance, Report
 
 RULES = ("drift", "quality", "performance", "error_rate", "latency")
 NAMED = 3

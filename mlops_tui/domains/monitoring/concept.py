@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlops_tui.domains.monitoring.monitors import Detector
 from mlops_tui.domains.monitoring.performance import limit_of
-from mlops_tui.domains.monitoring.records import Detector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,8 @@ from mlops_tui.domains.monitoring.explained import Effect, Explanation, Moved, S
 
 if TYPE_CHECKING:
     from mlops_tui.core.context import Context
-    from mlops_tui.domains.monitoring.records import FeatureDrift, Monitor, Report
+    from mlops_tui.domains.monitoring.monitors import Monitor
+    from mlops_tui.domains.monitoring.records import FeatureDrift, Report
     from mlops_tui.domains.monitoring.store import MonitoringStore
     from mlops_tui.domains.registry.records import Version
     from mlops_tui.domains.registry.service import Registry

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.clock import DAY, HOUR
 from mlops_tui.domains.monitoring.measure_store import KEEP, MeasureStore
-from mlops_tui.domains.monitoring.records import main_version
+from mlops_tui.domains.monitoring.monitors import main_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mlops_tui.domains.monitoring.explained import Explanation
     from mlops_tui.domains.monitoring.measured import Standing, Stretch
     from mlops_tui.domains.monitoring.measuring import Log, Span, Wanted
-    from mlops_tui.domains.monitoring.records import Monitor, Report
+    from mlops_tui.domains.monitoring.monitors import Monitor
+    from mlops_tui.domains.monitoring.records import Report
     from mlops_tui.domains.monitoring.store import MonitoringStore
     from mlops_tui.domains.registry.service import Registry
     from mlops_tui.domains.serving.service import Serving

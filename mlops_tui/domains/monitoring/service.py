@@ -11,7 +11,8 @@ from mlops_tui.core.clock import DAY
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound, WorkbenchError
 from mlops_tui.core.ids import did_you_mean, nearest
 from mlops_tui.domains.monitoring import alarms
-from mlops_tui.domains.monitoring.records import SETTINGS, Monitor, MonitorState, Report, Verdict, main_version
+from mlops_tui.domains.monitoring.monitors import SETTINGS, Monitor, MonitorState, main_version
+from mlops_tui.domains.monitoring.records import Report, Verdict
 from mlops_tui.domains.monitoring.store import MonitoringStore
 
 if TYPE_CHECKING:

@@ -8,16 +8,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.domains.monitoring.records import (
-    SETTINGS,
-    Detector,
-    Monitor,
-    MonitorState,
-    Report,
-    Verdict,
-    from_document,
-    to_document,
-)
+from mlops_tui.domains.monitoring.monitors import SETTINGS, Detector, Monitor, MonitorState
+from mlops_tui.domains.monitoring.records import Report, Verdict, from_document, to_document
 
 if TYPE_CHECKING:
     import sqlite_utils

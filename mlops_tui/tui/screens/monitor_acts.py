@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput, NotFound
-from mlops_tui.domains.monitoring.records import Monitor, main_version
+from mlops_tui.domains.monitoring.monitors import Monitor, main_version
 from mlops_tui.tui.deeds import Undo
 from mlops_tui.tui.lines import clean
 from mlops_tui.tui.screens.acting import Acting

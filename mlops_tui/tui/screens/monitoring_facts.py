@@ -17,7 +17,8 @@ from mlops_tui.tui.screens.telling import watched
 
 if TYPE_CHECKING:
     from mlops_tui.domains.alerts.records import Alert
-    from mlops_tui.domains.monitoring.records import FeatureDrift, Monitor, Report
+    from mlops_tui.domains.monitoring.monitors import Monitor
+    from mlops_tui.domains.monitoring.records import FeatureDrift, Report
     from mlops_tui.workbench import Workbench
 
 REPORTS = 50

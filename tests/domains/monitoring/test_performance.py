@@ -9,7 +9,7 @@ from river.drift import ADWIN
 from sklearn import metrics
 
 from mlops_tui.domains.monitoring import concept, performance
-from mlops_tui.domains.monitoring.records import Detector
+from mlops_tui.domains.monitoring.monitors import Detector
 
 
 def test_regression_metrics_agree_with_scikit_learn() -> None:
