@@ -13,7 +13,7 @@ SYSTEM: tuple[Action, ...] = (
            cli="mlops hardware processes --tree",
            help="Hide what is below the process and add it up in its row; again: show it."),
     Action("system.fold_all", "Fold everything", ("F",), "system", "processes", view=True, cli="mlops hardware processes --tree",
-           help="Leave only the tops of the tree, each with all below it; again: show the whole tree."),
+           help="Leave the tops of the tree and what is right below them; again: show the whole tree."),
     Action("system.environment", "The environment of the process", ("E",), "system", "processes", "a process", view=True,
            cli="mlops hardware process {pid} --environment", help="What it began with; values that look like secrets are hidden."),
     Action("system.interrupt", "Interrupt the process", ("i",), "system", "processes", "a process",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -24,12 +26,24 @@ _Number = TypeVar("_Number", int, float)
 FIRST_LOOK_S = 0.1
 SENSORS_S = 5.0
 """Temperatures move slowly, and some sensors take milliseconds to answer."""
+STALE_S = 15.0
+"""After a longer pause a share is measured anew: the mean over the pause is not what is so now."""
 WATCHED, TRACED = 16, 300
 """So many processes are followed, over so many scans."""
 
 
+@functools.lru_cache(maxsize=4)
+def shared(folder: Path) -> Probe:
+    """The probe of this process: shares of processors, what was seen of a process, and NVML begun are the process's, however many
+    workbenches come and go."""
+    return Probe(folder)
+
+
 class Probe:
-    """Reads the machine again and again. A rate needs two looks, so the first reading takes a tenth of a second."""
+    """Reads the machine again and again. A rate needs two looks, so the first reading takes a tenth of a second.
+
+    May be used by several threads.
+    """
 
     def __init__(
         self, folder: Path, *, nvml: Nvml | None = None, monotonic: Callable[[], float] = time.monotonic
@@ -42,10 +56,24 @@ class Probe:
         self._sensors: tuple[float, tuple[Sensor, ...]] | None = None
         self._machine = details.Machine(monotonic)
         self._watched: dict[int, deque[Trace]] = {}
+        self._scanned: float | None = None
+        self._last: Reading | None = None
+        self._lock = threading.RLock()
 
     def read(self, now: int) -> Reading:
         """Everything at `now` (ms). Costs about 0.4 ms of CPU at one reading a second."""
-        if self._counters is None:
+        with self._lock:
+            self._last = self._read(now)
+            return self._last
+
+    def lately(self, now: int, fresh_ms: int) -> Reading:
+        """What was read last, or the machine now when that is older than `fresh_ms`."""
+        with self._lock:
+            last = self._last
+            return last if last is not None and 0 <= now - last.at <= fresh_ms else self.read(now)
+
+    def _read(self, now: int) -> Reading:
+        if self._counters is None or self._monotonic() - self._counters[0] > STALE_S:
             psutil.cpu_percent(percpu=True)
             self._rates()
             self._machine.read(psutil.virtual_memory())
@@ -79,12 +107,14 @@ class Probe:
 
     def gpus(self) -> tuple[Driver, tuple[Gpu, ...]]:
         """The state of NVIDIA's driver, and the GPUs of NVIDIA, then those of AMD."""
-        driver, gpus = self._nvml.read()
+        with self._lock:
+            driver, gpus = self._nvml.read()
         return driver, gpus + amd.read(len(gpus))
 
     def facts(self, index: int, part: int | None = None) -> list[Fact]:
         """Everything one GPU, or one instance of it, says of itself; [] where there is none or it is lost."""
-        own = self._nvml.read()[1]
+        with self._lock:
+            own = self._nvml.read()[1]
         return self._nvml.facts(index, part) if index < len(own) else amd.facts(index - len(own))
 
     def driver(self) -> Driver:
@@ -102,7 +132,12 @@ class Probe:
 
         CPU is measured since the scan before; the first scan looks twice, a tenth of a second apart. `now` (ms) is when, for `trace`.
         """
-        first = not self._processes
+        with self._lock:
+            return self._scan(now)
+
+    def _scan(self, now: int) -> list[Process]:
+        at, before = self._monotonic(), self._scanned
+        self._scanned, first = at, before is None or at - before > STALE_S
         alive = {process.pid: self._processes.get(process.pid, process) for process in psutil.process_iter()}
         self._processes = alive
         if first:
@@ -119,16 +154,18 @@ class Probe:
 
     def trace(self, pid: int) -> list[Trace]:
         """What scans found of a process since it was first asked for here; the last `WATCHED` that were are remembered."""
-        watched = self._watched.pop(pid, None) or deque(maxlen=TRACED)
-        self._watched[pid] = watched
-        if len(self._watched) > WATCHED:
-            del self._watched[next(iter(self._watched))]
-        return list(watched)
+        with self._lock:
+            watched = self._watched.pop(pid, None) or deque(maxlen=TRACED)
+            self._watched[pid] = watched
+            if len(self._watched) > WATCHED:
+                del self._watched[next(iter(self._watched))]
+            return list(watched)
 
     def on_gpus(self) -> dict[int, dict[int, GpuProcess]]:
         """By process id, what it uses of each GPU, by the GPU's index."""
         found: dict[int, dict[int, GpuProcess]] = {}
-        own = self._nvml.read()[1]
+        with self._lock:
+            own = self._nvml.read()[1]
         for gpu in own:
             shares = shares_of(gpu.index) if gpu.processes else {}
             for each in (*gpu.processes, *(one for part in gpu.mig for one in part.processes)):

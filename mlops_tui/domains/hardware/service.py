@@ -25,17 +25,14 @@ class Hardware:
         self._probe = probe
         self._store = HardwareStore(context)
         self._waiting: list[Sample] = []
-        self._read: Reading | None = None
 
     def read(self) -> Reading:
         """The machine now. The first reading takes 0.1 s, because rates need two looks."""
-        self._read = self._probes().read(self._context.now())
-        return self._read
+        return self._probes().read(self._context.now())
 
     def lately(self, fresh_ms: int = 5000) -> Reading:
-        """The machine as it was read last, or now when that is older than `fresh_ms`."""
-        last = self._read
-        return last if last is not None and 0 <= self._context.now() - last.at <= fresh_ms else self.read()
+        """The machine as this process read it last, or now when that is older than `fresh_ms`."""
+        return self._probes().lately(self._context.now(), fresh_ms)
 
     def driver(self) -> Driver:
         """Whether NVIDIA GPUs can be read; no driver is a normal answer."""
@@ -163,7 +160,7 @@ class Hardware:
     def _probes(self) -> Probe:
         if self._probe is None:
             # psutil and pynvml cost 50 ms to import: only when somebody reads.
-            from mlops_tui.domains.hardware.probes import Probe
+            from mlops_tui.domains.hardware.probes import shared
 
-            self._probe = Probe(self._context.workspace.root)
+            self._probe = shared(self._context.workspace.root)
         return self._probe

@@ -51,7 +51,8 @@ def draw_machine(machine: Machine, width: int, height: int, view: View | None = 
     now, gap = machine.readings[-1], [()] if height >= TALL else []
     out: list[Line] = [*gap, *meters(now, width), *gap]
     out += [*lines.cores(machine.readings, width, height - len(out), view), *gap]
-    out += [lines.words(now), *lines.sensors(now), lines.gpu_words(now), *gap]
+    said = [lines.gpu_words(now)] if gap or not now.gpus else []  # GPUs that follow need no heading where lines are few
+    out += [lines.words(now), *lines.sensors(now), *said, *gap]
     out += lines.gpus(now, width, height - len(out) - CHART)
     then = [] if view is None or view.cursor is None else _then(machine, view.cursor)
     spare = height - len(out) - len(then) - CHART - (height // 4)  # most of what is left is the chart's

@@ -222,7 +222,7 @@ def more(now: Reading) -> list[Line]:
         for one in parts.networks
     ]
     kept = [f"{one.path} {100 * one.used / one.total:.0f}% of {size(one.total)}" for one in parts.file_systems]
-    rows = (("Time", did), ("Holds", held), ("Stalls", stalled), ("Disks", disks), ("Networks", nets), ("Files", kept))
+    rows = (("Time", did), ("Holds", held), ("Stalls", stalled), ("Disks", disks), ("Net", nets), ("Files", kept))
     return [line(f" {fit(name, LABEL)}", ("  ".join(said), "muted")) for name, said in rows if said]
 
 

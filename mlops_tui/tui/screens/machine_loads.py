@@ -12,7 +12,7 @@ from mlops_tui.tui.blocks import Block, Chart, Fields
 from mlops_tui.tui.charts import ticks
 from mlops_tui.tui.charts.line import Plot, Series
 from mlops_tui.tui.charts.small import sparkline
-from mlops_tui.tui.lines import Span, number
+from mlops_tui.tui.lines import Span, number, size
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.section import Section
 from mlops_tui.tui.widgets.states import Empty
@@ -60,10 +60,18 @@ def load_detail(bench: Workbench, one: Load) -> Sequence[Block]:
     """The figures now, then a day of each series to look into."""
     stats = one.stats
     traffic = () if stats is None else _traffic(stats)
-    values = tuple((name.replace("_", " "), number(value, 3)) for name, value in one.now.items())
+    values = tuple(_value(name, value) for name, value in one.now.items())
     over = () if one.now else (("State", ("not running now", "muted")),)
     head = Fields((*over, *values, *traffic), title=one.subject)
     return (head, *_charts(bench, one.subject))
+
+
+def _value(name: str, value: float) -> tuple[str, str]:
+    """A figure by its name; memory, kept in megabytes, as a size."""
+    words = name.replace("_", " ")
+    if name.endswith("_mb") and not math.isnan(value):
+        return words.removesuffix(" mb"), size(round(value * 1e6))
+    return words, number(value, 3)
 
 
 def _traffic(stats: ServiceStats) -> tuple[tuple[str, Span | str], ...]:
@@ -143,6 +151,16 @@ def _now(title: str, name: str, *, digits: int = 3, rank: int = 1) -> Column:
     )
 
 
+def _held(title: str, name: str, *, rank: int = 1) -> Column:
+    """Memory, kept in megabytes."""
+
+    def bytes_of(one: Load) -> int | None:
+        value = one.now.get(name)
+        return None if value is None or math.isnan(value) else round(value * 1e6)
+
+    return cells.byte_size(title, bytes_of, rank=rank)
+
+
 def _of_traffic(title: str, field: str) -> Column:
     def value(one: Load) -> float | None:
         return None if one.stats is None else getattr(one.stats, field)
@@ -159,9 +177,9 @@ LOADS = Section(
         cells.text("Of", lambda one: one.subject, width=28, grow=True),
         Column("Last hour", lambda one, now: sparkline(one.cpu, 12, low=0), width=12, rank=2),
         _now("CPU %", "cpu_percent"),
-        _now("MB", "memory_mb"),
+        _held("Memory", "memory_mb"),
         _now("GPU %", "gpu_percent", rank=2),
-        _now("GPU MB", "gpu_memory_mb", rank=3),
+        _held("GPU", "gpu_memory_mb", rank=3),
         _now("Busy %", "saturation"),
         _of_traffic("Rate", "rate"),
         _of_traffic("p95 ms", "p95_ms"),

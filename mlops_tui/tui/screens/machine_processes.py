@@ -60,9 +60,15 @@ def branches(records: Sequence[Process], folded: Set[str], flat: bool) -> Sequen
     return out
 
 
-def parents(records: Sequence[Process]) -> set[str]:
-    """The keys of all rows with something below them."""
-    return {str(one.pid) for one, after in itertools.pairwise(records) if after.depth > one.depth}
+def kernel(records: Sequence[Process]) -> set[str]:
+    """The keys of what the kernel's own threads hang on: dozens of rows that take nothing."""
+    return {str(one.pid) for one in records if one.name == "kthreadd" and one.parent == 0}
+
+
+def parents(records: Sequence[Process], depth: int = 0) -> set[str]:
+    """The keys of all rows with something below them, from that depth on."""
+    pairs = itertools.pairwise(records)
+    return {str(one.pid) for one, after in pairs if after.depth > one.depth >= depth}
 
 
 def _both(one: _Number | None, other: _Number | None) -> _Number | None:
@@ -95,12 +101,15 @@ def process_detail(bench: Workbench, one: Process) -> Sequence[Block]:
         ("Niceness", "" if one.nice is None else str(one.nice)),
         ("Started", cells.moment(one.started_at, now)),
         ("Parent", str(one.parent)),
+    )
+    tail = (
         ("Terminal", more.terminal or ""),
         ("Folder", more.folder or ""),
         ("Program", more.executable or ""),
         ("Command", one.command[:COMMAND]),
     )
-    return (Fields(head, title=f"Process {one.pid}: {one.name}"), *_traced(bench.hardware.trace(one.pid)))
+    drawn = _traced(bench.hardware.trace(one.pid))
+    return (Fields(head, title=f"Process {one.pid}: {one.name}"), *drawn, Fields(tail, title=" " if drawn else ""))
 
 
 def _traced(trace: Sequence[Trace]) -> list[Block]:
@@ -182,9 +191,9 @@ PROCESSES = Section(
         _figure("CPU %", lambda one: one.cpu, 1),
         cells.byte_size("Memory", lambda one: one.memory),
         _figure("Mem %", lambda one: one.memory_percent, 3),
-        Column("GPU", _gpu_memory, sort=lambda one: one.gpu_memory, right=True, rank=2, kind="size"),
+        Column("VRAM", _gpu_memory, sort=lambda one: one.gpu_memory, right=True, rank=2, kind="size"),
         _of_gpu("GPU %", "gpu_utilization", 2),
-        _of_gpu("GPU mem %", "gpu_bandwidth", 4),
+        _of_gpu("Bus %", "gpu_bandwidth", 4),
         cells.text("On", lambda one: ",".join(map(str, one.gpus)), width=8, rank=4),
         cells.lasted("Runs", lambda one: one.started_at, lambda one: None, rank=3),
         Column("Time", _time, sort=lambda one: one.cpu_time, right=True, rank=4, kind="number"),

@@ -18,7 +18,7 @@ from mlops_tui.tui.screens.joblog import open_log, tail
 from mlops_tui.tui.screens.machine_acts import ask_end, ask_hold, ask_nice, show_environment
 from mlops_tui.tui.screens.machine_lists import GPUS
 from mlops_tui.tui.screens.machine_loads import LOADS
-from mlops_tui.tui.screens.machine_processes import PROCESSES, parents
+from mlops_tui.tui.screens.machine_processes import PROCESSES, kernel, parents
 from mlops_tui.tui.screens.section import Ask, Section
 from mlops_tui.tui.widgets.dialogs import Confirm, Question
 from mlops_tui.tui.widgets.states import Empty
@@ -172,6 +172,8 @@ class SystemDesk(Desk):
     def arrived(self, section: str, records: Any) -> Any:
         if isinstance(records, Machine):
             return dataclasses.replace(records, readings=self.workbench_app.readings)
+        if section == "processes" and not self.memory[section].records:
+            self.memory[section].folded |= kernel(records)
         return records
 
     def _note(self) -> Callable[[int, int], Sequence[Line]] | None:
@@ -202,9 +204,9 @@ class SystemDesk(Desk):
         self.show_rows()
 
     async def act_fold_all(self) -> None:
-        """Leave only the tops of the tree, or show all of it again."""
-        folded = self.here.folded
-        everything = set() if folded else parents(self.here.records or ())
+        """Leave only the tops of the tree and what is right below them, or show all of it again."""
+        records, folded = self.here.records or (), self.here.folded
+        everything = set() if folded else (parents(records, 1) or parents(records)) | kernel(records)
         folded.clear()
         folded |= everything
         self.show_rows()

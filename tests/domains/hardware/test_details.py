@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from mlops_tui.domains.hardware import details
+from mlops_tui.domains.hardware import details, probes
 from mlops_tui.domains.hardware.details import HIDDEN, Machine, closely
 from mlops_tui.domains.hardware.probes import TRACED, WATCHED, Probe
 
@@ -120,3 +120,25 @@ def test_a_process_is_followed_from_the_first_time_it_was_asked_for(
         probe.trace(pid)
     assert probe.trace(os.getpid()) == []  # so many others were asked for since
     assert TRACED > 60
+
+
+def test_a_share_after_a_long_pause_is_measured_anew(
+    tmp_path: Path, now: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    primed: list[int] = []
+    monkeypatch.setattr(psutil, "process_iter", lambda: [psutil.Process()])
+    monkeypatch.setattr(probes, "_cpu", lambda process: primed.append(process.pid))
+    probe = Probe(tmp_path, monotonic=lambda: now[0])
+    for at in (0.0, 2.0, 4.0, 4.0 + probes.STALE_S + 1):
+        now[0] = at
+        probe.processes()
+    assert len(primed) == 2
+
+
+def test_what_was_read_a_moment_ago_is_not_read_again(tmp_path: Path) -> None:
+    probe = Probe(tmp_path)
+    first = probe.lately(10_000, 5000)
+    assert probe.lately(15_000, 5000) is first
+    assert probe.lately(15_001, 5000) is not first
+    assert probe.lately(9_000, 5000).at == 9_000  # the clock was put back
+    assert probes.shared(tmp_path) is probes.shared(tmp_path)
