@@ -15,10 +15,15 @@ from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, sa
 from mlops_tui.cli.querying import NO_MATCH, query_options
 from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput, NotFound
+from mlops_tui.core.ids import check_name
 
 if TYPE_CHECKING:
+    from mlops_tui.domains.alerts.records import Alert
     from mlops_tui.workbench import Workbench
 
+EVERY = 1_000_000
+LISTED = 10
+"""Of more alerts than this only the number is said."""
 _STATE = re.compile(r"\b(state|is|status)\s*[:=!~]", re.IGNORECASE)
 
 
@@ -109,29 +114,66 @@ def story(workbench: Workbench, alert_id: int, as_markdown: bool, out: Path | No
     emit(rows, columns, as_json=as_json)
 
 
+@alerts.command("raise")
+@click.argument("rule")
+@click.argument("subject")
+@click.option("--title", required=True, help="What is wrong, in a few words.")
+@click.option("--detail", default="", help="More of it.")
+@click.option("--severity", type=click.Choice(["info", "warning", "critical"]), default="warning", show_default=True)
+@click.option("--fact", "facts", multiple=True, metavar="KEY=VALUE", help="A number or a word behind it.")
+@json_option
+@pass_workbench
+def raise_alert(
+    workbench: Workbench,
+    rule: str,
+    subject: str,
+    title: str,
+    detail: str,
+    severity: str,
+    facts: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Raise an alert from a script: RULE is what went wrong, SUBJECT with what; while it lasts it is counted.
+
+    \b
+    Example: mlops alerts raise backup nas --title "No backup since Friday" --severity critical
+    """
+    if wrong := next((one for one in facts if not one.partition("=")[0] or "=" not in one), None):
+        raise click.UsageError(f"Give facts as KEY=VALUE, not {wrong!r}.")
+    pairs = {key: value for key, _, value in (one.partition("=") for one in facts)}
+    found = workbench.alerts.raise_alert(
+        check_name("rule", rule), subject, severity=severity, title=title, detail=detail, facts=pairs
+    )
+    if as_json:
+        emit_one(found, as_json)
+    else:
+        click.echo(f"Alert {found.id}{f', {found.count} times' if found.count > 1 else ''}: {found.title}")
+
+
 @alerts.command("ack")
-@click.argument("alert_ids", type=int, nargs=-1, required=True)
+@click.argument("which", nargs=-1, required=True)
 @why_option
 @pass_workbench
-def acknowledge(workbench: Workbench, alert_ids: tuple[int, ...], why: str) -> None:
-    """Say that you are looking at it.
+def acknowledge(workbench: Workbench, which: tuple[str, ...], why: str) -> None:
+    """Say that you are looking at it: alerts by number, or all that meet a query.
 
     \b
     Example: mlops alerts ack 3 --why "checking the sensor"
     """
-    for alert_id in alert_ids:
-        workbench.alerts.acknowledge(alert_id, why)
-        say(f"Acknowledged alert {alert_id}.")
+    room = workbench.alerts
+    _tell("Acknowledged", room.each(_chosen(workbench, which), lambda one: room.acknowledge(one, why)))
 
 
 @alerts.command("silence")
-@click.argument("alert_id", type=int)
+@click.argument("which", nargs=-1, required=True)
 @click.option("--for", "span", metavar="SPAN", help="How long: 30m, 4h, 7d.")
 @click.option("--until", metavar="TIME", help="Until when: 2026-11-30T09:00.")
 @why_option
 @pass_workbench
-def silence(workbench: Workbench, alert_id: int, span: str | None, until: str | None, why: str) -> None:
-    """Keep an alert quiet for a while; if it is not resolved by then it is open again.
+def silence(workbench: Workbench, which: tuple[str, ...], span: str | None, until: str | None, why: str) -> None:
+    """Keep alerts quiet for a while, by number or by a query; what is not resolved by then is open again.
+
+    For alerts that are still to come: mlops alerts maintenance begin.
 
     \b
     Example: mlops alerts silence 3 --for 4h --why "known, fix is on its way"
@@ -140,47 +182,66 @@ def silence(workbench: Workbench, alert_id: int, span: str | None, until: str | 
         raise click.UsageError("Say either --for SPAN or --until TIME.")
     now = workbench.context.now()
     end = now + clock.parse_span(span) if span is not None else clock.parse_time(until or "", now=now)
-    workbench.alerts.silence(alert_id, end, why)
-    say(f"Silenced alert {alert_id} until {clock.local(end)}.")
+    room = workbench.alerts
+    found = room.each(_chosen(workbench, which), lambda one: room.silence(one, end, why))
+    _tell("Silenced", found, f" until {clock.local(end)}")
 
 
 @alerts.command("reopen")
-@click.argument("alert_ids", type=int, nargs=-1, required=True)
+@click.argument("which", nargs=-1, required=True)
 @why_option
 @pass_workbench
-def reopen(workbench: Workbench, alert_ids: tuple[int, ...], why: str) -> None:
-    """Take an acknowledgement or a silence back.
+def reopen(workbench: Workbench, which: tuple[str, ...], why: str) -> None:
+    """Take an acknowledgement or a silence back, of alerts by number or by a query.
 
     \b
     Example: mlops alerts reopen 3
     """
-    for alert_id in alert_ids:
-        workbench.alerts.reopen(alert_id, why)
-        say(f"Alert {alert_id} is open.")
+    room = workbench.alerts
+    _tell("Opened again", room.each(_chosen(workbench, which), lambda one: room.reopen(one, why)))
 
 
 @alerts.command("resolve")
-@click.argument("alert_ids", type=int, nargs=-1)
+@click.argument("which", nargs=-1)
 @click.option("--rule", help="With --subject: the unresolved alert of this rule.")
 @click.option("--subject", help="With --rule: of this deployment or pipeline.")
 @why_option
 @pass_workbench
-def resolve(workbench: Workbench, alert_ids: tuple[int, ...], rule: str | None, subject: str | None, why: str) -> None:
-    """End alerts; if the condition comes again, a new one begins.
+def resolve(workbench: Workbench, which: tuple[str, ...], rule: str | None, subject: str | None, why: str) -> None:
+    """End alerts, by number or by a query; if the condition comes again, a new one begins.
 
     \b
     Example: mlops alerts resolve 3 --why "retrained"
     """
-    if bool(rule) != bool(subject) or bool(rule) == bool(alert_ids):
-        raise InvalidInput("Name alerts by number, or one by --rule and --subject.", hint="See them: mlops alerts list")
+    if bool(rule) != bool(subject) or bool(rule) == bool(which):
+        raise InvalidInput("Name alerts by number or query, or one by --rule and --subject.", hint="mlops alerts list")
+    room = workbench.alerts
     if rule and subject:
-        ended = workbench.alerts.resolve_by(rule, subject, why)
+        ended = room.resolve_by(rule, subject, why)
         if ended is None:
             raise NotFound(f"There is no unresolved '{rule}' alert of '{subject}'.", hint="mlops alerts list")
-        say(f"Resolved alert {ended.id}.")
-    for alert_id in alert_ids:
-        workbench.alerts.resolve(alert_id, why)
-        say(f"Resolved alert {alert_id}.")
+        _tell("Resolved", [ended])
+    else:
+        _tell("Resolved", room.each(_chosen(workbench, which), lambda one: room.resolve(one, why)))
+
+
+def _chosen(workbench: Workbench, words: tuple[str, ...]) -> list[int]:
+    """Numbers as they are; else the unresolved alerts that meet the query. Raises NotFound when none does."""
+    if all(word.isdecimal() for word in words):
+        return [int(word) for word in words]
+    query = " ".join(words)
+    found = [one.id for one in workbench.alerts.list(query=query, limit=EVERY) if one.active]
+    if not found:
+        raise NotFound(f"No unresolved alert meets '{query}'.", hint="See them: mlops alerts list")
+    return found[::-1]
+
+
+def _tell(verb: str, found: list[Alert], rest: str = "") -> None:
+    if len(found) > LISTED:
+        say(f"{verb} {len(found):,} alerts{rest}.")
+        return
+    for one in found:
+        say(f"{verb} alert {one.id}{rest}.")
 
 
 for part in (channels, deliveries, maintenance, rules, test_channel):

@@ -79,3 +79,19 @@ def test_a_rule_says_one_thing_about_a_series_there_is(mlops):
         "Say one of" in mlops("alerts", "rules", "add", "x", "--series", "hardware.cpu", "--above", "1", "--absent")[2]
     )
     assert "Did you mean 'cpu'" in mlops("alerts", "rules", "add", "x", "--series", "hardware.cpux", "--above", "1")[2]
+
+
+def test_a_script_raises_an_alert_and_alerts_are_handled_by_query(mlops):
+    for subject in ("nas", "nas", "tape"):
+        code, out, _ = mlops("alerts", "raise", "backup", subject, "--title", "No backup", "--fact", "days=3")
+        assert code == 0
+    assert out == "Alert 2: No backup\n"
+    assert mlops("alerts", "ack", "rule:backup", "subject:nas")[2] == "Acknowledged alert 1.\n"
+    assert mlops("alerts", "silence", "rule:backup", "--for", "4h")[0] == 0
+    assert mlops("alerts", "reopen", "rule:backup")[2] == "Opened again alert 1.\nOpened again alert 2.\n"
+    assert "alert 2" in mlops("alerts", "resolve", "2")[2]
+    code, _, said = mlops("alerts", "resolve", "1", "2")  # all or none
+    assert (code, json.loads(mlops("alerts", "show", "1", "--json")[1])["state"]) == (6, "open")
+    code, _, said = mlops("alerts", "ack", "rule:nothing")
+    assert (code, "No unresolved alert meets" in said) == (3, True)
+    assert mlops("alerts", "raise", "backup", "nas", "--title", "x", "--fact", "3")[0] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from mlops_tui.domains.alerts.store import AlertsStore
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable, Iterable
 
     from mlops_tui.core.context import Context
     from mlops_tui.domains.alerts.ruling import Rules
@@ -118,6 +120,11 @@ class Alerts:
         """End the unresolved alert of this rule and subject; None when there is none (asking costs one read)."""
         known = self._store.unresolved(rule, subject, self._context.now())
         return self._move(known.id, "resolve", why, **self._resolved()) if known else None
+
+    def each(self, numbers: Iterable[int], move: Callable[[int], Alert]) -> builtins.list[Alert]:
+        """Move several alerts, all or none: in one write, however many they are."""
+        with self._context.catalog.write():
+            return [move(one) for one in numbers]
 
     def get(self, alert_id: int) -> Alert:
         """The alert of that number. Raises NotFound."""
