@@ -32,10 +32,11 @@ from scipy import stats
 from mlops_tui.core.lake import Lake
 from mlops_tui.domains.monitoring import concept, joint
 from mlops_tui.domains.monitoring.compare import compare
+from mlops_tui.domains.monitoring.counting import counted
 from mlops_tui.domains.monitoring.inputs import each_alpha
 from mlops_tui.domains.monitoring.monitors import Detector
 from mlops_tui.domains.monitoring.records import FeatureDrift
-from mlops_tui.domains.monitoring.scan import Source, counted, scan
+from mlops_tui.domains.monitoring.scan import Source, scan
 from mlops_tui.domains.registry.profile import build_profile, count_like
 
 PEERS = ("evidently", "nannyml", "whylogs")

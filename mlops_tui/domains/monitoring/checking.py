@@ -11,9 +11,9 @@ import pandas as pd
 from mlops_tui.core.clock import DAY
 from mlops_tui.domains.monitoring import concept, inputs, performance, quality, seasons, windows
 from mlops_tui.domains.monitoring.compare import compare
+from mlops_tui.domains.monitoring.counting import counted
 from mlops_tui.domains.monitoring.monitors import Detector, Monitor
 from mlops_tui.domains.monitoring.records import FeatureDrift, Performance, Report, Verdict
-from mlops_tui.domains.monitoring.scan import counted
 from mlops_tui.domains.registry.profile import level_text
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mlops_tui.domains.monitoring.scan import Counted
+    from mlops_tui.domains.monitoring.counting import Counted
 
 # Below these a difference may be certain and still not matter.
 PSI_FLOOR = 0.01

@@ -12,7 +12,8 @@ from mlops_tui.core import clock
 from mlops_tui.domains.monitoring.records import Quality
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.monitoring.scan import Counted, Scan
+    from mlops_tui.domains.monitoring.counting import Counted
+    from mlops_tui.domains.monitoring.scan import Scan
 
 Profile = dict[str, Any]
 # Differences smaller than this share of rows are certain at most, and matter to nobody.

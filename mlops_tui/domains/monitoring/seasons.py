@@ -9,7 +9,8 @@ import numpy as np
 
 from mlops_tui.core.clock import DAY, HOUR
 from mlops_tui.domains.monitoring.compare import compare
-from mlops_tui.domains.monitoring.scan import Counted, Scan, Source, scan
+from mlops_tui.domains.monitoring.counting import Counted
+from mlops_tui.domains.monitoring.scan import Scan, Source, scan
 from mlops_tui.domains.monitoring.windows import source
 from mlops_tui.domains.registry.blocks import coarse
 

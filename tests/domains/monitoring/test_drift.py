@@ -9,9 +9,9 @@ from scipy import stats
 
 from mlops_tui.domains.monitoring import compare as comparing
 from mlops_tui.domains.monitoring import drift, joint
+from mlops_tui.domains.monitoring.counting import counted
 from mlops_tui.domains.monitoring.inputs import each_alpha
 from mlops_tui.domains.monitoring.limits import limits
-from mlops_tui.domains.monitoring.scan import counted
 from mlops_tui.domains.registry import blocks
 from mlops_tui.domains.registry.profile import build_profile, count_like, describe
 

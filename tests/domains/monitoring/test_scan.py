@@ -11,7 +11,8 @@ import pytest
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.monitoring import apart, joint, quality, seasons
 from mlops_tui.domains.monitoring.compare import compare
-from mlops_tui.domains.monitoring.scan import Scan, Source, counted, scan
+from mlops_tui.domains.monitoring.counting import counted
+from mlops_tui.domains.monitoring.scan import Scan, Source, scan
 from mlops_tui.domains.registry.profile import build_profile
 
 HOUR = 3_600_000
