@@ -93,10 +93,15 @@ class Field:
 Answers = dict[str, str]
 
 
+AT_ONCE = 5
+"""So many fields of a form are built before the keys have their turn."""
+
+
 class Form(ModalScreen["Answers | None"]):
     """Several answers and the command line they make; dismisses with {field name: text}, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", show=False)]
+    DEFAULT_CSS = "Form #form-fields { height: auto; }"
 
     def __init__(self, title: str, fields: tuple[Field, ...], verb: str, command: Callable[[Answers], str]) -> None:
         super().__init__()
@@ -105,36 +110,41 @@ class Form(ModalScreen["Answers | None"]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Label(clean(self._title), classes="dialog-head", markup=False)
-            for field in self._fields:
-                with Horizontal(classes="dialog-field"):
-                    yield Label(field.label, classes="dialog-label", markup=False)
-                    if field.choices:
-                        yield Select[str](
-                            [(clean(choice), choice) for choice in field.choices],
-                            value=field.value or field.choices[0],
-                            allow_blank=False,
-                            id=f"f-{field.name}",
-                            compact=True,
-                        )
-                    else:
-                        yield Input(field.value, field.placeholder, id=f"f-{field.name}", compact=True)
+            with Vertical(id="form-fields"):
+                for field in self._fields[:AT_ONCE]:
+                    yield _row(field)
             yield Label("", id="form-command", classes="dialog-command", markup=False)
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button(self._verb, id="yes", variant="primary", compact=True)
 
     def on_mount(self) -> None:
+        self.query_one("#form-fields").styles.min_height = len(self._fields)
         self._say()
-        empty = next((one for one in self._fields if not one.value and not one.choices), self._fields[0])
+        there = self._fields[:AT_ONCE]
+        empty = next((one for one in there if not one.value and not one.choices), there[0])
         self.query_one(f"#f-{empty.name}").focus()
+        if len(self._fields) > AT_ONCE:
+            self.call_after_refresh(self._more, AT_ONCE)
+
+    async def _more(self, begin: int) -> None:
+        """The next fields: a long form at once would hold up the keys for as long as it takes to build."""
+        if not self.is_running:
+            return
+        await self.query_one("#form-fields").mount(*map(_row, self._fields[begin : begin + AT_ONCE]))
+        if begin + AT_ONCE < len(self._fields):
+            self.call_after_refresh(self._more, begin + AT_ONCE)
 
     def answers(self) -> Answers:
         """What the fields hold now."""
-        out: Answers = {}
-        for field in self._fields:
-            widget = self.query_one(f"#f-{field.name}")
-            out[field.name] = str(widget.value) if isinstance(widget, Select) else _text(widget)
-        return out
+        return {field.name: self._answer(field) for field in self._fields}
+
+    def _answer(self, field: Field) -> str:
+        found = self.query(f"#f-{field.name}")
+        if not found:  # not built yet
+            return field.value or next(iter(field.choices), "")
+        widget = found.first()
+        return str(widget.value) if isinstance(widget, Select) else _text(widget)
 
     @on(Input.Changed)
     @on(Select.Changed)
@@ -157,6 +167,20 @@ class Form(ModalScreen["Answers | None"]):
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+
+def _row(field: Field) -> Horizontal:
+    """The label of a field and what takes its answer."""
+    label = Label(field.label, classes="dialog-label", markup=False)
+    return Horizontal(label, _taker(field), classes="dialog-field")
+
+
+def _taker(field: Field) -> Input | Select[str]:
+    if not field.choices:
+        return Input(field.value, field.placeholder, id=f"f-{field.name}", compact=True)
+    choices = [(clean(choice), choice) for choice in field.choices]
+    value = field.value or field.choices[0]
+    return Select[str](choices, value=value, allow_blank=False, id=f"f-{field.name}", compact=True)
 
 
 def _text(widget: object) -> str:
