@@ -1,4 +1,4 @@
-"""Where the numbers of alert rules come from: hardware, traffic of deployments, reports of monitors."""
+"""Where the numbers of alert rules come from: hardware, what runs and jobs take of it, traffic of deployments, reports of monitors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.alerts import bounds
 from mlops_tui.domains.alerts.rules import Watch
-from mlops_tui.telemetry import loads
+from mlops_tui.telemetry import loads, running
 
 if TYPE_CHECKING:
     from mlops_tui.domains.alerts.rules import Judgement, Rule
@@ -29,6 +29,7 @@ REPORTS = 500
 SERIES = (
     *(f"deployment.{name}" for name in (*TRAFFIC, *loads.SERIES, *loads.OF_DEPLOYMENTS)),
     *(f"monitor.{name}" for name in MONITOR),
+    *(f"{kind}.{name}" for kind in running.KINDS for name in loads.SERIES),
     "hardware.cpu", "hardware.memory", "hardware.disk", "hardware.load", "hardware.swap", "hardware.temperature",
 )  # fmt: skip
 """What rules can look at; of `hardware` any series that is recorded, such as hardware.gpu0_temperature."""
@@ -55,6 +56,9 @@ def check(bench: Workbench, rule: Rule) -> None:
         raise InvalidInput(f"There is no series '{rule.series}'.", hint=hint)
     if rule.test is Watch.BURNS and rule.series not in SHARES:
         raise InvalidInput(f"{rule.series} is no share of failures.", hint=f"One of: {', '.join(SHARES)}")
+    if kind in running.KINDS:
+        running.check(bench, kind, rule.subject)
+        return
     if not rule.subject:
         raise InvalidInput(f"{rule.series} needs a deployment.", hint="Name it: --of NAME")
     bench.serving.get(rule.subject)
@@ -84,6 +88,8 @@ def _found(bench: Workbench, rule: Rule, since: int, step: int) -> Sequence[Sequ
         points = max(300, (bench.context.now() - since) // step) if step else 300
         if kind == "hardware":
             return [(at, mean) for at, _, mean, _ in bench.hardware.history(name, since, points=points)]
+        if kind in running.KINDS:
+            return running.values(bench, rule, since, points)
         if kind == "deployment" and name not in TRAFFIC:
             found = bench.hardware.load_history(f"deployment {rule.subject}", name, since, points=points)
             return [(at, mean) for at, _, mean, _ in found]

@@ -35,6 +35,10 @@ def test_hardware_comes_from_its_history(workbench, clock):
         ("deployment.p95_ms", "", InvalidInput, "needs a deployment"),
         ("deployment.p95_ms", "churn", NotFound, "churn"),
         ("weather", "", InvalidInput, "weather"),
+        ("run.p95_ms", "", InvalidInput, "run.p95_ms"),
+        ("run.cpu_percent", "nobody", NotFound, "nobody"),
+        ("job.cpu_percent", "nobody", NotFound, "nobody"),
+        ("job.cpu_percent", "12", NotFound, "12"),
     ],
 )
 def test_what_a_rule_cannot_look_at_is_said_before_it_is_kept(workbench, series, subject, kind, said):
@@ -59,6 +63,31 @@ def test_what_a_deployment_takes_of_the_machine_can_be_looked_at(workbench, cloc
     assert [value for _, value in rules.values(workbench, under_use, clock.now - time.MINUTE)] == [2.0, 3.0]
     assert rules.values(workbench, rule("deployment.gpu_percent", "churn"), clock.now - time.MINUTE) == []
     assert rules.values(workbench, rule("deployment.saturation", "gone"), clock.now - time.MINUTE) == []
+
+
+def test_of_several_runs_the_one_nearest_to_the_limit_is_looked_at_and_named(workbench, clock):
+    busy, idle, young = (workbench.experiments.start("churn").id for _ in range(3))
+    other = workbench.experiments.start("other").id
+    for at in range(31):
+        clock.advance(10 * time.SECOND)
+        taken = {busy: 90.0 + at % 3, idle: 3.0, other: 0.0} | ({young: 1.0} if at == 30 else {})
+        now = [(f"run {one}", clock.now, {"cpu_percent": value}) for one, value in taken.items()]
+        workbench.hardware.record_loads(now)
+    workbench.experiments.take_in()
+    below = dataclasses.replace(rule("run.cpu_percent", "churn", Watch.BELOW), limit=5.0)
+    above = dataclasses.replace(rule("run.cpu_percent", "churn"), name="two", limit=80.0)
+    anything = dataclasses.replace(below, name="three", subject="")
+    for one in (below, above, anything, dataclasses.replace(above, name="four", subject=busy[:6])):
+        rules.check(workbench, one)
+        workbench.alerts.rules.add(one)
+    said = rules.evaluate(workbench)
+    assert {one.finding for one in said.values()} == {"holds"}
+    assert said["one"].reason.startswith(f"run {idle}: 3 now")
+    assert said["two"].reason.startswith(f"run {busy}: ")
+    assert said["three"].reason.startswith(f"run {other}: ")
+    clock.advance(2 * time.MINUTE)  # nothing of them runs any more
+    assert {one.finding for one in rules.evaluate(workbench).values()} == {"gone"}
+    assert workbench.alerts.open_count() == 0
 
 
 def test_a_deployment_nobody_asks_has_no_requests_and_no_share_of_errors(workbench, clock, monkeypatch):

@@ -54,7 +54,13 @@ def list_rules(workbench: Workbench, as_json: bool) -> None:
 @click.option(
     "--series", required=True, help="deployment.p95_ms, monitor.psi, hardware.cpu, ...; a wrong one lists them."
 )
-@click.option("--of", "subject", default="", metavar="DEPLOYMENT", help="The deployment, where the series is of one.")
+@click.option(
+    "--of",
+    "subject",
+    default="",
+    metavar="NAME",
+    help="Of what: a deployment; a run or an experiment, a job or a pipeline, any that runs when left out.",
+)
 @click.option("--above", type=float, help="Raise when every value of the span is above this.")
 @click.option("--below", type=float, help="Raise when every value of the span is below this.")
 @click.option(

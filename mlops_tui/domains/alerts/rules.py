@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -23,6 +23,14 @@ class Point(NamedTuple):
     at: int
     value: float
     weight: float = 1.0
+
+
+class Found(list[Sequence[float]]):
+    """Values with what they are of, where the rule alone does not say."""
+
+    def __init__(self, values: Iterable[Sequence[float]] = (), *, of: str = "") -> None:
+        super().__init__(values)
+        self.of = of
 
 
 class Watch(StrEnum):

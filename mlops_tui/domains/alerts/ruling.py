@@ -12,7 +12,7 @@ from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
 from mlops_tui.core.ids import check_name, did_you_mean
 from mlops_tui.domains.alerts.normal import LEARNS, RELEARNS, Normal, learn
 from mlops_tui.domains.alerts.rule_store import RuleStore
-from mlops_tui.domains.alerts.rules import Finding, Judgement, Rule, Watch, judge
+from mlops_tui.domains.alerts.rules import Finding, Found, Judgement, Rule, Watch, judge
 
 if TYPE_CHECKING:
     from mlops_tui.core.context import Context
@@ -110,8 +110,10 @@ class Rules:
         now = self._context.now()
         found = values(rule, now - rule.reach, 0)
         if found is None:
-            return Judgement(Finding.GONE, None, f"there is no {rule.subject} any more")
-        return judge(rule, found, now, raised=self._open(rule), normal=normal)
+            return Judgement(Finding.GONE, None, f"there is no {rule.subject or 'such thing'} any more")
+        judged = judge(rule, found, now, raised=self._open(rule), normal=normal)
+        of = found.of if isinstance(found, Found) else ""
+        return dataclasses.replace(judged, reason=f"{of}: {judged.reason}") if of else judged
 
     def _normal(self, rule: Rule, values: Values, *, keep: bool = False) -> Normal | None:
         """What was learned within the last hour, else what the past says now. The span that is looked at is not part of it."""
