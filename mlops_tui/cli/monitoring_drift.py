@@ -33,7 +33,8 @@ def column(workbench: Workbench, deployment: str, column: str, number: int | Non
     """
     workbench.monitoring.get(deployment)
     report = workbench.monitoring.report(number) if number else _newest(workbench, deployment)
-    known = {one.name: one for one in (*report.features, *(one for one in (report.prediction, report.label) if one))}
+    known = {one.name: one for one in (report.prediction, report.label) if one}
+    known |= {one.name: one for one in report.features}
     if column not in known:
         raise NotFound(
             f"Report {report.id} has no column '{column}'.",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_tui.core.errors import InvalidInput
+from mlops_tui.domains.monitoring.performance import LARGEST
 from mlops_tui.domains.monitoring.records import Apart
 from mlops_tui.domains.registry.profile import level_text
 
@@ -20,7 +21,7 @@ FOLDS = 5
 ITERATIONS = 40
 LEVELS = 50
 KEPT = 10
-LARGEST = 1e100
+
 Z99 = 2.576
 
 

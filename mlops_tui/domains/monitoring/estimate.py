@@ -17,6 +17,7 @@ import pandas as pd
 from mlops_tui.domains.monitoring import intervals
 from mlops_tui.domains.monitoring.measured import Measure
 from mlops_tui.domains.monitoring.measures import INPUT, TINY, Task, texts
+from mlops_tui.domains.monitoring.performance import usable
 from mlops_tui.domains.registry import trust
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _sizes(rows: pd.DataFrame, learned: dict[str, Any]) -> Iterator[Measure]:
     names = [name for name in learned["columns"] if name != trust.ANSWER]
     there = {name: rows[INPUT + name] for name in names if INPUT + name in rows}
     answers = pd.to_numeric(rows["prediction"], errors="coerce")
-    frame = pd.DataFrame({**there, trust.ANSWER: answers})[np.isfinite(answers)]
+    frame = pd.DataFrame({**there, trust.ANSWER: answers})[usable(answers.to_numpy(dtype=float, na_value=np.nan))]
     if len(frame) < LEAST:
         return
     mean, square, doubt = trust.errors_of(learned, trust.encoded(frame, learned["columns"]))

@@ -18,6 +18,7 @@ import pandas as pd
 from mlops_tui.domains.monitoring import intervals
 from mlops_tui.domains.monitoring.measured import Gap, Group, Measure
 from mlops_tui.domains.monitoring.measures import INPUT, Task, errors, texts
+from mlops_tui.domains.monitoring.performance import usable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +93,7 @@ def _measures(rows: pd.DataFrame, task: Task, positive: str) -> Iterator[Measure
                 yield _share(name, chosen[of])
     else:
         answers = pd.to_numeric(known["prediction"], errors="coerce").to_numpy(dtype=float)
-        yield from _mean("selection", answers[np.isfinite(answers)])
+        yield from _mean("selection", answers[usable(answers)])
     wrong = errors(known, task).to_numpy()
     if wrong.size and task.classification:
         yield _share("error", wrong > 0)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from mlops_tui.domains.monitoring import intervals
 from mlops_tui.domains.monitoring.measured import Measure
+from mlops_tui.domains.monitoring.performance import usable
 from mlops_tui.domains.registry.profile import level_text
 
 if TYPE_CHECKING:
@@ -53,19 +54,21 @@ def measures(rows: pd.DataFrame, task: Task) -> list[Measure]:
 
 
 def numbers(rows: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Truth and prediction of the rows where both are finite numbers."""
+    """Truth and prediction of the rows where both are numbers that can be reckoned with."""
     truth = pd.to_numeric(rows["label"], errors="coerce").to_numpy(dtype=float)
     predicted = pd.to_numeric(rows["prediction"], errors="coerce").to_numpy(dtype=float)
-    known = np.isfinite(truth) & np.isfinite(predicted)
+    known = usable(truth) & usable(predicted)
     return truth[known], predicted[known]
 
 
 def errors(rows: pd.DataFrame, task: Task) -> pd.Series[Any]:
     """The error of each row under its own index, 0 or 1 of classes, |truth - prediction| of numbers; unusable rows are left out."""
     if not task.classification:
-        truth = pd.to_numeric(rows["label"], errors="coerce")
-        off = (truth - pd.to_numeric(rows["prediction"], errors="coerce")).abs()
-        return off[np.isfinite(off)].astype(float)
+        truth, predicted = (
+            pd.to_numeric(rows[name], errors="coerce").astype(float) for name in ("label", "prediction")
+        )
+        known = usable(truth.to_numpy()) & usable(predicted.to_numpy())
+        return (truth[known] - predicted[known]).abs()
     known = rows[rows["label"].notna() & rows["prediction"].notna()]
     return (texts(known["label"]) != texts(known["prediction"])).astype(float)
 

@@ -27,13 +27,22 @@ class Judged:
     metrics: dict[str, float]
 
 
+LARGEST = 1e100
+"""Larger numbers are left out as infinite ones are: their squares would be no numbers."""
+
+
+def usable(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of them can be reckoned with."""
+    return np.asarray(np.abs(values) <= LARGEST)  # false for NaN
+
+
 def judge(rows: pd.DataFrame, *, classification: bool, labels: Sequence[Any] = ()) -> Judged:
     """Score rows with columns prediction, label and score; `labels` are the classes in the model's order, positive last."""
     if classification:
         return _classes(rows, [level_text(label) for label in labels])
     truth = pd.to_numeric(rows["label"], errors="coerce").to_numpy(dtype=float)
     predicted = pd.to_numeric(rows["prediction"], errors="coerce").to_numpy(dtype=float)
-    known = np.isfinite(truth) & np.isfinite(predicted)
+    known = usable(truth) & usable(predicted)
     truth, predicted = truth[known], predicted[known]
     return Judged("mae", known, np.abs(truth - predicted), _regression(truth, predicted))
 

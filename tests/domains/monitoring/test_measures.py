@@ -111,3 +111,10 @@ def test_wilson_is_that_of_a_table_and_bounded() -> None:
     assert intervals.wilson(0, 10)[0] == 0
     assert intervals.wilson(0, 0) == (0, 1)
     assert math.isnan(intervals.error_of_mean(np.array([1.0])))
+
+
+def test_labels_beyond_what_can_be_squared_are_left_out() -> None:
+    rows = pd.DataFrame({"prediction": [1.0, 2.0, 3.0, 1e300], "label": [1.5, 1e308, -1e200, 4.0], "score": None})
+    found = {one.name: one.value for one in measures(rows, Task(False))}
+    assert (found["mae"], found["rmse"]) == (0.5, 0.5)
+    assert errors(rows, Task(False)).tolist() == [0.5]

@@ -228,3 +228,16 @@ def test_pairs_are_not_held_against_a_handful_of_rows() -> None:
     for reference, compared in ((5, False), (99, False), (100, True)):
         known = build_profile(pd.DataFrame(random.normal(size=(reference, 8))))["correlations"]
         assert (joint.compare(known, rows, known["columns"], 0.01) is not None) is compared
+
+
+def test_pairs_that_go_closely_together_cry_wolf_no_oftener_than_promised() -> None:
+    random, cries = np.random.default_rng(8), 0
+
+    def rows(number: int) -> Any:
+        return 3 * random.normal(size=(number, 1)) + random.normal(size=(number, 6))
+
+    for _ in range(5):
+        known = build_profile(pd.DataFrame(rows(1500)))["correlations"]
+        for _ in range(30):
+            cries += bool(joint.compare(known, rows(50), known["columns"], 0.02).drifted)
+    assert cries <= 10  # of 150; more would be seen in fewer than one of 1000 honest runs
