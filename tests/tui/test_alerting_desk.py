@@ -18,7 +18,8 @@ from mlops_tui.tui.lines import plain
 from mlops_tui.tui.screens import chrome, monitor_acts, monitoring_odd, telling, telling_acts
 from mlops_tui.workbench import Workbench
 
-from .conftest import HOUR, NOW, Open, desk_of, press, settle, text_of
+from .conftest import Open, desk_of, press, settle, text_of
+from .filling import HOUR, NOW
 from .test_doing import fetch
 from .test_registry_desk import agree, fill
 

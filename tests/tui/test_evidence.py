@@ -13,7 +13,8 @@ from mlops_tui.domains.serving.records import BOUNDS_MS, GatewayState, Interval,
 from mlops_tui.domains.serving.service import Serving
 from mlops_tui.workbench import Workbench
 
-from .conftest import NOW, Open, press, settle, text_of
+from .conftest import Open, press, settle, text_of
+from .filling import NOW
 
 
 def traffic(version: int, requests: int, errors: int) -> Interval:

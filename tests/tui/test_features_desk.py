@@ -20,7 +20,8 @@ from mlops_tui.tui.screens.sheet import Sheet
 from mlops_tui.tui.screens.sql_console import SqlConsole
 from mlops_tui.workbench import Workbench
 
-from .conftest import NOW, Open, desk_of, press, settle, source_of, text_of
+from .conftest import Open, desk_of, press, settle, source_of, text_of
+from .filling import NOW
 
 
 def change(workspace: Workspace, work: Callable[[Workbench], Any]) -> None:

@@ -16,7 +16,8 @@ from mlops_tui.tui.lines import plain
 from mlops_tui.tui.screens.hardware import Machine, draw_machine, meters
 from mlops_tui.workbench import Workbench
 
-from .conftest import NOW, READING, Open, desk_of, press, settle, text_of
+from .conftest import Open, desk_of, press, settle, text_of
+from .filling import NOW, READING
 
 WELL = Gpu(0, "A100", GpuState.OK, utilization=55.0, memory_used=2**33, memory_total=2**35, temperature=61.0)
 LOST = Gpu(1, "GPU 1", GpuState.LOST)

@@ -14,7 +14,8 @@ from mlops_tui.tui.screens.label_lines import RESERVED, keys_of
 from mlops_tui.tui.screens.labelling import AHEAD, Labelling
 from mlops_tui.workbench import Workbench
 
-from .conftest import NOW, Open, desk_of, press, settle, text_of
+from .conftest import Open, desk_of, press, settle, text_of
+from .filling import NOW
 
 
 @pytest.fixture

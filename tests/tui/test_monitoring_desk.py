@@ -14,7 +14,8 @@ from mlops_tui.tui.history import Place
 from mlops_tui.tui.screens.incident import IncidentDesk, place
 from mlops_tui.workbench import Workbench
 
-from .conftest import HOUR, NOW, Open, desk_of, press, settle, text_of
+from .conftest import Open, desk_of, press, settle, text_of
+from .filling import HOUR, NOW
 from .test_registry_desk import fill
 
 

@@ -8,7 +8,8 @@ from mlops_tui.tui.preferences import Preferences
 from mlops_tui.tui.screens import panels
 from mlops_tui.workbench import Workbench
 
-from .conftest import HOUR, MINUTE, NOW, Open, desk_of, press, settle, source_of, text_of
+from .conftest import Open, desk_of, press, settle, source_of, text_of
+from .filling import HOUR, MINUTE, NOW
 
 
 async def test_changes_since_the_last_visit_are_counted_and_marked(filled: Workspace) -> None:

@@ -26,7 +26,8 @@ from mlops_tui.tui.screens.execution import ExecutionDesk
 from mlops_tui.tui.screens.explained import Explained
 from mlops_tui.tui.screens.pipeline import PipelineDesk
 
-from .conftest import HOUR, NOW, Open, desk_of, press, settle, text_of
+from .conftest import Open, desk_of, press, settle, text_of
+from .filling import HOUR, NOW
 from .test_doing import fetch
 from .test_registry_desk import agree, as_somebody, fill
 

@@ -17,7 +17,8 @@ from mlops_tui.tui.screens.version import VersionDesk
 from mlops_tui.tui.widgets.dialogs import Confirm
 from mlops_tui.workbench import Workbench
 
-from .conftest import NOW, Open, desk_of, press, settle, text_of
+from .conftest import Open, desk_of, press, settle, text_of
+from .filling import NOW
 from .test_doing import fetch
 
 

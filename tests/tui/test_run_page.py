@@ -22,7 +22,8 @@ from mlops_tui.tui.screens.run import RunDesk
 from mlops_tui.tui.widgets.columns import Arrangement
 from mlops_tui.workbench import Workbench
 
-from .conftest import NOW, Open, desk_of, press, settle, text_of
+from .conftest import Open, desk_of, press, settle, text_of
+from .filling import NOW
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"".join(
     struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -19,7 +19,8 @@ from mlops_tui.tui.screens import frame
 from mlops_tui.tui.state import Source, release_collector
 from mlops_tui.tui.widgets.rows import Listed, Pages
 
-from .conftest import NOW, Open, desk_of, press
+from .conftest import Open, desk_of, press
+from .filling import NOW
 
 RUNS, ROWS = 3_000, 20_000
 MOST = 1_200
