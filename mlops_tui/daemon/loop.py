@@ -70,6 +70,7 @@ class Daemon:
         pace = self._settings.daemon
         self._tasks = [
             Task("jobs", 1.0, self._jobs, on_change=True),
+            Task("sync", min(2.0, pace.sweep_s), self._sync),  # before schedules: a trigger as its file says now
             Task("schedules", 5.0, self._schedules, on_change=True),
             Task("gateway", 1.0, self._gateway.step, on_change=True),
             Task("tracking", 1.0, self._tracking.step),
@@ -87,7 +88,6 @@ class Daemon:
             Task("telling", 2.0, self._telling),
             Task("archive", 600.0, self._archive),
             Task("failures", 5.0, self._failures, on_change=True),
-            Task("sync", min(2.0, pace.sweep_s), self._sync),
             Task("sweep", pace.sweep_s, self._sweep),
         ]
 

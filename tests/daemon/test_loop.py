@@ -104,3 +104,23 @@ def test_systemd_is_told_when_it_listens(tmp_path: Path, monkeypatch) -> None:
         assert listener.recv(100) == b"READY=1"
     Path(path).unlink()
     notify("STOPPING=1")  # nobody is there any more
+
+
+def test_a_trigger_that_was_changed_while_no_daemon_looked_counts_as_it_is_now(workspace: Workspace) -> None:
+    daemon = Daemon(workspace, logging.getLogger("test"))
+    bench = daemon._bench
+    bench.features.create("labels", ["id"])
+    bench.features.ingest("labels", [{"id": 1, "x": 0.5, "count": 1}])
+    path = bench.pipelines.new("bikes", "regression", spine="labels", target="count")
+    before = path.read_text() + '\n[[triggers]]\nkind = "performance"\ndeployment = "bikes"\n'
+    path.write_text(before)
+    bench.schedules.sync()
+    path.write_text(f"{before}dry_run = true\n")
+    bench.alerts.raise_alert("performance", "bikes", title="Worse")
+    for task in daemon._tasks:
+        if task.name in ("sync", "schedules"):
+            task.call()
+    assert bench.jobs.list(kind="pipeline") == []
+    [fire] = bench.schedules.fires()
+    assert "Alert 1: Worse. Dry run: Reads labels@1" in fire.reason
+    bench.close()
