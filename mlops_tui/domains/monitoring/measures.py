@@ -65,10 +65,10 @@ def errors(rows: pd.DataFrame, task: Task) -> pd.Series[Any]:
     """The error of each row under its own index, 0 or 1 of classes, |truth - prediction| of numbers; unusable rows are left out."""
     if not task.classification:
         truth, predicted = (
-            pd.to_numeric(rows[name], errors="coerce").astype(float) for name in ("label", "prediction")
+            pd.to_numeric(rows[name], errors="coerce").to_numpy(dtype=float) for name in ("label", "prediction")
         )
-        known = usable(truth.to_numpy()) & usable(predicted.to_numpy())
-        return (truth[known] - predicted[known]).abs()
+        there = usable(truth) & usable(predicted)
+        return pd.Series(np.abs(truth[there] - predicted[there]), index=rows.index[there])
     known = rows[rows["label"].notna() & rows["prediction"].notna()]
     return (texts(known["label"]) != texts(known["prediction"])).astype(float)
 

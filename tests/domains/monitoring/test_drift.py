@@ -113,7 +113,8 @@ def drifted(profile: dict, window: pd.DataFrame, alpha: float) -> list[str]:
     ]
     names = profile["correlations"]["columns"]
     together = joint.compare(profile["correlations"], window[names].to_numpy(dtype=float), names, each)
-    return [*(column.name for column in scored if column.drifted), *(pair.name for pair in together.drifted)]
+    pairs = together.drifted if together else []
+    return [*(column.name for column in scored if column.drifted), *(pair.name for pair in pairs)]
 
 
 @pytest.mark.slow
