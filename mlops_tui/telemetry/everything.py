@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mlops_tui._version import __version__
 from mlops_tui.core.clock import MINUTE
 from mlops_tui.domains.jobs.records import JobState
+from mlops_tui.telemetry.machine import machine_parts
 from mlops_tui.telemetry.prometheus import Family, exposition, gauge
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def text(bench: Workbench) -> str:
     for part in (
         _workspace,
         _machine,
+        machine_parts,
         _loads,
         _deployments,
         _monitors,

@@ -18,10 +18,10 @@ from mlops_tui.cli.app import cli
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.daemon import metrics
 from mlops_tui.domains.alerts.rules import Rule, Watch
-from mlops_tui.domains.hardware.records import Driver, Gpu, GpuState
+from mlops_tui.domains.hardware.records import Driver, Gpu, GpuProcess, GpuState, Mig
 from mlops_tui.domains.jobs.records import Job
 from mlops_tui.domains.serving.records import State, WorkerState
-from mlops_tui.telemetry import everything
+from mlops_tui.telemetry import everything, machine
 from mlops_tui.telemetry.prometheus import Family, counter, exposition, gauge
 from mlops_tui.web.meter import Meter
 from mlops_tui.workbench import Workbench
@@ -126,6 +126,29 @@ def test_everything_a_workspace_knows_is_told(
     assert found["mlops_jobs"]['mlops_jobs{kind="pipeline",state="running"}'] == 1
     assert found["mlops_feature_version"]['mlops_feature_version{table="hours"}'] == 0
     assert "mlops_part_failed" not in found
+
+
+def test_what_a_gpu_does_not_say_has_no_sample_and_a_lost_one_is_named() -> None:
+    part = Mig(1, "MIG 1g", memory_used=5, memory_total=9, processes=(GpuProcess(12, None),))
+    known = Gpu(0, 'A "big" one', GpuState.OK, uuid="U", memory_used=7, encoder=0.0, throttle=("idle",), mig=(part,))
+    found = read(exposition(machine.gpus([known, Gpu(1, "GPU 1", GpuState.LOST)])))
+    assert found["mlops_gpu_lost"] == {'mlops_gpu_lost{gpu="0"}': 0, 'mlops_gpu_lost{gpu="1"}': 1}
+    assert found["mlops_gpu_memory_used_bytes"] == {'mlops_gpu_memory_used_bytes{gpu="0"}': 7}
+    assert found["mlops_gpu_encoder_percent"] == {'mlops_gpu_encoder_percent{gpu="0"}': 0}
+    assert found["mlops_gpu_processes"] == {'mlops_gpu_processes{gpu="0"}': 1}
+    assert 'mlops_gpu_held_back{gpu="0",reason="idle"}' in found["mlops_gpu_held_back"]
+    assert (
+        'mlops_gpu_instance_memory_bytes{gpu="0",instance="1",state="total"}'
+        in found["mlops_gpu_instance_memory_bytes"]
+    )
+    assert not {"mlops_gpu_power_limit_watts", "mlops_gpu_uncorrected_errors"} & set(found)
+
+
+def test_the_machine_is_told_part_by_part(workbench: Workbench) -> None:
+    found = read(exposition(machine.machine_parts(workbench)))
+    assert len(found["mlops_machine_core_percent"]) == len(workbench.hardware.lately().per_cpu)
+    assert 'mlops_machine_memory_bytes{state="available"}' in found["mlops_machine_memory_bytes"]
+    assert len(found["mlops_machine_cpu_time_percent"]) >= 4
 
 
 def _fields(record: Any) -> dict[str, Any]:
