@@ -205,6 +205,16 @@ async def press(pilot: Pilot[Any], *keys: str) -> None:
     await settle(pilot)
 
 
+async def until(pilot: Pilot[Any], holds: Callable[[], bool]) -> None:
+    """Wait for what a worker brings about, however busy the machine is."""
+    for _ in range(200):
+        if holds():
+            return
+        await settle(pilot)
+        await pilot.pause(0.02)
+    pytest.fail("it did not come about")
+
+
 def desk_of(pilot: Pilot[Any]) -> Desk:
     """The desk on screen."""
     app = pilot.app

@@ -1,147 +1,25 @@
-"""The features desk: rows with the profile of a column, values by frequency, versions, checks, lookups, the SQL console."""
+"""The features desk: versions, tables online and away, checks, lookups. Rows: test_feature_rows.py; SQL: test_sql_console.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
-from textual.widgets import Input
 
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.features.derived_records import SkewColumn, SkewReport
-from mlops_tui.domains.features.profile_records import ColumnProfile, Profile
-from mlops_tui.tui.blocks import text_of as blocks_text
-from mlops_tui.tui.screens import column_profile, lookup, profiled
+from mlops_tui.tui.screens import lookup
 from mlops_tui.tui.screens.lookup import Lookup
-from mlops_tui.tui.screens.sheet import Sheet
-from mlops_tui.tui.screens.sql_console import SqlConsole
 from mlops_tui.workbench import Workbench
 
-from .conftest import Open, desk_of, press, settle, source_of, text_of
+from .conftest import Open, desk_of, press, settle, source_of, text_of, until
 from .filling import NOW
 
 
 def change(workspace: Workspace, work: Callable[[Workbench], Any]) -> None:
     with Workbench(workspace, actor="ben", now=lambda: NOW) as bench:
         work(bench)
-
-
-async def until(pilot: Pilot[Any], holds: Callable[[], bool]) -> None:
-    """Wait for what a worker brings about, however busy the machine is."""
-    for _ in range(200):
-        if holds():
-            return
-        await settle(pilot)
-        await pilot.pause(0.02)
-    pytest.fail("it did not come about")
-
-
-async def rows_of(pilot: Pilot[Any], table: str) -> Any:
-    desk = desk_of(pilot)
-    desk.go("tables", table)
-    await settle(pilot)
-    desk.go("rows")
-    await settle(pilot)
-    return desk
-
-
-# -- rows and the profile beside them --------------------------------------------------------------------------------------
-
-
-async def test_the_profile_of_the_column_is_beside_the_rows_and_follows_the_column_cursor(
-    open_app: Open, filled: Workspace
-) -> None:
-    async with open_app(filled, "features", (130, 45)) as pilot:
-        await rows_of(pilot, "hours")
-        await until(pilot, lambda: "Distinct   5" in text_of(pilot))
-        await press(pilot, "full_stop", "full_stop")
-        seen = text_of(pilot)
-        assert "Distinct   17" in seen
-        assert "Histogram" in seen
-        assert "Counted    all rows" in seen
-
-
-async def test_in_a_narrow_terminal_the_profile_is_on_a_key_and_esc_goes_back(
-    open_app: Open, filled: Workspace
-) -> None:
-    async with open_app(filled, "features") as pilot:
-        desk = await rows_of(pilot, "hours")
-        assert "Quantiles" not in text_of(pilot)
-        await press(pilot, "I")
-        assert "Least      0" in text_of(pilot)
-        await press(pilot, "escape")
-        assert desk.focused is desk.table
-
-
-async def test_a_table_too_large_is_sampled_and_counted_whole_when_asked(
-    open_app: Open, filled: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from mlops_tui.domains.features import profile
-
-    monkeypatch.setattr(profile, "SAMPLE_ROWS", 100)
-    monkeypatch.setattr(profiled, "CELLS_AT_ONCE", 100)
-    async with open_app(filled, "features", (130, 45)) as pilot:
-        await rows_of(pilot, "hours")
-        await until(pilot, lambda: "from a sample of" in text_of(pilot))
-        assert "I counts all rows." in text_of(pilot)
-        await press(pilot, "I")
-        await until(pilot, lambda: "Counted    all rows" in text_of(pilot))
-
-
-async def test_a_filter_knows_the_columns_of_the_table_and_says_what_is_wrong_at_once(
-    open_app: Open, filled: Workspace
-) -> None:
-    async with open_app(filled, "features", (120, 36)) as pilot:
-        desk = await rows_of(pilot, "hours")
-        await press(pilot, "slash", *"hir")
-        await press(pilot, "tab")
-        assert desk.query_one("#filter").value == "hires>="
-        await press(pilot, "1", "6")
-        assert desk.table.rows.count == 23
-        assert desk.table.rows.exact
-        desk.query_one("#filter", Input).value += " hirez>1"
-        await settle(pilot)
-        assert "There is no field 'hirez' here." in text_of(pilot)
-        assert desk.table.rows.count == 23
-
-
-async def test_values_by_frequency_filter_the_rows(open_app: Open, filled: Workspace) -> None:
-    async with open_app(filled, "features", (120, 36)) as pilot:
-        desk = await rows_of(pilot, "hours")
-        await press(pilot, "full_stop", "full_stop", "F")
-        assert isinstance(pilot.app.screen, Sheet)
-        assert "17 values in 400 rows" in text_of(pilot)
-        await press(pilot, "s", "s", "enter")
-        assert desk.here.filter == "hires=16"
-        assert desk.table.rows.count == 23
-
-
-@pytest.mark.parametrize(
-    ("one", "said"), [('it\'s "b"', 'name="it\'s \\"b\\""'), (3, "name=3"), (True, "name=true"), (1.5, "name=1.5")]
-)
-def test_a_value_of_any_kind_becomes_a_filter(one: Any, said: str) -> None:
-    from mlops_tui.tui.screens import grid
-    from mlops_tui.tui.screens.feature_looks import _narrowed
-
-    assert _narrowed("", "name", one) == said
-    kind = {str: "VARCHAR", int: "BIGINT", bool: "BOOLEAN", float: "DOUBLE"}[type(one)]
-    assert grid.where(said, {"name": kind}, NOW)
-
-
-async def test_rows_are_of_the_version_chosen_and_not_of_one_passed_by(open_app: Open, filled: Workspace) -> None:
-    async with open_app(filled, "features", (120, 36)) as pilot:
-        desk = desk_of(pilot)
-        desk.go("tables", "stations")
-        await settle(pilot)
-        await press(pilot, "right_square_bracket", "right_square_bracket")
-        assert desk.table.rows.record(0).ref == "stations@1"
-        desk.go("snapshots", "hours@1")
-        await settle(pilot)
-        await press(pilot, "right_square_bracket")
-        assert desk.table.rows.record(0).ref == "hours@1"
 
 
 # -- versions ----------------------------------------------------------------------------------------------------------------
@@ -252,13 +130,6 @@ async def test_what_would_be_collected_is_said_before_it_is_asked(open_app: Open
         )
 
 
-async def test_a_read_only_session_writes_no_profile(open_app: Open, filled: Workspace) -> None:
-    async with open_app(filled, "features", (130, 45), read_only=True) as pilot:
-        await rows_of(pilot, "hours")
-        await until(pilot, lambda: "Distinct   5" in text_of(pilot))
-    assert source_of(filled).fetch(lambda bench: bench.features.kept_profile("hours")) is None
-
-
 # -- checks ------------------------------------------------------------------------------------------------------------------
 
 
@@ -318,114 +189,3 @@ def test_keys_that_do_not_fit_are_refused_with_the_form_they_have(workbench: Wor
         lookup.typed(text if text != "1 2" else "1", table)
     assert caught.value.hint == "Write a=VALUE b=VALUE"
     assert lookup.typed("b=2 a='x y'", table) == {"a": "x y", "b": "2"}
-
-
-# -- SQL ---------------------------------------------------------------------------------------------------------------------
-
-
-async def console(pilot: Pilot[Any], text: str) -> SqlConsole:
-    await press(pilot, "Q")
-    screen = pilot.app.screen
-    assert isinstance(screen, SqlConsole)
-    screen.editor.put(text, len(text))
-    return screen
-
-
-async def test_a_query_is_completed_run_and_its_rows_saved(open_app: Open, filled: Workspace, tmp_path: Path) -> None:
-    async with open_app(filled, "features", (120, 36)) as pilot:
-        screen = await console(pilot, "SELECT station, count(*) AS n FROM ho")
-        await press(pilot, "tab")
-        assert screen.editor.text.endswith("FROM hours")
-        screen.editor.put(screen.editor.text + " GROUP BY 1 ORDER BY 1", 0)
-        await press(pilot, "enter")
-        seen = text_of(pilot)
-        assert "5 rows in" in seen
-        assert screen.table.rows.record(4) == (4, 80)
-        path = tmp_path / "out.csv"
-        await press(pilot, "ctrl+s")
-        pilot.app.screen.query_one("#f-file", Input).value = str(path)
-        await press(pilot, "enter")
-        await until(pilot, lambda: "5 rows are in" in text_of(pilot))
-        assert path.read_text(encoding="utf-8").count("\n") == 6
-        await press(pilot, "shift+tab", "enter")
-        assert "column 1 of 2" in text_of(pilot)
-        await press(pilot, "escape", "escape", "escape")
-        assert not isinstance(pilot.app.screen, SqlConsole)
-
-
-async def test_a_mistake_is_shown_below_with_a_caret_and_what_was_run_comes_back(
-    open_app: Open, filled: Workspace
-) -> None:
-    async with open_app(filled, "features", (120, 36)) as pilot:
-        screen = await console(pilot, "SELECT hirez FROM hours")
-        await press(pilot, "enter")
-        seen = text_of(pilot).splitlines()
-        at = next(
-            number for number, line in enumerate(seen) if line.strip() == "SELECT hirez FROM hours" and number > 3
-        )
-        assert seen[at + 1].index("^") == seen[at].index("hirez")
-        screen.editor.put("DELETE FROM hours", 0)
-        await press(pilot, "enter")
-        assert "Only SELECT is allowed" in text_of(pilot)
-        await press(pilot, "up", "up")
-        assert screen.editor.text == "SELECT hirez FROM hours"
-        await press(pilot, "escape")
-        screen = await console(pilot, "")
-        await press(pilot, "up")
-        assert screen.editor.text == "DELETE FROM hours"
-
-
-def test_a_mistake_far_to_the_right_is_in_sight() -> None:
-    from mlops_tui.tui.screens.sql_console import _window
-
-    code = "SELECT " + ", ".join(f"column_{n}" for n in range(20)) + " FORM t"
-    at = code.index("FORM")
-    seen, marks = _window((code, " " * at + "^^^^"), 60)
-    assert len(seen) <= 60
-    assert seen[marks.index("^") :].startswith("FORM")
-    assert _window(("SELECT x", "       ^"), 60) == ("SELECT x", "       ^")
-
-
-async def test_escape_stops_a_query_that_runs_and_only_then_closes(open_app: Open, filled: Workspace) -> None:
-    async with open_app(filled, "features", (120, 36)) as pilot:
-        screen = await console(
-            pilot, "SELECT count(*) FROM range(1000000000) a, range(1000) b WHERE a.range * b.range = 7"
-        )
-        await pilot.press("enter")
-        while screen._stop is None:
-            await pilot.pause(0.01)
-        while "was cancelled" not in text_of(pilot):
-            await pilot.press("escape")
-            await pilot.pause(0.02)
-        assert pilot.app.screen is screen
-        await press(pilot, "escape")
-        assert pilot.app.screen is not screen
-
-
-# -- a column as blocks --------------------------------------------------------------------------------------------------------
-
-
-def test_a_profile_of_a_sample_gives_no_count_of_missing_values_as_exact() -> None:
-    column = ColumnProfile(
-        "x", "DOUBLE", 100, 25, 70, min=0.0, max=1.0, edges=(0.0, 0.5, 1.0), counts=(30, 45), warnings=("skewed",)
-    )
-    sampled = blocks_text(column_profile.of_column(Profile("t", 1, 0, 1000, 100, False, (column,)), "x"), 60)
-    assert "Rows      1,000" in sampled
-    assert "Missing   ~25.0%" in sampled
-    assert "from a sample of 100 of 1,000 rows" in sampled
-    assert "▲ skewed" in sampled
-    whole = blocks_text(column_profile.of_column(Profile("t", 1, 0, 100, 100, True, (column,)), "x"), 60)
-    assert "Missing   25 (25.0%)" in whole
-    assert column_profile.of_column(Profile("t", 1, 0, 100, 100, True, (column,)), "gone")
-
-
-async def test_a_sheet_sorts_copies_and_says_what_went_wrong(open_app: Open, filled: Workspace) -> None:
-    def fails(bench: Workbench) -> Any:
-        raise ValueError("no such thing")
-
-    async with open_app(filled, "features") as pilot:
-        await pilot.app.push_screen(Sheet(source_of(filled), "Broken", fails))
-        await settle(pilot)
-        assert "✗ ValueError: no such thing" in text_of(pilot)
-        await press(pilot, "s", "y", "escape")
-        assert not isinstance(pilot.app.screen, Sheet)
