@@ -20,6 +20,7 @@ from mlops_tui.daemon.gateway import TRACKING, Gateway
 from mlops_tui.daemon.launcher import Launcher
 from mlops_tui.domains.jobs.records import JobState
 from mlops_tui.domains.schedules.ticker import Ticker
+from mlops_tui.domains.serving.rollout import RolloutState
 from mlops_tui.telemetry.loads import Loads
 from mlops_tui.workbench import Workbench
 
@@ -230,6 +231,8 @@ class Daemon:
         """Give versions under way more of the traffic, or take it back."""
         for one in self._bench.serving.rollouts.step():
             self._log.info("rollout %d of %s: %s at %g %%, %s", one.id, one.ref, one.state, one.share, one.reason)
+            if one.state is RolloutState.PROMOTED:  # or its trigger would train anew against what serves no more
+                self._bench.monitoring.catch_up(one.deployment)
 
     def _promises(self) -> None:
         """Alert where a deployment fails more than was promised."""

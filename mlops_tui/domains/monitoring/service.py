@@ -14,6 +14,7 @@ from mlops_tui.domains.monitoring import alarms
 from mlops_tui.domains.monitoring.monitors import SETTINGS, Monitor, MonitorState, main_version
 from mlops_tui.domains.monitoring.records import Report, Verdict
 from mlops_tui.domains.monitoring.store import MonitoringStore
+from mlops_tui.domains.serving.records import weights_of
 
 if TYPE_CHECKING:
     from mlops_tui.core.context import Context
@@ -161,6 +162,15 @@ class Monitoring:
             else:
                 self._alerts.resolve_by("monitor", monitor.deployment)
         return reports
+
+    def catch_up(self, name: str) -> None:
+        """End what is said of versions of a deployment that get no traffic any more, before somebody acts on it. Cheap."""
+        serving = weights_of(self._serving.get(name))
+        for rule in alarms.RULES:
+            for alert in self._alerts.list(rule=rule, subject=name, limit=1):
+                about = alert.facts.get("version")
+                if alert.active and isinstance(about, int) and about not in serving:
+                    self._alerts.resolve_by(rule, name, f"version {max(serving)} took over from {about}")
 
     def due(self) -> bool:
         """Whether a check would find something: enough new predictions in the log, or new labels. Reads SQLite only."""

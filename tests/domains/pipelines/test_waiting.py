@@ -171,3 +171,15 @@ def test_the_question_is_the_same_while_the_run_that_asks_has_not_ended(workbenc
     questions.ask(workbench)
     [question] = workbench.alerts.list(rule="approval")
     assert "--promote" not in question.detail
+
+
+def test_once_it_serves_alone_nothing_is_said_of_the_version_before(workbench, asked):
+    workbench.alerts.raise_alert("drift", "live", title="Moved", facts={"version": 1})
+    questions.approve(workbench, "m/2")
+    go_on(workbench)
+    workbench.monitoring.catch_up("live")
+    assert workbench.alerts.list(rule="drift")[0].active  # the version before still answers
+    workbench.serving.rollouts.promote("live")
+    workbench.monitoring.catch_up("live")
+    [alert] = workbench.alerts.list(rule="drift")
+    assert (alert.state, alert.why) == ("resolved", "version 2 took over from 1")
