@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
 from mlops_tui.pages.numbers import number, share, when
-from mlops_tui.pages.page import MUTED, Distribution, Facts, Part, Table, Words
+from mlops_tui.pages.page import BAD, MUTED, Distribution, Facts, Part, Table, Words
 
 if TYPE_CHECKING:
     from mlops_tui.domains.monitoring.explained import Effect, Explanation, Moved
@@ -91,7 +91,7 @@ def distribution(one: FeatureDrift, words: str = "") -> Distribution:
 def columns(report: Report) -> list[Part]:
     """Every column of a report with its statistics and limits."""
     found = sorted(
-        [*report.features, *([report.prediction] if report.prediction else [])],
+        [*report.features, *(one for one in (report.prediction, report.label) if one)],
         key=lambda one: (not one.drifted, -one.size),
     )
     if not found:
@@ -99,17 +99,19 @@ def columns(report: Report) -> list[Part]:
     rows = tuple(
         (
             one.name,
-            "drift" if one.drifted else "same" if one.psi is not None else "-",
+            "drift" if one.drifted else "season" if one.seasonal else "same" if one.psi is not None else "-",
             number(one.psi),
             number(one.psi_threshold),
             number(one.ks),
             number(one.ks_threshold),
+            number(one.rank_shift),
+            number(one.rank_threshold),
             share(one.nulls),
             one.note,
         )
         for one in found
     )
-    heads = ("Column", "", "PSI", "limit", "KS", "limit", "Missing", "Note")
+    heads = ("Column", "", "PSI", "limit", "KS", "limit", "Shift", "limit", "Missing", "Note")
     roles = tuple("warn" if one.drifted else "" for one in found)
     facts = Facts(
         (
@@ -121,5 +123,19 @@ def columns(report: Report) -> list[Part]:
     return [
         facts,
         *(Words(text, MUTED) for text in report.notes),
-        Table(heads, rows, "", roles, frozenset({2, 3, 4, 5, 6})),
+        Table(heads, rows, "", roles, frozenset(range(2, 9))),
+        *_pairs(report),
+        *(Words(f"Data quality: {one.text}", BAD) for one in report.malformed),
     ]
+
+
+def _pairs(report: Report) -> list[Part]:
+    """Columns that no longer go together."""
+    if report.joint is None:
+        return []
+    moved = report.joint.drifted
+    if not moved:
+        return [Words(f"{report.joint.pairs} pairs of columns go together as they did.", MUTED)]
+    rows = tuple((one.name, number(one.reference), number(one.current), number(one.threshold)) for one in moved)
+    heads = ("No longer go together", "Correlation at training", "Now", "Limit of the difference")
+    return [Table(heads, rows, "", ("warn",) * len(rows), frozenset({1, 2, 3}))]

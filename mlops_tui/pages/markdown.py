@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from mlops_tui.pages.numbers import number, share, when
 from mlops_tui.pages.page import MUTED, Chart, Curve, Distribution, Facts, Page, Part, Section, Table, Words
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-_HTML = str.maketrans({"<": "&lt;", ">": "&gt;"})
+_HTML = str.maketrans({"<": "&lt;", ">": "&gt;", "[": "\\["})
 
 
 def write(page: Page) -> str:
@@ -52,14 +54,13 @@ def _chart(chart: Chart) -> str:
 
 
 def _line(curve: Curve) -> str:
-    known = [value for _, value in curve.points if value is not None]
+    values = [value if value is not None and math.isfinite(value) else None for _, value in curve.points]
+    known = [value for value in values if value is not None]
     if not known:
         return "no points"
     low, high = min(known), max(known)
     step = (high - low) or 1.0
-    drawn = "".join(
-        " " if value is None else BLOCKS[min(7, int((value - low) / step * 8))] for _, value in curve.points
-    )
+    drawn = "".join(" " if value is None else BLOCKS[min(7, int((value - low) / step * 8))] for value in values)
     return f"`{drawn}` {number(low)} to {number(high)}, now {number(known[-1])}"
 
 

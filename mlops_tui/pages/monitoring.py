@@ -41,6 +41,7 @@ def deployment(bench: Workbench, name: str) -> Page:
         Section("Now", (_now(monitor, reports),)),
         *_right(standing, monitor),
         *_drift(bench, name, reports),
+        *_odd(bench, name),
         *_service(reports),
         Section("Alerts", tuple(_alerts(bench, name))),
         Section("How it was measured", (Words(performance.HOW), Words(_limits(monitor)))),
@@ -150,6 +151,20 @@ def _drift(bench: Workbench, name: str, reports: Sequence[Report]) -> list[Secti
     if newest.drifted and found is not None and found.moved:
         parts += drift.explained(found, bench.monitoring.report(found.report))
     return [Section("Inputs and answers", tuple(parts))]
+
+
+def _odd(bench: Workbench, name: str) -> list[Section]:
+    """Rows unlike the training data, and the clients that asked."""
+    windows = list(reversed(bench.monitoring.odd.windows(name)))
+    if not windows:
+        return []
+    newest, clients = windows[-1], bench.monitoring.odd.clients(name)
+    curve = Curve("odd rows", tuple((one.at, one.share) for one in windows))
+    chart = Chart("Share of odd rows", (curve,), newest.alpha, "usual at most", from_zero=True)
+    said = f"{newest.odd:,} of {newest.rows:,} rows of the newest window are unlike the training data ({share(newest.share)})."
+    rows = tuple((one.caller, f"{one.rows:,}", str(one.verdict), one.words) for one in clients)
+    table = Table(("Client", "Rows", "Looks like", "Because"), rows, numbers=frozenset({1}))
+    return [Section("Odd rows", (Words(said), *((chart,) if len(windows) > 1 else ()), table))]
 
 
 def _service(reports: Sequence[Report]) -> list[Section]:

@@ -23,7 +23,7 @@ def name_of(measure: str) -> str:
 
 def number(value: float | None) -> str:
     """Four digits; "" for none."""
-    return "" if value is None else f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return "" if value is None else f"{value:,.0f}" if 10_000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def span(one: Measure | None) -> str:

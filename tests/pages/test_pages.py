@@ -11,7 +11,9 @@ import pytest
 
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, Unavailable
 from mlops_tui.domains.monitoring.measured import BLIND, Labels, Measure, Standing, Stretch
-from mlops_tui.pages import html, markdown, performance, svg, writing
+from mlops_tui.domains.monitoring.records import FeatureDrift, Joint, Pair, Quality, Report, Verdict
+from mlops_tui.pages import drift, html, markdown, performance, svg, writing
+from mlops_tui.pages.numbers import number
 from mlops_tui.pages.page import Chart, Curve, Distribution, Facts, Page, Section, Table, Words
 
 WILD = '<script>alert("x")</script> | `a`'
@@ -133,3 +135,24 @@ def test_an_estimate_is_marked_wherever_it_stands() -> None:
         chart = performance.over_time(standing(labelled=labelled))[0]
         assert isinstance(chart, Chart)
         assert [curve.guess for curve in chart.curves] == ([False, True] if labelled else [True])
+
+
+def test_a_report_lists_everything_its_verdict_may_rest_on() -> None:
+    column = FeatureDrift("x", "numeric", 0.01, 0.1, 0.02, 0.1, 0.09, 0.05, drifted=True)
+    report = Report(
+        id=4, deployment="d", model="m", version=1, at=HOUR, since=0, until=HOUR, rows=300, seen=300, verdict=Verdict.DRIFT,
+        features=[column], label=FeatureDrift("label", "numeric", 0.2, 0.1), joint=Joint(3, 300, [Pair("a", "b", 0.9, 0.1, 0.2)]),
+        quality=[Quality("x", "missing", 0.5, 0.0, 0.1, failed=True), Quality("x", "range", 0.0)],
+    )  # fmt: skip
+    text = markdown.write(Page("p", "", (Section("s", tuple(drift.columns(report))),)))
+    for said in ("| 0.09 | 0.05 |", "| label |", "| a with b | 0.9 | 0.1 | 0.2 |", "Data quality: x: 50.0% missing"):
+        assert said in text
+    assert text.count("Data quality") == 1
+
+
+def test_numbers_beyond_counting_are_short_and_leave_gaps() -> None:
+    assert (number(2e273), number(123_456.0)) == ("2e+273", "123,456")
+    curve = Curve("c", ((0, float("inf")), (HOUR, 1.0), (2 * HOUR, float("nan")), (3 * HOUR, 2.0)))
+    page_ = Page("p", "", (Section("s", (Chart("t", (curve,)),)),))
+    assert "` ▁ █` 1 to 2, now 2" in markdown.write(page_)
+    assert markdown.write(Page("[a](b)")).startswith(r"# \[a](b)")
