@@ -1,4 +1,4 @@
-"""The command palette: desks, the actions of this desk, and the objects of the workspace by name."""
+"""The command palette: desks and their parts, the actions of this desk, and the objects of the workspace by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from mlops_tui.tui import actions, saved
 from mlops_tui.tui.history import Place
-from mlops_tui.tui.links import KINDS, resolve
+from mlops_tui.tui.lines import clean
+from mlops_tui.tui.links import KINDS, PLACES, resolve
 from mlops_tui.tui.state import Failure
 from mlops_tui.workbench import Workbench
 
@@ -38,7 +39,7 @@ class Found:
 def objects(bench: Workbench) -> list[Found]:
     """The names a user may want to jump to; a room that fails is left out, the others stay."""
     out: list[Found] = []
-    for load in (_tables, _models, _runs, _pipelines, _deployments, _schedules):
+    for load in (_tables, _models, _runs, _pipelines, _deployments, _schedules, _alerts):
         try:
             out.extend(load(bench))
         except Exception:  # noqa: S112 - one broken room must not empty the palette; its own desk shows the error
@@ -76,6 +77,12 @@ def _deployments(bench: Workbench) -> Iterator[Found]:
 def _schedules(bench: Workbench) -> Iterator[Found]:
     for schedule in bench.schedules.list():
         yield Found("schedule", schedule.name, "pipelines", "schedules", schedule.name)
+
+
+def _alerts(bench: Workbench) -> Iterator[Found]:
+    for alert in bench.alerts.list(limit=_LIMIT):
+        if alert.active:
+            yield Found("alert", f"{alert.id} {clean(alert.title)}", "monitoring", "incident", str(alert.id))
 
 
 class Objects(Provider):
@@ -126,6 +133,10 @@ class Objects(Provider):
         for title, text, run in self._commands():
             if score := matcher.match(title):
                 yield Hit(score, matcher.highlight(title), run, help=text)
+        for name, part in PLACES.items():
+            if part.section and (score := matcher.match(f"Go to {name}")):
+                go = partial(self._app.open_at, part.desk, part.section)
+                yield Hit(score, matcher.highlight(f"Go to {name}"), go, help=f"mlops tui {name}")
         if (place := await self._named(query)) is not None:
             yield Hit(1000, f"{query.strip()}", partial(self._app.open_at, place.desk, place.section, place.key),
                       help=f"Open on {place.desk}")  # fmt: skip

@@ -82,6 +82,10 @@ async def test_what_a_form_could_not_keep_is_asked_again_with_what_was_typed(ope
         await fill(pilot, limit="200", of="bikes")
         kept = fetch(pilot, lambda bench: bench.alerts.rules.get("slow"))
         assert kept.words == "deployment.p95_ms of bikes above 200 for 5 min"
+        await press(pilot, "o")
+        assert 'rule:"rule:slow"' in text_of(pilot)
+        assert not pilot.app.source.views.get("monitoring.alerts").filter  # type: ignore[attr-defined]
+        await press(pilot, "escape")
         await press(pilot, "d")
         await agree(pilot)
         assert not fetch(pilot, lambda bench: bench.alerts.rules.list())
@@ -133,6 +137,13 @@ async def test_a_monitor_keeps_what_was_changed_and_comes_back_as_it_was(open_ap
         await press(pilot, "u")
         await agree(pilot)
         assert rows(pilot) == 500
+        desk_of(pilot).go("monitors", "trial")
+        await press(pilot, "enter")
+        assert desk_of(pilot).has_class("-open")
+        fetch(pilot, lambda bench: bench.monitoring.remove("trial"))
+        await press(pilot, "R")
+        assert "What was open is gone" in text_of(pilot)
+        assert not desk_of(pilot).has_class("-open")
 
 
 def test_settings_that_were_changed_make_a_command_line() -> None:

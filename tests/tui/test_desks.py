@@ -191,13 +191,18 @@ async def test_a_terminal_below_40x10_is_told_so(open_app: Open, filled: Workspa
         assert "hire" in text_of(pilot)
 
 
-@pytest.mark.parametrize("key", ["colon", "ctrl+p"])
-async def test_the_palette_finds_objects_and_opens_them(open_app: Open, filled: Workspace, key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "typed", "place"),
+    [("colon", "model hire", ("registry", "models")), ("ctrl+p", "maint", ("monitoring", "maintenance"))],
+)
+async def test_the_palette_finds_objects_and_parts_of_desks_and_opens_them(
+    open_app: Open, filled: Workspace, key: str, typed: str, place: tuple[str, str]
+) -> None:
     async with open_app(filled, "overview", (120, 40)) as pilot:
         await press(pilot, key)
-        await press(pilot, *"model hire")
+        await press(pilot, *typed)
         await press(pilot, "enter", "enter")
-        assert pilot.app.current_mode == "registry"
+        assert (pilot.app.current_mode, desk_of(pilot).section.id) == place
 
 
 async def test_enter_on_the_overview_opens_the_object(open_app: Open, filled: Workspace) -> None:

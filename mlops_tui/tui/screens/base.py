@@ -106,8 +106,8 @@ class Desk(FilterLine):
             return
         came_from = self.section.id
         self.workbench_app.leave()
+        self.memory[inside.section].came_from = came_from  # first: what is looked at from elsewhere is not remembered
         self.go(inside.section, filter=inside.filter(record))
-        self.here.came_from = came_from
 
     async def action_back(self) -> None:
         """One rung: filter line, maximised pane, detail, the part it was opened from, filter, then back. Never quits."""

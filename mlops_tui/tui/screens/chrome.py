@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.tui import actions
 from mlops_tui.tui.actions import DESKS, Action, Situation
-from mlops_tui.tui.lines import Line, Span, clean, join, line
+from mlops_tui.tui.lines import Line, Span, clean, crop, join, line
 from mlops_tui.tui.lines import width as cells
 from mlops_tui.tui.saved import LISTS
 from mlops_tui.tui.widgets import states
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LONG = 118
 _BARS = 3
+_WORTH = 12
+"""Cells in which a cut filter still says something."""
 _ROOMY = 15
 """Lines from which a list and its detail share the window."""
 WIDE = 100
@@ -37,7 +39,8 @@ def draw(desk: Frame) -> None:
     said = states.banner(app.versions, app.daemon, desk.now)
     banner.display = bool(said)
     banner.show([(said, "")])
-    desk.query_one("#parts", Bar).show(desk.parts(), status(desk))
+    shown = desk.parts()
+    desk.query_one("#parts", Bar).show(shown, _fitted(desk, width - _cells(shown) - 1))
     desk.query_one("#keys", Bar).show(footer(desk.ID, desk.section, desk.situation, width))
 
 
@@ -113,6 +116,12 @@ def short_parts(desk: Frame, titles: Mapping[str, str]) -> list[Part]:
         role = "title" if section is desk.section else "muted"
         out.append(((spans[1], (titles.get(section.id, section.title), role), (" ", "text")), action))
     return out
+
+
+def _fitted(desk: Frame, room: int) -> Line:
+    """What stands at the right of the parts: cut where it says what is under way or which filter holds, else as it is."""
+    said = status(desk)
+    return crop(said, room) if room >= _WORTH and cells(said) > room and said != crumbs(desk) else said
 
 
 def fitting(desk: Frame, titles: Mapping[str, str]) -> list[Part]:

@@ -196,6 +196,8 @@ class Frame(Loading):
         else:
             cursor = rows.find(memory.selected)
         if cursor is None:
+            if memory.selected and section.paged is None and self.has_class("-open"):
+                self._gone()
             cursor = 0 if memory.home else table.cursor
         memory.home = False
         if table.marks is not memory.marks:
@@ -203,6 +205,12 @@ class Frame(Loading):
         table.sorted_by, table.reverse = memory.sort, memory.reverse
         table.show(rows.columns, rows, cursor=cursor, arrangement=memory.arrangement)
         self._moved()
+
+    def _gone(self) -> None:
+        """What was open over the whole window is no longer there: back to the list, so that no act is about another one."""
+        self.remove_class("-open")
+        self.table.focus()
+        self.notify("What was open is gone; this is the list it was in.", severity="warning", markup=False)
 
     def _note(self) -> Callable[[int, int], Sequence[Line]] | None:
         """What to draw instead of rows, None when there are rows."""

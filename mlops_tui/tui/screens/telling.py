@@ -135,12 +135,16 @@ def channel_detail(bench: Workbench, one: Channel) -> Sequence[Block]:
         title=one.name,
     )
     said = tuple(
-        (clock.ago(message.created_at, now), state(message.state), message.title, message.error)
+        (
+            clock.ago(message.created_at, now),
+            state(message.state),
+            f"{message.title}{f': {message.error}' if message.error else ''}",
+        )
         for message in bench.alerts.telling.deliveries(channel=one.name, limit=MESSAGES)
     )
     if not said:
         return (head, Text("Nothing was told yet: t sends a test.", "muted"))
-    return (head, Grid(("When", "State", "What", "Trouble"), said, title="Messages"))
+    return (head, Grid(("When", "State", "What"), said, title="Messages"))
 
 
 SECTIONS: tuple[Section, ...] = (
