@@ -16,7 +16,7 @@ from mlops_tui.domains.alerts.channel_records import FOREVER
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
 
-KINDS = ("email", "webhook", "slack", "discord", "teams", "ntfy", "desktop", "script", "apprise")
+KINDS = ("email", "webhook", "slack", "discord", "teams", "ntfy", "desktop", "script", "apprise", "heartbeat")
 
 
 @click.group()
@@ -57,7 +57,11 @@ def list_channels(workbench: Workbench, as_json: bool) -> None:
 @click.option("--severity", type=click.Choice(["info", "warning", "critical"]), default="warning", show_default=True)
 @click.option("--match", default="", metavar="QUERY", help="Only alerts that meet a query, such as subject:churn.")
 @click.option("--after", default="0s", metavar="SPAN", help="Only when nobody acknowledged for so long: escalation.")
-@click.option("--repeat", metavar="SPAN", help="Tell again of what still waits (critical 4h, others 24h).")
+@click.option(
+    "--repeat",
+    metavar="SPAN",
+    help="Tell again of what still waits (critical 4h, others 24h; a heartbeat beats every 5m).",
+)
 @click.option("--per-hour", type=click.IntRange(1), default=20, show_default=True, help="At most so many messages.")
 @click.option("--resolved/--no-resolved", default=True, show_default=True, help="Also tell when it is over.")
 @pass_workbench

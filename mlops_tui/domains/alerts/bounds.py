@@ -9,7 +9,9 @@ from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.alerts.rules import Rule, Watch
 
 _SHARE = r"\w+\.(error_rate|success_rate|outliers|coverage|(selection|tpr|fpr)_gap(_low)?)"
-_PERCENT = r"hardware\.(cpu|memory|disk|swap|gpu\d+_(utilization|memory|bandwidth|encoder|decoder))|deployment\.saturation"
+_PERCENT = (
+    r"hardware\.(cpu|memory|disk|swap|gpu\d+_(utilization|memory|bandwidth|encoder|decoder))|deployment\.saturation"
+)
 _ANY = r"\w+\.(\w*temperature|performance|estimate|\w+_low)"  # scores may be negative, and so may what is surely there
 
 

@@ -16,6 +16,10 @@ FOREVER = 253_402_300_799_000
 """The last second of the year 9999: when maintenance ends that lasts until somebody ends it."""
 
 
+BEAT = 5 * clock.MINUTE
+"""How often a heartbeat says that the daemon and its jobs run, where its channel says nothing else."""
+
+
 class ChannelKind(StrEnum):
     """How a channel reaches people."""
 
@@ -28,6 +32,7 @@ class ChannelKind(StrEnum):
     DESKTOP = "desktop"
     SCRIPT = "script"
     APPRISE = "apprise"
+    HEARTBEAT = "heartbeat"
 
 
 class DeliveryKind(StrEnum):
@@ -37,6 +42,7 @@ class DeliveryKind(StrEnum):
     REPEATED = "repeated"
     RESOLVED = "resolved"
     TEST = "test"
+    BEAT = "beat"
 
 
 class DeliveryState(StrEnum):
@@ -68,6 +74,11 @@ class Channel:
     paused: bool = False
     created_at: int = 0
     created_by: str = ""
+
+    @property
+    def beats_after(self) -> int:
+        """The time between two beats of a heartbeat."""
+        return BEAT if self.repeat is None else self.repeat
 
     def repeats_after(self, severity: Severity) -> int:
         """How long an alert of this severity is not told again while it waits."""

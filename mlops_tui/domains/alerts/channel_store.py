@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mlops_tui.core.context import Context
 
 
+BEATS_KEPT = 100
+
+
 def m002_channels(db: sqlite_utils.Database) -> None:
     """Create channels, what each said of which alert, the messages, and times of quiet."""
     db.execute(
@@ -107,8 +110,16 @@ class ChannelStore:
         rows = self._db.read("SELECT * FROM alert_told WHERE channel = ?", (channel,))
         return {row["alert"]: Told(row["at"], Severity(row["severity"]), bool(row["resolved"])) for row in rows}
 
+    def beats(self, channel: Channel, now: int) -> bool:
+        """Whether it is time for the next beat of a heartbeat."""
+        sql = "SELECT max(created_at) FROM delivery WHERE channel = ? AND kind = ?"
+        last = self._db.value(sql, (channel.name, DeliveryKind.BEAT))
+        return last is None or not 0 <= now - int(last) < channel.beats_after
+
     def stirs(self, channel: Channel, now: int) -> bool:
         """Whether a channel may have something to tell: asked every other second, so it reads no alert that was told."""
+        if channel.kind is ChannelKind.HEARTBEAT:
+            return self.beats(channel, now)
         sql = """SELECT EXISTS(
               SELECT 1 FROM alert LEFT JOIN alert_told AS told ON told.alert = alert.id AND told.channel = :channel
               WHERE alert.state IN ('open', 'silenced') AND (told.alert IS NULL OR told.resolved
@@ -180,7 +191,7 @@ class ChannelStore:
     def count_since(self, channel: str, since: int) -> int:
         """Messages of a channel that were made since then, tests left out."""
         row = self._db.one(
-            "SELECT count(*) AS n FROM delivery WHERE channel = ? AND created_at >= ? AND kind <> 'test'",
+            "SELECT count(*) AS n FROM delivery WHERE channel = ? AND created_at >= ? AND kind NOT IN ('test', 'beat')",
             (channel, since),
         )
         return int(row["n"]) if row else 0
@@ -188,6 +199,12 @@ class ChannelStore:
     def prune(self, tx: sqlite3.Connection, before: int) -> None:
         """Forget messages that ended before then, and what was said of alerts that are over."""
         tx.execute("DELETE FROM delivery WHERE state <> 'waiting' AND created_at < ?", (before,))
+        beats = (DeliveryKind.BEAT, DeliveryKind.BEAT, BEATS_KEPT)
+        tx.execute(
+            """DELETE FROM delivery WHERE kind = ? AND state <> 'waiting'
+               AND id <= (SELECT id FROM delivery WHERE kind = ? ORDER BY id DESC LIMIT 1 OFFSET ?)""",
+            beats,
+        )
         tx.execute("DELETE FROM alert_told WHERE resolved AND at < ?", (before,))
         tx.execute("DELETE FROM maintenance WHERE until < ?", (before,))
 

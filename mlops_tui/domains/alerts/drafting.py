@@ -61,6 +61,12 @@ def drafts(
     return found[:room]
 
 
+def beat(channel: Channel, alerts: Sequence[Alert]) -> Draft:
+    """What a heartbeat says: that somebody is there to say it, and how much waits."""
+    waiting = sum(alert.state is AlertState.OPEN for alert in alerts)
+    return Draft(channel.name, DeliveryKind.BEAT, Severity.INFO, f"Alive, {waiting} alerts open", "")
+
+
 def _gathers(fresh: Sequence[Alert], sent_last_hour: int) -> int:
     worst = max((alert.severity for alert in fresh), key=_RANK.__getitem__)
     return min(GATHER << min(sent_last_hour, 10), LONGEST[worst])

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +12,7 @@ from urllib.parse import urlsplit
 
 from mlops_tui.core import clock, extras
 from mlops_tui.core.errors import InvalidInput, Unavailable
+from mlops_tui.domains.alerts import programs
 from mlops_tui.domains.alerts.channel_records import Channel, ChannelKind, Delivery
 from mlops_tui.domains.alerts.records import Alert, Severity
 
@@ -105,6 +101,7 @@ _EXAMPLES = {
     ChannelKind.TEAMS: "--to '{TEAMS_URL}' after: mlops secrets set TEAMS_URL",
     ChannelKind.NTFY: "--to https://ntfy.sh/your-topic",
     ChannelKind.SCRIPT: "--to scripts/page.sh, a program in the project that reads JSON",
+    ChannelKind.HEARTBEAT: "--to '{HEARTBEAT_URL}', the address of a check at healthchecks.io or one of your own",
     ChannelKind.APPRISE: "--to '{TELEGRAM_URL}', an address that Apprise knows",
 }
 
@@ -140,11 +137,12 @@ def send(channel: Channel, outgoing: Outgoing, secrets: Secrets) -> None:
         raise error
 
 
-def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
+def _post(url: str, body: bytes | None, headers: dict[str, str]) -> None:
+    """Send a body, or without one ask for the address."""
     import urllib.error
     import urllib.request
 
-    request = urllib.request.Request(_web(url), data=body, headers=headers, method="POST")  # noqa: S310 - _web lets only http and https by
+    request = urllib.request.Request(_web(url), data=body, headers=headers)  # noqa: S310 - _web lets only http and https by
     try:
         with _opener().open(request, timeout=PATIENCE_S) as answer:
             answer.read(1024)
@@ -204,6 +202,10 @@ def _ntfy(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> N
     _post(fill(channel.target), outgoing.text.encode(), headers)
 
 
+def _heartbeat(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> None:
+    _post(fill(channel.target), None, {})
+
+
 def _email(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> None:
     import smtplib
     import ssl
@@ -237,11 +239,21 @@ def _email(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> 
 
 def _desktop(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> None:
     one = outgoing.delivery
-    _run(["notify-send", "--urgency", _URGENCY[one.severity], "--", one.title, one.body], b"", outgoing.folder)
+    programs.run(
+        ["notify-send", "--urgency", _URGENCY[one.severity], "--", one.title, one.body],
+        b"",
+        outgoing.folder,
+        PATIENCE_S - 1,
+    )
 
 
 def _script(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> None:
-    _run([str(program(channel.target, outgoing.folder))], json.dumps(outgoing.document()).encode(), outgoing.folder)
+    programs.run(
+        [str(program(channel.target, outgoing.folder))],
+        json.dumps(outgoing.document()).encode(),
+        outgoing.folder,
+        PATIENCE_S - 1,
+    )
 
 
 def _apprise(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -> None:
@@ -254,47 +266,11 @@ def _apprise(channel: Channel, outgoing: Outgoing, fill: Callable[[str], str]) -
         raise Unavailable("Apprise could not deliver it.")
 
 
-def _run(command: list[str], given: bytes, folder: Path) -> None:
-    """Run a program to its end, or end it with all it started; of what it says only the beginning of its errors is kept."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("MLOPS_SECRET_")}
-    name = Path(command[0]).name
-    with tempfile.TemporaryFile() as file:  # a pipe would be waited for where the program does not read it
-        file.write(given)
-        file.seek(0)
-        try:
-            process = subprocess.Popen(
-                command, stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder, env=env,
-                start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            raise Unavailable(f"{name} cannot be run: {error.strerror or error}.") from error
-    said = bytearray()
-    reader = threading.Thread(target=_listen, args=(process, said), daemon=True)
-    reader.start()
-    try:
-        code = process.wait(PATIENCE_S - 1)
-    except subprocess.TimeoutExpired as error:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise Unavailable(f"{name} did not end within {PATIENCE_S - 1:.0f} s.") from error
-    if code != 0:
-        reader.join(0.3)  # what it left running may hold the pipe for ever
-        words = said.decode("utf-8", "replace").strip()[:200]
-        raise Unavailable(f"{name} ended with {code}{f': {words}' if words else ''}.")
-
-
-def _listen(process: subprocess.Popen[bytes], said: bytearray) -> None:
-    assert process.stderr is not None
-    with process.stderr as errors:
-        while part := os.read(errors.fileno(), 65_536):
-            said += part[: max(0, 1000 - len(said))]
-
-
 _SENDERS: dict[ChannelKind, Callable[[Channel, Outgoing, Callable[[str], str]], None]] = {
     ChannelKind.EMAIL: _email, ChannelKind.WEBHOOK: _webhook, ChannelKind.SLACK: _slack,
     ChannelKind.DISCORD: _discord, ChannelKind.TEAMS: _teams, ChannelKind.NTFY: _ntfy,
     ChannelKind.DESKTOP: _desktop, ChannelKind.SCRIPT: _script, ChannelKind.APPRISE: _apprise,
+    ChannelKind.HEARTBEAT: _heartbeat,
 }  # fmt: skip
 
 

@@ -194,6 +194,9 @@ class Telling:
         quiet = self._store.maintenance(after=now)
         found: list[Draft] = []
         for channel in channels:
+            if channel.kind is ChannelKind.HEARTBEAT:
+                found.append(drafting.beat(channel, active))
+                continue
             told = self._store.told(channel.name)
             ended = self._alerts.some(self._store.over(channel.name), now)
             sent = self._store.count_since(channel.name, now - clock.HOUR)

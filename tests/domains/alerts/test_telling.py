@@ -341,3 +341,22 @@ def test_maintenance_that_recurs_is_kept_and_ended(workbench, room, clock):
     assert room.maintenance() == [one]
     room.end_quiet(one.id)
     assert room.maintenance() == []
+
+
+def test_a_heartbeat_beats_while_somebody_is_there_and_is_no_message(workbench, room, clock, hook):
+    Hook.do_GET = lambda self: (self.server.got.append(self.path), self.send_response(200), self.end_headers())
+    room.add("alive", "heartbeat", hook.url)
+    workbench.alerts.raise_alert("drift", "churn", title="x")
+    for _ in range(3):
+        assert [one.kind for one in room.deliver()] == ["beat"]
+        assert not room.due()
+        clock.advance(4 * time.MINUTE)
+        assert room.deliver() == []
+        clock.advance(time.MINUTE)
+    assert hook.got == ["/hook"] * 3
+    clock.advance(-time.HOUR)  # a clock that was set back does not keep it still
+    assert room.due()
+    for _ in range(120):
+        clock.advance(time.HOUR)
+        room.deliver()
+    assert len(room.deliveries(limit=1000)) <= 102
