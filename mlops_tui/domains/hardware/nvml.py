@@ -12,6 +12,7 @@ from mlops_tui.domains.hardware.nvml_calls import (
     Gone,
     Lost,
     field,
+    memory_of,
     number,
     processes_of,
     text,
@@ -122,7 +123,7 @@ def _gpu(index: int) -> Gpu:
 
 
 def _read_gpu(index: int, handle: Any) -> Gpu:
-    memory = field(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    memory = field(memory_of, handle)
     rates = field(pynvml.nvmlDeviceGetUtilizationRates, handle)
     level = field(pynvml.nvmlDeviceGetPerformanceState, handle)
     errors = field(pynvml.nvmlDeviceGetTotalEccErrors, handle, *_UNCORRECTED)
@@ -168,7 +169,7 @@ def _instances(handle: Any) -> tuple[Mig, ...]:
 
 
 def _instance(place: int, handle: Any) -> Mig:
-    memory = field(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    memory = field(memory_of, handle)
     attributes = field(pynvml.nvmlDeviceGetAttributes, handle)
     bar = field(pynvml.nvmlDeviceGetBAR1MemoryInfo, handle)
     return Mig(

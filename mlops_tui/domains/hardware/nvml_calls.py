@@ -71,6 +71,17 @@ def number(value: Any, scale: float = 1.0) -> float | None:
     return None if value is None or value in (_NONE_32, _NONE_64) else float(value) * scale
 
 
+def memory_of(handle: Any) -> Any:
+    """Total, used and free, counted as nvidia-smi does: what the driver keeps for itself is not in use. Raises the NVMLError.
+
+    Drivers before 510 count it as used and know no other way.
+    """
+    try:
+        return unless_lost(pynvml.nvmlDeviceGetMemoryInfo, handle, pynvml.nvmlMemory_v2)
+    except (pynvml.NVMLError, pynvml.NVMLLibraryMismatchError):
+        return unless_lost(pynvml.nvmlDeviceGetMemoryInfo, handle)
+
+
 def throttle_of(handle: Any) -> tuple[str, ...] | None:
     """Why the clocks are not at their highest; None where the GPU does not say."""
     reasons = field(pynvml.nvmlDeviceGetCurrentClocksEventReasons, handle)

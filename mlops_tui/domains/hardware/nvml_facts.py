@@ -8,7 +8,7 @@ from typing import Any
 
 import pynvml
 
-from mlops_tui.domains.hardware.nvml_calls import field, number, text, throttle_of, unless_lost
+from mlops_tui.domains.hardware.nvml_calls import field, memory_of, number, text, throttle_of, unless_lost
 from mlops_tui.domains.hardware.records import Fact
 
 LINK_LOOK_S = 0.1
@@ -101,9 +101,9 @@ FACTS: tuple[tuple[str, str, str, _Call], ...] = (
     ("utilization", "decoder", "%", lambda gpu: pynvml.nvmlDeviceGetDecoderUtilization(gpu)[0]),
     ("utilization", "jpeg", "%", lambda gpu: pynvml.nvmlDeviceGetJpgUtilization(gpu)[0]),
     ("utilization", "optical_flow", "%", lambda gpu: pynvml.nvmlDeviceGetOfaUtilization(gpu)[0]),
-    ("memory", "used", "B", lambda gpu: pynvml.nvmlDeviceGetMemoryInfo(gpu).used),
-    ("memory", "free", "B", lambda gpu: pynvml.nvmlDeviceGetMemoryInfo(gpu).free),
-    ("memory", "total", "B", lambda gpu: pynvml.nvmlDeviceGetMemoryInfo(gpu).total),
+    ("memory", "used", "B", lambda gpu: memory_of(gpu).used),
+    ("memory", "free", "B", lambda gpu: memory_of(gpu).free),
+    ("memory", "total", "B", lambda gpu: memory_of(gpu).total),
     ("memory", "reserved", "B", _memory_2),
     ("memory", "bar1_used", "B", lambda gpu: pynvml.nvmlDeviceGetBAR1MemoryInfo(gpu).bar1Used),
     ("memory", "bar1_free", "B", lambda gpu: pynvml.nvmlDeviceGetBAR1MemoryInfo(gpu).bar1Free),

@@ -5,6 +5,7 @@
  * FAKE_NVML_GONE   names a file: while it is there the driver is not loaded, and who was initialised before has to begin anew.
  * FAKE_NVML_PIDS   "12 13": these processes are on GPU 0, the first also in its graphics list.
  * FAKE_NVML_MIG    cuts GPU 0 into two instances, the second with the first process.
+ * FAKE_NVML_OLD    is a driver that counts what it keeps for itself as memory in use.
  * FAKE_NVML_COUNT  so many GPUs, up to 18; those after the second answer as the first does. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +74,13 @@ int nvmlDeviceGetMemoryInfo(device *gpu, memory *out) {
   out->total = 8ULL << scale; out->used = 2ULL << scale; out->free = 6ULL << scale;
   return state(gpu);
 }
-int nvmlDeviceGetMemoryInfo_v2(device *gpu, memory2 *out) { out->reserved = 1ULL << 28; return state(gpu); }
+int nvmlDeviceGetMemoryInfo_v2(device *gpu, memory2 *out) {
+  memory one;
+  if (getenv("FAKE_NVML_OLD")) return 25; /* the argument's version is not known */
+  nvmlDeviceGetMemoryInfo(gpu, &one);
+  out->total = one.total; out->free = one.free; out->reserved = 1ULL << 28; out->used = one.used - out->reserved;
+  return state(gpu);
+}
 int nvmlDeviceGetBAR1MemoryInfo(device *gpu, bar1 *out) { out->total = 1ULL << 28; out->used = 1ULL << 20; out->free = out->total - out->used; return state(gpu); }
 int nvmlDeviceGetTemperature(device *gpu, u sensor, u *out) { (void)sensor; *out = 61; return state(gpu); }
 int nvmlDeviceGetTemperatureThreshold(device *gpu, u which, u *out) { *out = which ? 87 : 92; return state(gpu); }

@@ -53,7 +53,7 @@ def nvml(library: Path, monkeypatch: pytest.MonkeyPatch, now: list[float]) -> It
     """A reader whose binding has loaded the library built here."""
     monkeypatch.setattr(pynvml, "nvmlLib", ctypes.CDLL(str(library / "libnvidia-ml.so.1")))
     monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
-    for name in ("INIT", "GONE", "PIDS", "MIG", "COUNT"):
+    for name in ("INIT", "GONE", "PIDS", "MIG", "COUNT", "OLD"):
         monkeypatch.delenv(f"FAKE_NVML_{name}", raising=False)
     reader = Nvml(clock=lambda: now[0])
     yield reader
@@ -72,7 +72,7 @@ def test_a_gpu_reports_what_it_can_and_none_for_the_rest(nvml: Nvml) -> None:
     driver, (gpu, _) = nvml.read()
     assert driver == "ok"
     assert (gpu.name, gpu.uuid, gpu.state) == ("Invented GPU", "GPU-fake-0", "ok")
-    assert (gpu.utilization, gpu.memory_used, gpu.memory_total) == (42.0, 2 << 30, 8 << 30)
+    assert (gpu.utilization, gpu.memory_used, gpu.memory_total) == (42.0, (2 << 30) - (1 << 28), 8 << 30)
     assert (gpu.memory_utilization, gpu.temperature, gpu.power_limit) == (7.0, 61.0, 300.0)
     assert (gpu.clock_mhz, gpu.memory_clock_mhz) == (1410.0, 2619.0)
     assert (gpu.encoder, gpu.decoder, gpu.performance, gpu.ecc_errors) == (5.0, 0.0, "P2", 10)
@@ -81,6 +81,16 @@ def test_a_gpu_reports_what_it_can_and_none_for_the_rest(nvml: Nvml) -> None:
     assert gpu.fan is None  # the function is missing from the library
     assert gpu.processes == ()
     assert gpu.mig == ()
+
+
+def test_a_driver_that_does_not_set_its_own_memory_apart_says_what_it_says(
+    nvml: Nvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_NVML_OLD", "1")
+    assert nvml.read()[1][0].memory_used == 2 << 30
+    facts = {f"{one.group}.{one.name}": one for one in nvml.facts(0)}
+    assert facts["memory.used"].value == 2 << 30
+    assert facts["memory.reserved"].missing == "not in this driver"
 
 
 def test_a_lost_gpu_is_a_state_beside_a_healthy_one(nvml: Nvml) -> None:
