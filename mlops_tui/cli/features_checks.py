@@ -11,7 +11,7 @@ from mlops_tui.cli.frames import read_checks
 from mlops_tui.cli.output import emit, emit_one, json_option, pass_workbench, progress_bar, say
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.features.records import Check
+    from mlops_tui.domains.features.check_records import Check
     from mlops_tui.workbench import Workbench
 
 _COLUMNS = [("name", "Name"), ("severity", "Severity"), ("label", "Check"), ("tolerate", "Tolerated")]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.core.ids import did_you_mean
-from mlops_tui.domains.features.records import BIGINT, DOUBLE, TIMESTAMP, TYPES, VARCHAR, Check
+from mlops_tui.domains.features.check_records import Check
+from mlops_tui.domains.features.records import BIGINT, DOUBLE, TIMESTAMP, TYPES, VARCHAR
 
 _NUMBERS = (BIGINT, DOUBLE)
 

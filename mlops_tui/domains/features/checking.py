@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import NotFound
 from mlops_tui.core.ids import did_you_mean
+from mlops_tui.domains.features.check_records import Check, CheckReport
 from mlops_tui.domains.features.profiling import Profiling
-from mlops_tui.domains.features.records import Check, CheckReport, Snapshot, Table
+from mlops_tui.domains.features.records import Snapshot, Table
 
 if TYPE_CHECKING:
     from mlops_tui.domains.features.checks import Surroundings

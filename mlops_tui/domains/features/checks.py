@@ -11,17 +11,9 @@ from mlops_tui.core import clock
 from mlops_tui.core.errors import InvalidInput
 from mlops_tui.domains.features import compare
 from mlops_tui.domains.features.check_kinds import TABLE_WIDE, validate
+from mlops_tui.domains.features.check_records import Check, CheckReport, CheckResult, Severity
 from mlops_tui.domains.features.offline import as_rows, check_expression, fetch
-from mlops_tui.domains.features.records import (
-    Check,
-    CheckReport,
-    CheckResult,
-    Severity,
-    Snapshot,
-    Table,
-    quote,
-    text,
-)
+from mlops_tui.domains.features.records import Snapshot, Table, quote, text
 
 if TYPE_CHECKING:
     import duckdb

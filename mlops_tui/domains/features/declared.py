@@ -11,7 +11,7 @@ from typing import Any
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
 from mlops_tui.core.ids import did_you_mean
 from mlops_tui.core.lake import disk_error
-from mlops_tui.domains.features.records import Check
+from mlops_tui.domains.features.check_records import Check
 
 EXAMPLE = "Write it as: KIND column=NAME low=0 high=50, as in: range column=temp low=-30 high=50 severity=warn"
 

@@ -15,17 +15,8 @@ from typing import Any
 from mlops_tui.core.errors import InvalidInput, NotFound, WorkbenchError
 from mlops_tui.core.extras import need
 from mlops_tui.core.ids import did_you_mean
-from mlops_tui.domains.features.records import (
-    BIGINT,
-    BOOLEAN,
-    DOUBLE,
-    TIMESTAMP,
-    VARCHAR,
-    Check,
-    Severity,
-    quote,
-    text,
-)
+from mlops_tui.domains.features.check_records import Check, Severity
+from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, quote, text
 
 _DTYPES = {
     BIGINT: '"Int64"',

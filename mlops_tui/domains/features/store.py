@@ -13,8 +13,9 @@ from mlops_tui.core.context import Context
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.ids import did_you_mean
 from mlops_tui.domains.features import schema
+from mlops_tui.domains.features.check_records import CheckReport, CheckResult
 from mlops_tui.domains.features.profile_records import Profile
-from mlops_tui.domains.features.records import CheckReport, CheckResult, File, Snapshot, Table, quote
+from mlops_tui.domains.features.records import File, Snapshot, Table, quote
 from mlops_tui.domains.features.removing import Graveyard
 
 _TABLE = (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mlops_tui.domains.features.check_records import Check, Severity
 from mlops_tui.domains.features.profile_records import ColumnProfile, Profile
-from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, VARCHAR, Check, Severity, Table
+from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, VARCHAR, Table
 
 _FEW = 10
 _ENOUGH_ROWS = 30  # of fewer a range or a set says little

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import clock
 from mlops_tui.core.errors import NotFound
-from mlops_tui.domains.features.records import BadRow, CheckResult, Table
+from mlops_tui.domains.features.check_records import CheckResult
+from mlops_tui.domains.features.records import BadRow, Table
 from mlops_tui.tui.blocks import Block, Fields, Grid, Text
 from mlops_tui.tui.lines import Span, clean, number, size, state
 from mlops_tui.tui.screens import cells
@@ -16,7 +17,8 @@ from mlops_tui.tui.widgets.columns import Column
 from mlops_tui.workbench import Workbench
 
 if TYPE_CHECKING:
-    from mlops_tui.domains.features.records import CheckReport, Snapshot
+    from mlops_tui.domains.features.check_records import CheckReport
+    from mlops_tui.domains.features.records import Snapshot
 
 SHOWN_ROWS = 8
 SET_ASIDE = 1000

@@ -8,7 +8,7 @@ import pytest
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
 from mlops_tui.domains.features import checks as engine
 from mlops_tui.domains.features import declared
-from mlops_tui.domains.features.records import Check
+from mlops_tui.domains.features.check_records import Check
 
 
 @pytest.fixture

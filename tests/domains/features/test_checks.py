@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlops_tui.core.errors import InvalidInput
-from mlops_tui.domains.features.records import Check, Severity
+from mlops_tui.domains.features.check_records import Check, Severity
 
 DAY = 86_400_000
 

@@ -11,7 +11,7 @@ import pytest
 
 from mlops_tui.core.errors import InvalidInput, NotFound, Unavailable
 from mlops_tui.domains.features import pandera_bridge
-from mlops_tui.domains.features.records import Check, Severity
+from mlops_tui.domains.features.check_records import Check, Severity
 
 
 def said(name, *, warns=False, **statistics):
