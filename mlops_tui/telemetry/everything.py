@@ -15,6 +15,7 @@ from mlops_tui.core.clock import MINUTE
 from mlops_tui.domains.jobs.records import JobState
 from mlops_tui.telemetry.machine import machine_parts
 from mlops_tui.telemetry.prometheus import Family, exposition, gauge
+from mlops_tui.telemetry.watching import monitors
 
 if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
@@ -67,7 +68,7 @@ def text(bench: Workbench) -> str:
         machine_parts,
         _loads,
         _deployments,
-        _monitors,
+        monitors,
         _alerts,
         _jobs,
         _schedules,
@@ -133,31 +134,6 @@ def _deployments(bench: Workbench) -> Iterable[Family]:
             weight.add(route.weight, deployment=one.name, version=route.version)
             up.add(route.state == "ready", deployment=one.name, version=route.version)
     return state, weight, up
-
-
-def _monitors(bench: Workbench) -> Iterable[Family]:
-    checked = gauge("mlops_monitor_checked_timestamp_seconds", "When the monitor last looked.")
-    verdict = gauge("mlops_monitor_verdict", "What the newest report says.")
-    rows = gauge("mlops_monitor_rows", "Rows the newest report compared.")
-    moved = gauge("mlops_monitor_drifted_columns", "Columns past a threshold in the newest report.")
-    psi = gauge("mlops_monitor_psi", "Population stability index by column in the newest report.")
-    performance = gauge("mlops_monitor_performance", "How right the model was on the newest labels.")
-    labels = gauge("mlops_monitor_labels", "Labelled predictions behind the performance.")
-    for one in bench.monitoring.list():
-        names = {"deployment": one.deployment}
-        checked.add(_seconds(one.checked_at), **names)
-        report = bench.monitoring.latest(one.deployment)
-        if report is None:
-            continue
-        verdict.add(1, **names, verdict=report.verdict)
-        rows.add(report.rows, **names)
-        moved.add(len(report.drifted), **names)
-        for column in {column.name: column for column in report.features}.values():
-            psi.add(column.psi, **names, column=column.name)
-        if report.performance is not None:
-            performance.add(report.performance.value, **names, metric=report.performance.metric)
-            labels.add(report.performance.labels, **names)
-    return checked, verdict, rows, moved, psi, performance, labels
 
 
 def _alerts(bench: Workbench) -> Iterable[Family]:

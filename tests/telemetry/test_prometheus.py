@@ -20,8 +20,11 @@ from mlops_tui.daemon import metrics
 from mlops_tui.domains.alerts.rules import Rule, Watch
 from mlops_tui.domains.hardware.records import Driver, Gpu, GpuProcess, GpuState, Mig
 from mlops_tui.domains.jobs.records import Job
+from mlops_tui.domains.monitoring.measured import Gap, Labels, Measure, Standing, Stretch
+from mlops_tui.domains.monitoring.odd_records import OddWindow
+from mlops_tui.domains.monitoring.records import FeatureDrift, Joint, Pair, Performance, Quality, Report, Verdict
 from mlops_tui.domains.serving.records import State, WorkerState
-from mlops_tui.telemetry import everything, machine
+from mlops_tui.telemetry import everything, machine, watching
 from mlops_tui.telemetry.prometheus import Family, counter, exposition, gauge
 from mlops_tui.web.meter import Meter
 from mlops_tui.workbench import Workbench
@@ -126,6 +129,32 @@ def test_everything_a_workspace_knows_is_told(
     assert found["mlops_jobs"]['mlops_jobs{kind="pipeline",state="running"}'] == 1
     assert found["mlops_feature_version"]['mlops_feature_version{table="hours"}'] == 0
     assert "mlops_part_failed" not in found
+
+
+def test_every_series_of_monitors_is_told_and_the_columns_of_a_wide_model_are_bounded() -> None:
+    columns = [FeatureDrift(f"c{at}", "numeric", at / 100, 0.1, drifted=at > 10) for at in range(300)]
+    performance = Performance("mae", 3.0, 2.5, 3.5, 2.9, 80, 5, 0, 1, concept_drift=True)
+    report = Report(
+        id=1, deployment="d", model="m", version=1, at=0, since=0, until=1, rows=300, seen=300, verdict=Verdict.DRIFT,
+        error_rate=0.02, latency_p95_ms=12.0, features=columns, prediction=columns[5], label=columns[6],
+        performance=performance, joint=Joint(1, 300, [Pair("a", "b", 0.9, 0.1, 0.2)]),
+        quality=[Quality('x"y', "missing", 0.5, 0.0, 0.1, failed=True)],
+    )  # fmt: skip
+    guess = [Measure("mae", 3.1, 3.0, 3.2, "estimate", 300)]
+    gap = [Gap("sex", name, 0.2, 0.1, 0.3, "a", "b", 2) for name in watching.GAPS]
+    whole = Stretch("d", 1, 0, 1, 300, Labels(300, 60), [], guess, [], gap)
+    out, names = watching.Watching(), {"deployment": "d"}
+    out.report(names, report)
+    out.standing(names, Standing(whole, "mae", 2.9, [], [whole]))
+    out.window(names, OddWindow("d", 1, 0, 0, 1, 300, 3, 0.01))
+    assert all(family.samples for family in out.families() if family is not out.checked)
+    found = read(exposition(out.families()))
+    assert len(found["mlops_monitor_psi"]) == watching.MOST_COLUMNS
+    drift = found["mlops_monitor_drift_ratio"]
+    assert drift['mlops_monitor_drift_ratio{deployment="d",column="c299"}'] == pytest.approx(29.9)
+    assert 'mlops_monitor_drift_ratio{deployment="d",column="c0"}' not in drift
+    assert found["mlops_monitor_outliers_ratio"]['mlops_monitor_outliers_ratio{deployment="d"}'] == 0.01
+    assert found["mlops_monitor_label_coverage_ratio"]['mlops_monitor_label_coverage_ratio{deployment="d"}'] == 0.2
 
 
 def test_what_a_gpu_does_not_say_has_no_sample_and_a_lost_one_is_named() -> None:
