@@ -9,13 +9,12 @@ missing together. Sketches (t-digest) over all rows would cost three times as mu
 from __future__ import annotations
 
 import datetime
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlops_tui.domains.features import cuts
+from mlops_tui.domains.features import cuts, profile_pairs
 from mlops_tui.domains.features.offline import fetch
 from mlops_tui.domains.features.profile_records import ColumnProfile, Profile, Value, with_warnings
 from mlops_tui.domains.features.records import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, Table, quote, text
@@ -29,11 +28,8 @@ SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 20
 TOP = 10
 SAMPLE_ROWS = 100_000  # what a first look reads
-PAIR_ROWS = 20_000  # what correlations are computed from
 GUIDE_ROWS = 50_000  # what says where the cut points go
 _LEVELS = 20  # whole numbers with at most so many values show each of them
-_STRONGEST = 20
-_MOST_CORRELATED_COLUMNS = 60
 _NUMBERS = (BIGINT, DOUBLE)
 _STEPS = 4
 _AT_ONCE = 4  # columns a query
@@ -81,7 +77,7 @@ def build(
         _first(name, kind, place, first, seen, _middle(guides[name]))
         for place, (name, kind) in enumerate(columns.items())
     ]
-    twins = _suspected_twins(profiles)
+    twins = profile_pairs.suspected_twins(profiles)
     lines = [
         cuts.edges(profile.type, first.get(f"min{place}"), first.get(f"max{place}"), guides[profile.name])
         for place, profile in enumerate(profiles)
@@ -92,7 +88,7 @@ def build(
     equal = [pair for number, pair in enumerate(twins) if not found.get(f"twin{number}")]
     profiles = _warned(profiles, equal, table)
     tell(3, "what goes together")
-    pairs, pair_rows = _correlations(connection, some, profiles)
+    pairs, pair_rows = profile_pairs.correlations(connection, some, profiles)
     return Profile(
         table.name,
         version,
@@ -101,7 +97,7 @@ def build(
         seen,
         exact,
         tuple(profiles),
-        _patterns(connection, looked_at, profiles),
+        profile_pairs.patterns(connection, looked_at, profiles),
         pairs,
         pair_rows,
     )
@@ -250,19 +246,6 @@ def _maybe_unique(profile: ColumnProfile) -> bool:
     return profile.type in (BIGINT, VARCHAR) and there > 1 and profile.distinct > 0.9 * there
 
 
-def _suspected_twins(profiles: Sequence[ColumnProfile]) -> list[tuple[str, str]]:
-    """Pairs of columns whose first numbers are all the same: only these are worth comparing row by row."""
-
-    def face(profile: ColumnProfile) -> tuple[Any, ...]:
-        lengths = (profile.length_min, profile.length_mean, profile.length_max)
-        numbers = (profile.min, profile.max, profile.mean, profile.zeros)
-        return (profile.type, profile.missing, profile.distinct, *numbers, *lengths)
-
-    constant = {profile.name for profile in profiles if profile.distinct < 2}
-    ordered = sorted((profile for profile in profiles if profile.name not in constant), key=lambda one: str(face(one)))
-    return [(a.name, b.name) for a, b in itertools.pairwise(ordered) if face(a) == face(b)]
-
-
 def _warned(profiles: Sequence[ColumnProfile], equal: Sequence[tuple[str, str]], table: Table) -> list[ColumnProfile]:
     twins = {right: left for left, right in equal}
     return [with_warnings(profile, *_warnings(profile, table, twins.get(profile.name))) for profile in profiles]
@@ -290,48 +273,6 @@ def _warnings(profile: ColumnProfile, table: Table, twin: str | None) -> list[st
     if profile.type == VARCHAR and profile.distinct > 1 and profile.top and profile.top[0][1] > 0.95 * there:
         found.append(f"imbalanced: {profile.top[0][1] / there:.0%} are {profile.top[0][0]!r}")
     return found
-
-
-# -- pairs and patterns ------------------------------------------------------------------------------------------------
-
-
-def _correlations(
-    connection: duckdb.DuckDBPyConnection, sampled: str, profiles: Sequence[ColumnProfile]
-) -> tuple[tuple[tuple[str, str, float], ...], int]:
-    """Pearson's r of number columns over a sample, strongest first; and the sample's size."""
-    import numpy as np
-
-    varied = [p for p in profiles if p.type in (*_NUMBERS, BOOLEAN) and p.distinct > 1]
-    names = [p.name for p in varied][:_MOST_CORRELATED_COLUMNS]
-    if len(names) < 2:
-        return (), 0
-    picked = ", ".join(f"{quote(name)}::DOUBLE AS {quote(name)}" for name in names)
-    frame = fetch(
-        connection, f"SELECT {picked} FROM {sampled} USING SAMPLE {PAIR_ROWS} ROWS (reservoir, 7)"
-    ).to_pandas()
-    with np.errstate(all="ignore"):
-        matrix = frame.replace([np.inf, -np.inf], np.nan).corr(min_periods=10).to_numpy()
-    pairs = [
-        (names[i], names[j], round(float(matrix[i, j]), 4))
-        for i, j in itertools.combinations(range(len(names)), 2)
-        if math.isfinite(matrix[i, j])
-    ]
-    return tuple(sorted(pairs, key=lambda pair: -abs(pair[2]))[:_STRONGEST]), len(frame)
-
-
-def _patterns(
-    connection: duckdb.DuckDBPyConnection, source: str, profiles: Sequence[ColumnProfile]
-) -> tuple[tuple[tuple[str, ...], int], ...]:
-    names = [profile.name for profile in profiles if profile.missing][:63]
-    if not names:
-        return ()
-    mask = " + ".join(f"(({quote(name)} IS NULL)::BIGINT << {bit})" for bit, name in enumerate(names))
-    found = fetch(
-        connection, f"SELECT {mask} AS mask, count(*) AS n FROM {source} GROUP BY 1 ORDER BY n DESC, mask LIMIT 10"
-    ).to_pylist()
-    return tuple(
-        (tuple(name for bit, name in enumerate(names) if row["mask"] >> bit & 1), int(row["n"])) for row in found
-    )
 
 
 # -- values ------------------------------------------------------------------------------------------------------------
