@@ -58,6 +58,7 @@ def _words(bench: Workbench, request: Request) -> str:
     ref = request.ref
     run = bench.pipelines.waits_for(ref)
     then = "".join(f" {one}" for one in bench.pipelines.next_steps(run)) if run is not None else ""
-    why = f"{request.why}. " if request.why else ""
+    why = f": {request.why}" if request.why else ""
     yes = f"mlops models approve {ref}{'' if run is not None else ' --promote'}"
-    return f"{why}Asked by {request.asked_by}: {yes}, or mlops models refuse {ref} --why WHY.{then and ' Then:'}{then}"
+    said = f"{yes}, or mlops models refuse {ref} --why WHY.{then and ' Then:'}{then}"  # first: messages are cut at the end
+    return f"{said} Asked by {request.asked_by}{why}"
