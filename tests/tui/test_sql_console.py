@@ -11,6 +11,7 @@ from textual.widgets import Input
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.tui.screens.sheet import Sheet
 from mlops_tui.tui.screens.sql_console import SqlConsole
+from mlops_tui.tui.screens.sql_parts import window
 from mlops_tui.workbench import Workbench
 
 from .conftest import Open, press, settle, source_of, text_of, until
@@ -69,14 +70,12 @@ async def test_a_mistake_is_shown_below_with_a_caret_and_what_was_run_comes_back
 
 
 def test_a_mistake_far_to_the_right_is_in_sight() -> None:
-    from mlops_tui.tui.screens.sql_console import _window
-
     code = "SELECT " + ", ".join(f"column_{n}" for n in range(20)) + " FORM t"
     at = code.index("FORM")
-    seen, marks = _window((code, " " * at + "^^^^"), 60)
+    seen, marks = window((code, " " * at + "^^^^"), 60)
     assert len(seen) <= 60
     assert seen[marks.index("^") :].startswith("FORM")
-    assert _window(("SELECT x", "       ^"), 60) == ("SELECT x", "       ^")
+    assert window(("SELECT x", "       ^"), 60) == ("SELECT x", "       ^")
 
 
 async def test_escape_stops_a_query_that_runs_and_only_then_closes(open_app: Open, filled: Workspace) -> None:

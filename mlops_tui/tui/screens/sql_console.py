@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,10 +15,11 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import TextArea
 
-from mlops_tui.tui import sql_history, sql_words
+from mlops_tui.tui import sql_words
 from mlops_tui.tui.lines import Line, clean, line, wrap
 from mlops_tui.tui.screens import grid
-from mlops_tui.tui.screens.sql_parts import AnswerRows, Editor
+from mlops_tui.tui.screens.sql_parts import AnswerRows, Editor, mistake
+from mlops_tui.tui.sql_history import FILE, History
 from mlops_tui.tui.sql_words import Words
 from mlops_tui.tui.state import Failure, Source
 from mlops_tui.tui.widgets.bar import Bar
@@ -59,9 +60,9 @@ class SqlConsole(ModalScreen[None]):
     class Learned(Message):
         """A worker knows the tables and what was run before."""
 
-        def __init__(self, words: Words, history: list[str], file: Path) -> None:
+        def __init__(self, words: Words, history: History) -> None:
             super().__init__()
-            self.words, self.history, self.file = words, history, file
+            self.words, self.history = words, history
 
     class Ran(Message):
         """A worker has the answer, or why not."""
@@ -81,10 +82,7 @@ class SqlConsole(ModalScreen[None]):
         super().__init__()
         self._source, self._begin = source, begin
         self._words = Words()
-        self._history: list[str] = []
-        self._at = 0  # place in the history; its length is the text that is being written
-        self._draft = ""
-        self._file: Path | None = None
+        self._history = History()
         self._answer: Answer | None = None
         self._query = ""  # what the answer is to
         self._stop: Callable[[], None] | None = None
@@ -141,8 +139,7 @@ class SqlConsole(ModalScreen[None]):
 
     @on(Learned)
     def _know(self, message: Learned) -> None:
-        self._words, self._history, self._file = message.words, message.history, message.file
-        self._at = len(self._history)
+        self._words, self._history = message.words, message.history
         if self._answer is None:
             self.query_one("#sql-note", LinesView).show(self._tables)
 
@@ -188,15 +185,10 @@ class SqlConsole(ModalScreen[None]):
         self._say(line(*shown[max(0, at - 2) :]))
 
     def _recall(self, step: int) -> None:
-        """What was run before or after this; past the newest is what was being written."""
-        to = self._at + step
-        if not 0 <= to <= len(self._history):
-            return
-        if self._at == len(self._history):
-            self._draft = self.editor.text
-        self._at = to
-        text = self._draft if to == len(self._history) else self._history[to]
-        self.editor.put(text, len(text))
+        """What was run before or after this."""
+        text = self._history.go(step, self.editor.text)
+        if text is not None:
+            self.editor.put(text, len(text))
 
     # -- running --------------------------------------------------------------------------------------------------------
 
@@ -211,7 +203,7 @@ class SqlConsole(ModalScreen[None]):
         self._turn += 1
         turn, source = self._turn, self._source
         self._begun, self._query, self._stop, self._offers = time.monotonic(), query, None, None
-        self._remember(query)
+        self._history.add(query)
         self._say(line((" ◐ running", "busy")))
         self.run_worker(
             lambda: self.post_message(
@@ -238,7 +230,7 @@ class SqlConsole(ModalScreen[None]):
         if isinstance(found, Failure):
             self._say(line((" ✗ ", "bad"), (clean(found.message.split("\n")[0]), "text")))
             self.table.display, note.display = False, True
-            note.show(lambda width, height: _mistake(found, width), home=True)
+            note.show(lambda width, height: mistake(found, width), home=True)
             return
         self._answer = found
         more = f" the first {found.rows:,} rows, there are more" if found.more else f" {found.rows:,} rows"
@@ -250,15 +242,6 @@ class SqlConsole(ModalScreen[None]):
 
     def _say(self, words: Line) -> None:
         self.query_one("#sql-said", Bar).show([(words, "")])
-
-    def _remember(self, query: str) -> None:
-        if query in self._history[-1:]:
-            self._at = len(self._history)
-            return
-        self._history.append(query)
-        self._at = len(self._history)
-        if self._file is not None:
-            sql_history.keep(self._file, self._history)
 
     # -- what becomes of the rows -----------------------------------------------------------------------------------------
 
@@ -337,31 +320,7 @@ def _learned(source: Source) -> SqlConsole.Learned:
         words = Words(
             {one.name: tuple(one.columns) for one in tables}, {one.name: one.latest_version for one in tables}
         )
-        file = bench.workspace.run / sql_history.FILE
-        return SqlConsole.Learned(words, sql_history.remembered(file), file)
+        return SqlConsole.Learned(words, History(bench.workspace.run / FILE))
 
     found = source.attempt(look)
-    return SqlConsole.Learned(Words(), [], Path()) if isinstance(found, Failure) else found
-
-
-def _mistake(failure: Failure, width: int) -> list[Line]:
-    """What is wrong with the query, its line and the caret below the place."""
-    said, *place = failure.message.split("\n")
-    out: list[Line] = [
-        (),
-        *(line((" ✗ " if at == 0 else "   ", "bad"), piece) for at, piece in enumerate(wrap(said, width - 4))),
-    ]
-    if len(place) == 2:
-        out += [
-            line(("   " + text, role)) for text, role in zip(_window(place, width - 6), ("accent", "bad"), strict=True)
-        ]
-    return [*out, *(line((f"   {piece}", "muted")) for piece in wrap(failure.hint, width - 4) if failure.hint)]
-
-
-def _window(place: Sequence[str], room: int) -> tuple[str, str]:
-    """A line and the carets below it, cut so that the first caret can be seen."""
-    code, marks = clean(place[0]), place[1]
-    at = len(marks) - len(marks.lstrip())
-    start = max(0, at - room // 2) if at + 8 > room else 0
-    cut = "…" if start else ""
-    return f"{cut}{code[start + len(cut) :]}"[:room], marks[start:][:room]
+    return SqlConsole.Learned(Words(), History()) if isinstance(found, Failure) else found

@@ -1,4 +1,4 @@
-"""The two parts of the SQL console: the text that is written, and the rows of the answer."""
+"""The parts of the SQL console: the text that is written, the rows of the answer, and what is wrong with a query."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
-from mlops_tui.tui.lines import Line
+from mlops_tui.tui.lines import Line, clean, line, wrap
 from mlops_tui.tui.screens import grid
+from mlops_tui.tui.state import Failure
 from mlops_tui.tui.widgets.columns import Column
 from mlops_tui.tui.widgets.rows import PAGE, Rows
 
@@ -57,7 +58,7 @@ class Editor(TextArea):
     def place(self) -> int:
         """Where the cursor is, counted from the beginning of the text."""
         row, column = self.cursor_location
-        return sum(len(line) + 1 for line in self.text.split("\n")[:row]) + column
+        return sum(len(one) + 1 for one in self.text.split("\n")[:row]) + column
 
     def put(self, text: str, cursor: int) -> None:
         """Another text with the cursor at a place of it."""
@@ -95,3 +96,26 @@ def _column(at: int, name: str, kind: str) -> Column:
     return Column(
         name, lambda row, now: grid.shown(row[at]), width=40, right=right, rank=at + 1, whole=lambda row: row[at]
     )
+
+
+def mistake(failure: Failure, width: int) -> list[Line]:
+    """What is wrong with the query, its line and the caret below the place."""
+    said, *place = failure.message.split("\n")
+    out: list[Line] = [
+        (),
+        *(line((" ✗ " if at == 0 else "   ", "bad"), piece) for at, piece in enumerate(wrap(said, width - 4))),
+    ]
+    if len(place) == 2:
+        out += [
+            line(("   " + text, role)) for text, role in zip(window(place, width - 6), ("accent", "bad"), strict=True)
+        ]
+    return [*out, *(line((f"   {piece}", "muted")) for piece in wrap(failure.hint, width - 4) if failure.hint)]
+
+
+def window(place: Sequence[str], room: int) -> tuple[str, str]:
+    """A line and the carets below it, cut so that the first caret can be seen."""
+    code, marks = clean(place[0]), place[1]
+    at = len(marks) - len(marks.lstrip())
+    start = max(0, at - room // 2) if at + 8 > room else 0
+    cut = "…" if start else ""
+    return f"{cut}{code[start + len(cut) :]}"[:room], marks[start:][:room]
