@@ -123,14 +123,19 @@ def slices(standing: Standing) -> list[Part]:
     return found
 
 
+def called(stretch: Stretch, measure: str) -> str:
+    """What a measure of groups is called: of numbers nobody is selected, they have a mean."""
+    kept = (one for group in stretch.groups for one in group.measures if one.name == measure)
+    mean = measure == "selection" and any(one.method == "normal" for one in kept)
+    return "mean answer" if mean else name_of(measure)
+
+
 def groups(stretch: Stretch, min_rows: int) -> list[Part]:
     """Groups of the sensitive columns and the gaps between them."""
     if not stretch.groups:
         return []
     names = [name for name in GAPS if any(one.name == name for group in stretch.groups for one in group.measures)]
-    said = {name: name_of(name) for name in names}
-    if any(one.name == "selection" and one.method == "normal" for group in stretch.groups for one in group.measures):
-        said["selection"] = "mean answer"  # of numbers nobody is selected
+    said = {name: called(stretch, name) for name in names}
     heads = ("Group", *said.values(), "Predictions", "Labels")
     rows = tuple(_group(one, names, min_rows) for one in stretch.groups)
     roles = tuple(MUTED if one.rows < min_rows else "" for one in stretch.groups)

@@ -96,7 +96,12 @@ def _settings(desk: Acting, name: str, monitor: Monitor | None, names: Sequence[
         old = {one: was[one] for one in new}
 
         def work(bench: Workbench) -> str:
-            return f"{bench.monitoring.add(name, **_read(before, new)).deployment} is watched that way from its next check."
+            bench.monitoring.add(name, **_read(before, new))
+            if names is not FAIRNESS:
+                return f"{name} is watched that way from its next check."
+            bench.serving.compact()
+            bench.monitoring.insight.measure(name)
+            return f"The groups of {name} are compared."
 
         def back(bench: Workbench) -> str:
             if monitor is None:

@@ -145,7 +145,7 @@ FAIRNESS = Section(
     columns=(
         cells.text("Deployment", lambda one: one.deployment, width=22, grow=True),
         cells.text("Groups of", lambda one: one.gap.column, width=14),
-        cells.text("Gap in", lambda one: name_of(one.gap.measure), width=20),
+        cells.text("Gap in", lambda one: pages.called(one.judged.standing.whole, one.gap.measure), width=20),
         Column("Gap", lambda one, now: number(one.gap.value), sort=lambda one: one.gap.value, right=True, width=8, kind="number"),
         cells.text("95 %", lambda one: f"{number(one.gap.low)} to {number(one.gap.high)}", width=20, rank=2),
         cells.text("Lowest", lambda one: one.gap.lowest, width=14, rank=3),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tui.domains.alerts.searching import ALERTS as ASKS
+from mlops_tui.tui.lines import Span, clean, state
 from mlops_tui.tui.screens import cells
 from mlops_tui.tui.screens.monitoring_facts import REPORTS as OF_A_MONITOR
 from mlops_tui.tui.screens.monitoring_facts import alert_detail, monitor_detail, report_detail
 from mlops_tui.tui.screens.section import Inside, Section
+from mlops_tui.tui.widgets.columns import Column
 from mlops_tui.tui.widgets.states import Empty
 
 if TYPE_CHECKING:
@@ -17,13 +19,28 @@ if TYPE_CHECKING:
     from mlops_tui.workbench import Workbench
 
 MOST = 500
+STATES = {"open": 0, "acknowledged": 1, "silenced": 2, "resolved": 3}
+SEVERITIES = {"info": 0, "warning": 1, "critical": 2}
 TELEMETRY = frozenset({"catalog", "telemetry", "metrics"})
 
 
 def alerts(bench: Workbench) -> list[Alert]:
-    """All alerts, those that still matter first."""
-    order = {"open": 0, "acknowledged": 1, "silenced": 2, "resolved": 3}
-    return sorted(bench.alerts.list(limit=MOST), key=lambda one: (order.get(str(one.state), 4), -one.last_at))
+    """All alerts: those that wait for somebody first, of these the worst; what is over by time."""
+    return sorted(bench.alerts.list(limit=MOST), key=_urgency)
+
+
+def _urgency(one: Alert) -> tuple[int, int, int]:
+    worst = SEVERITIES.get(str(one.severity), 0) if one.active else 0
+    return STATES.get(str(one.state), len(STATES)), -worst, -one.last_at
+
+
+def _severity(one: Alert, now: int) -> Span:
+    text, role = state(one.severity)
+    return text, role if one.active else "muted"
+
+
+def _title(one: Alert, now: int) -> Span:
+    return clean(one.title), "text" if one.active else "muted"
 
 
 def reports(bench: Workbench) -> list[Report]:
@@ -41,8 +58,8 @@ ALERTS = Section(
     limit=MOST,
     columns=(
         cells.status("State", lambda one: one.state),
-        cells.status("Severity", lambda one: one.severity),
-        cells.text("Alert", lambda one: one.title, width=60, grow=True),
+        Column("Severity", _severity, sort=lambda one: SEVERITIES.get(str(one.severity), 0), width=16),
+        Column("Alert", _title, sort=lambda one: one.title, width=60, grow=True, kind="text"),
         cells.text("Subject", lambda one: one.subject, width=20, rank=2),
         cells.text("Rule", lambda one: one.rule, width=14, rank=3, role="muted"),
         cells.count("Times", lambda one: one.count, rank=2),

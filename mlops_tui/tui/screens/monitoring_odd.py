@@ -41,7 +41,7 @@ def odd_detail(bench: Workbench, one: OddRow) -> Sequence[Block]:
     now = bench.context.now()
     head = Fields(
         (
-            ("p", f"{p_value(one.p)}: that many of the training rows are as odd"),
+            ("p", f"{p_value(one.p)}; {number(100 * one.p, 2)} % of the training rows are as odd"),
             ("Oddest", "values that do not go together" if one.why == TOGETHER else one.why),
             (
                 "Neighbours",
@@ -117,7 +117,7 @@ def _windows(bench: Workbench, deployment: str, now: int) -> list[Block]:
     plot = shares(found)
     return [
         *([Chart(plot, title="Odd rows, % of a window")] if plot is not None else []),
-        Grid(("Looked", "Version", "Rows", "Odd", "Share"), rows, title=f"Windows of {deployment}"),
+        Grid(("Looked", "Version", "Rows", "Odd", "Share"), rows, title=f"Windows of {deployment}", right=(2, 3)),
     ]
 
 

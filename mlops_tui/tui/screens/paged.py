@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Sequence
 
 from mlops_tui.pages.page import MUTED, Chart, Distribution, Facts, Part, Table, Words
@@ -14,7 +13,6 @@ from mlops_tui.tui.charts.pages import plot_of
 from mlops_tui.tui.lines import Line, Span
 
 TALL = 9
-_NUMBER = re.compile(r"[-+≈]? ?[\d,]+(\.\d+)?(e[-+]?\d+)?( ?%)?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,21 +49,11 @@ def _block(part: Part) -> Block:
         case Facts():
             return Fields(part.said)
         case Table():
-            return Grid(part.heads, tuple(_rows(part)), part.title, right=_numbers(part))
+            return Grid(part.heads, tuple(_rows(part)), part.title, right=tuple(part.numbers))
         case Chart():
             return blocks.Chart(plot_of(part), part.title, TALL)
         case Distribution():
             return _Shown(part)
-
-
-def _numbers(table: Table) -> tuple[int, ...]:
-    """Columns that hold nothing but numbers, or nothing."""
-    found = []
-    for at in range(len(table.heads)):
-        cells = [row[at] for row in table.rows if row[at] not in ("", "-")]
-        if cells and all(_NUMBER.fullmatch(cell) for cell in cells):
-            found.append(at)
-    return tuple(found)
 
 
 def _rows(table: Table) -> Iterable[tuple[Span | str, ...]]:
