@@ -144,10 +144,12 @@ def _asked(bench: Workbench, ref: str, this: int) -> Iterator[Event]:
 
 
 def _retrained(bench: Workbench, alert: Alert) -> Iterator[Event]:
-    """The runs it set off; of an alert about a version, such as a question or a rollback, the run that made it."""
-    made_by = _made_by(bench, alert) if alert.rule in ABOUT_A_VERSION else ""
-    for job in bench.jobs.list(kind="pipeline", limit=JOBS):
-        if (job.cause or {}).get("alert") == alert.id or (made_by and job.spec.get("run_id") == made_by):
+    """The runs it set off, with those that people resumed or let past the gate; of an alert about a version, the run that made it."""
+    runs = {_made_by(bench, alert)} - {""} if alert.rule in ABOUT_A_VERSION else set()
+    for job in reversed(bench.jobs.list(kind="pipeline", limit=JOBS)):
+        cause = job.cause or {}
+        if cause.get("alert") == alert.id or cause.get("run") in runs or job.spec.get("run_id") in runs:
+            runs.add(str(job.spec.get("run_id")))
             yield from _training(bench, job, alert.id)
 
 
@@ -159,7 +161,9 @@ def _made_by(bench: Workbench, alert: Alert) -> str:
 
 
 def _training(bench: Workbench, job: Job, this: int) -> Iterator[Event]:
-    reason = str((job.cause or {}).get("reason") or "")
+    cause = job.cause or {}
+    reason = str(cause.get("reason") or cause.get("why") or "")
+    reason = reason or " ".join(str(cause[name]) for name in ("kind", "by") if cause.get(name))
     yield Event(job.created_at, "job", str(job.id), f"retraining of {job.name}: {reason}", f"mlops jobs show {job.id}")
     try:
         run = bench.pipelines.get_run(str(job.spec["run_id"]))

@@ -40,7 +40,10 @@ def test_a_retraining_it_asked_for_belongs_to_it_and_others_do_not(workbench):
     cause = {"kind": "performance", "alert": alert.id, "reason": "Alert 1: Worse"}
     mine = workbench.jobs.submit("pipeline", "Train churn", {"run_id": "gone"}, cause=cause, name="churn")
     workbench.jobs.submit("pipeline", "Train churn", {"run_id": "x"}, cause={"kind": "manual"}, name="churn")
-    [_, training] = incident.tell(workbench, alert.id)
+    past = {"kind": "override", "run": "gone", "why": "the market changed"}
+    workbench.jobs.submit("pipeline", "Train churn", {"run_id": "next"}, cause=past, name="churn")
+    [_, training, again] = incident.tell(workbench, alert.id)
+    assert again.words == "retraining of churn: the market changed"
     assert (training.kind, training.name) == ("job", str(mine.id))
     assert training.words == "retraining of churn: Alert 1: Worse"
 
