@@ -46,9 +46,12 @@ class Watch(StrEnum):
 
 
 class Finding(StrEnum):
-    """What a rule says now. Unknown changes nothing: neither raises nor resolves; what is gone is nobody's business any more."""
+    """What a rule says now. Pending is beyond the limit, but not yet for the whole span. Pending and unknown change nothing; what is
+    gone is nobody's business any more.
+    """
 
     HOLDS = "holds"
+    PENDING = "pending"
     CLEAR = "clear"
     UNKNOWN = "unknown"
     GONE = "gone"
@@ -139,10 +142,13 @@ def judge(
         if sign * (last - rule.still(raised)) > 0:
             return Judgement(Finding.HOLDS, last, f"still {last:.4g}")
         return Judgement(Finding.CLEAR, last, f"back at {last:.4g}")
-    if any(sign * (one.value - rule.limit) <= 0 for one in recent):
+    within = [one for one in recent if sign * (one.value - rule.limit) <= 0]
+    if within and within[-1] is recent[-1]:
         return Judgement(Finding.CLEAR, last, f"now {last:.4g}")
-    if early:
-        return Judgement(Finding.UNKNOWN, last, f"{last:.4g}, not yet for {clock.duration(rule.span)}")
+    if within or early:
+        since = next(one.at for one in recent if not within or one.at > within[-1].at)
+        lasts = f"for {clock.duration(now - since)} of {clock.duration(rule.span)}"
+        return Judgement(Finding.PENDING, last, f"{last:.4g} now, {rule.test} {rule.limit:g} {lasts}")
     return Judgement(Finding.HOLDS, last, f"{last:.4g} now, {rule.test} {rule.limit:g} for {clock.duration(rule.span)}")
 
 

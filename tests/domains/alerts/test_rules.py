@@ -31,9 +31,9 @@ def minutes(*values, until=NOW):
     [
         (Watch.ABOVE, [95] * 11, Finding.HOLDS),
         (Watch.ABOVE, [95] * 10 + [90], Finding.CLEAR),
-        (Watch.ABOVE, [95] * 5 + [10] + [95] * 5, Finding.CLEAR),
+        (Watch.ABOVE, [95] * 5 + [10] + [95] * 5, Finding.PENDING),
         (Watch.ABOVE, [10] * 5 + [95] * 11, Finding.HOLDS),
-        (Watch.ABOVE, [95] * 5, Finding.UNKNOWN),
+        (Watch.ABOVE, [95] * 5, Finding.PENDING),
         (Watch.ABOVE, [], Finding.UNKNOWN),
         (Watch.BELOW, [10] * 11, Finding.HOLDS),
         (Watch.BELOW, [10] * 10 + [90], Finding.CLEAR),
@@ -49,6 +49,12 @@ def test_values_that_ended_before_the_span_are_absent():
     old = minutes(1, 2, 3, until=NOW - SPAN - 1)
     assert judge(rule(Watch.ABSENT), old, NOW).finding is Finding.HOLDS
     assert judge(rule(Watch.ABOVE, 0.5), old, NOW).finding is Finding.UNKNOWN
+
+
+def test_what_is_beyond_the_limit_for_a_while_is_pending_and_says_for_how_long():
+    found = judge(rule(), minutes(*[50] * 7, 95, 96, 97, 98), NOW)
+    assert (found.finding, found.reason) == (Finding.PENDING, "98 now, above 90 for 3 min of 10 min")
+    assert judge(rule(), minutes(*[95] * 10, 50), NOW).finding is Finding.CLEAR
 
 
 def test_a_raised_alert_ends_only_beyond_the_clear_limit():
