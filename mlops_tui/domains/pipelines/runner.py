@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.errors import InvalidInput, WorkbenchError
 from mlops_tui.domains.experiments.environment import git_state
 from mlops_tui.domains.pipelines import bundle, cache, doing, facts, forking, freezing, graph, proving, warming
 from mlops_tui.domains.pipelines.flow import Flow
+from mlops_tui.domains.pipelines.ledger import Ledger
 from mlops_tui.domains.pipelines.packages_store import archives
 from mlops_tui.domains.pipelines.records import (
     Finding,
@@ -58,7 +58,7 @@ class Runner:
         self._experiments = experiments
         self._registry = registry
         self._serving = serving
-        self._unwritten: list[tuple[str, dict[str, Any]]] = []
+        self._ledger = Ledger(context, store, audit, experiments)
 
     def execute(self, run: PipelineRun, folder: Path, report: Callable[[int, int | None, str], None]) -> PipelineRun:
         """Run all steps from the beginning; the ended run. Raises the InvalidInput of the step that failed.
@@ -75,7 +75,7 @@ class Runner:
             raise
         except Exception as error:
             # A mistake of ours. Being stopped from outside is no Exception: who did it and why, the job knows better.
-            self._close(work, RunState.FAILED, f"{type(error).__name__}: {error}".rstrip(": "))
+            self._ledger.close(work, RunState.FAILED, f"{type(error).__name__}: {error}".rstrip(": "))
             raise
         finally:
             _tidy(folder)
@@ -167,7 +167,7 @@ class Runner:
 
         def again(name: str, how: forking.Ended, pause: float, attempt: int) -> None:
             tries = work.recipe.resources.steps[name].retries + 1
-            self._mark(work, name, detail=f"try {attempt + 1} of {tries} in {pause:g} s, after: {how.error}")
+            self._ledger.mark(work, name, detail=f"try {attempt + 1} of {tries} in {pause:g} s, after: {how.error}")
 
         def kept(name: str) -> forking.Ended | None:
             return self._kept(work, name) if by_files else None
@@ -175,14 +175,14 @@ class Runner:
         needs, by_files = graph.whole(steps, graph.own_needs(work.recipe.steps)), cache.by_files(work.recipe)
         if by_files:
             cache.learn(work)
-        if Flow(needs, work.recipe, start, ended, again, kept, lambda: self._write(work)).run():
-            self._finish(work, RunState.SUCCEEDED)
+        if Flow(needs, work.recipe, start, ended, again, kept, lambda: self._ledger.write(work)).run():
+            self._ledger.finish(work, RunState.SUCCEEDED)
         report(len(steps), len(steps), "")
 
     def _start(self, work: Work, name: str, bounds: forking.Bounds) -> forking.Child:
         log = str(work.folder / f"{name}.log")
-        self._mark(work, name, state=StepState.RUNNING, started_at=self._context.now(), log=log)
-        own = dataclasses.replace(work, note=lambda text: self._mark(work, name, detail=text))
+        self._ledger.mark(work, name, state=StepState.RUNNING, started_at=self._context.now(), log=log)
+        own = dataclasses.replace(work, note=lambda text: self._ledger.mark(work, name, detail=text))
         return forking.start(name, lambda: doing.step(name, own), work.folder, bounds)
 
     def _kept(self, work: Work, name: str) -> forking.Ended | None:
@@ -198,26 +198,26 @@ class Runner:
         log = forking.Log(name, path)
         log.add(f"{found['said']}\n".encode())
         log.close()
-        self._soon(name, started_at=began, log=str(path))
+        self._ledger.soon(name, started_at=began, log=str(path))
         return forking.Ended(found)
 
     def _ended(self, work: Work, name: str, ended: forking.Ended) -> bool:
         """Keep how a step ended; False when the run is over. Raises InvalidInput when it failed."""
         now = self._context.now()
         if ended.error:
-            self._mark(work, name, state=StepState.FAILED, ended_at=now, detail=ended.error)
+            self._ledger.mark(work, name, state=StepState.FAILED, ended_at=now, detail=ended.error)
             work.findings.append(Finding("step", name, False, ended.error))
-            self._close(work, RunState.FAILED, f"step {name}: {ended.error}")
+            self._ledger.close(work, RunState.FAILED, f"step {name}: {ended.error}")
             raise InvalidInput(f"Step {name} failed: {ended.error}", hint=f"Its log: {work.folder / f'{name}.log'}")
         if ended.skipped:
-            self._soon(name, state=StepState.SKIPPED, ended_at=now, detail=ended.skipped)
+            self._ledger.soon(name, state=StepState.SKIPPED, ended_at=now, detail=ended.skipped)
             return True
         work.results[name] = ended.result
         detail = str(ended.result.get("detail", ""))
         detail = f"as before: {detail}" if ended.result.get("cached") else detail
-        self._soon(name, state=StepState.SUCCEEDED, ended_at=now, detail=detail)
+        self._ledger.soon(name, state=StepState.SUCCEEDED, ended_at=now, detail=detail)
         if work.options.get("test"):
-            self._write(work)
+            self._ledger.write(work)
             work.findings.append(Finding("step", name, True, detail))
             self._prove(work, name, lambda: proving.prove(work, name))
             return True
@@ -238,7 +238,7 @@ class Runner:
             self._audit.note(tx, "gate", "pipeline_run", work.run_id, after=after)
         if verdict.outcome is not Outcome.BLOCKED:
             return True
-        self._finish(work, RunState.BLOCKED, "the gate said no")
+        self._ledger.finish(work, RunState.BLOCKED, "the gate said no")
         return False
 
     def _compared(self, work: Work) -> bool:
@@ -253,60 +253,10 @@ class Runner:
             self._store.update(tx, work.run_id, facts=found)
         if not like or found["like"]["equal"]:
             return True
-        self._close(work, RunState.BLOCKED, f"not the same as run {like[:8]}: {'; '.join(differing)}", "it differs")
+        self._ledger.close(
+            work, RunState.BLOCKED, f"not the same as run {like[:8]}: {'; '.join(differing)}", "it differs"
+        )
         return False
-
-    def _finish(self, work: Work, state: RunState, skipped: str = "") -> None:
-        if state is RunState.SUCCEEDED and self._waits(work):
-            state = RunState.WAITING
-        self._close(work, state, "", skipped)
-
-    def _tested(self, work: Work, state: RunState) -> dict[str, Any]:
-        rows = work.results.get("load", {}).get("rows", 0)
-        found = list(work.findings)
-        if state is RunState.SUCCEEDED:
-            found.append(
-                Finding("whole", work.recipe.pipeline.name, True, f"{len(work.results)} steps on {rows:,} rows")
-            )
-        return {"checks": [asdict(one) for one in found], "rows": rows}
-
-    def _waits(self, work: Work) -> bool:
-        if "gate" not in work.results or work.options.get("test"):  # a run that decides nothing
-            return False
-        undecided = work.results["gate"]["verdict"]["outcome"] == Outcome.NEEDS_PERSON
-        return undecided or ("deploy" not in work.results and work.recipe.deploy.to != "none")
-
-    def _close(self, work: Work, state: RunState, error: str, skipped: str = "an earlier step failed") -> None:
-        now = self._context.now()
-        with self._context.catalog.write() as tx:
-            self._write(work)
-            self._store.end_running(tx, work.run_id, now, error)
-            self._store.skip_pending(tx, work.run_id, skipped)
-            self._store.update(tx, work.run_id, state=state, ended_at=now, error=error)
-            version = work.results.get("register", {}).get("version", "")
-            self._audit.note(tx, state, "pipeline_run", work.run_id, after={"version": version, "error": error})
-            if work.options.get("test"):
-                self._store.update(tx, work.run_id, facts={"test": self._tested(work, state)})
-        self._experiments.take_in()
-        self._experiments.finish(work.experiment_run, "failed" if state is RunState.FAILED else "finished", error)
-
-    def _mark(self, work: Work, name: str, **values: Any) -> None:
-        """Have everybody see it now."""
-        self._soon(name, **values)
-        self._write(work)
-
-    def _soon(self, name: str, **values: Any) -> None:
-        """Have everybody see it with the next thing there is to see, at the latest before anything is waited for."""
-        self._unwritten.append((name, values))
-
-    def _write(self, work: Work) -> None:
-        if self._unwritten:
-            with self._context.catalog.write(
-                hasty=True
-            ) as tx:  # where a power cut ends a run, its steps matter to nobody
-                for name, values in self._unwritten:
-                    self._store.update_step(tx, work.run_id, name, **values)
-            self._unwritten.clear()
 
 
 def verdict_of(raw: dict[str, Any]) -> GateVerdict:
