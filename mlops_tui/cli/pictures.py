@@ -13,6 +13,7 @@ from mlops_tui.tui.charts import ticks
 from mlops_tui.tui.charts.drift import psi_history
 from mlops_tui.tui.charts.histogram import histogram
 from mlops_tui.tui.charts.line import Plot, Series, View, draw
+from mlops_tui.tui.charts.series import recorded
 from mlops_tui.tui.charts.small import bars, meter, sparkline
 from mlops_tui.tui.lines import Line, fit, line, number
 
@@ -120,12 +121,7 @@ def machine(
         found = {name: workbench.hardware.load_history(subject, name, since, until, room) for name in names}
     else:
         found = {name: workbench.hardware.history(name, since, until, room) for name in names}
-    curves = {
-        name: Series(
-            name, tuple(float(p[0]) for p in points), tuple(math.nan if p[2] is None else p[2] for p in points)
-        )
-        for name, points in found.items()
-    }
+    curves = {name: recorded(name, points) for name, points in found.items()}
     shares = [one for name, one in curves.items() if _percent(name)]
     rest = [one for name, one in curves.items() if not _percent(name)]
     across = (float(since), float(until))

@@ -108,7 +108,7 @@ def test_gpus_are_listed_with_their_parts_what_is_lost_and_what_is_not_supported
         Fact("errors", "ever", 0),
     ]
     monkeypatch.setattr(Probe, "gpus", lambda self: (Driver.OK, gpus))
-    monkeypatch.setattr(Probe, "facts", lambda self, index: [] if index else facts)
+    monkeypatch.setattr(Probe, "facts", lambda self, index, part=None: [] if index else facts)
     lines = mlops("gpus").stdout.splitlines()
     assert "not supported" in lines[1]  # its use: no zero is made up
     assert "power cap" in lines[1]

@@ -22,8 +22,10 @@ from textual.screen import Screen
 from mlops_tui.core import ids
 from mlops_tui.core.workspace import Workspace
 from mlops_tui.domains.experiments import environment
+from mlops_tui.domains.hardware.parts import Detail
 from mlops_tui.domains.hardware.probes import Probe
 from mlops_tui.domains.hardware.records import Driver
+from mlops_tui.domains.hardware.service import Hardware
 from mlops_tui.tui.app import MlopsApp
 from mlops_tui.tui.screens.base import Desk
 from mlops_tui.tui.state import Source, Versions
@@ -124,11 +126,30 @@ def _parsed_once(monkeypatch: pytest.MonkeyPatch, _parsed: dict[Any, Any]) -> No
     monkeypatch.setattr(SteadySheet, "__init__", shared)
 
 
+SEEN = Detail(
+    1,
+    "/usr/bin/python",
+    "/home/ana",
+    12.5,
+    1.5,
+    5 * 2**30,
+    2**20,
+    3 * 2**20,
+    2**21,
+    17,
+    4,
+    1234,
+    "/dev/pts/1",
+    {"LANG": "C"},
+)
+
+
 @pytest.fixture(autouse=True)
 def _other_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes and no GPU: those of this machine are not the same twice."""
     monkeypatch.setattr(Probe, "processes", lambda self, now=0: list(RUNNING))
     monkeypatch.setattr(Probe, "gpus", lambda self: (Driver.NO_DRIVER, ()))
+    monkeypatch.setattr(Hardware, "closely", lambda self, pid, environment=False: SEEN)
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
 
 from mlops_tui.core.workspace import Workspace
+from mlops_tui.domains.hardware.parts import (
+    Detail,
+    Disk,
+    FileSystem,
+    Memory,
+    Network,
+    Parts,
+    Pressure,
+    Times,
+    Trace,
+)
 from mlops_tui.domains.hardware.probes import Probe
-from mlops_tui.domains.hardware.records import Driver, Fact, Gpu, GpuProcess, GpuState, Limits, Mig, Reading, Sensor
+from mlops_tui.domains.hardware.records import (
+    Driver,
+    Fact,
+    Gpu,
+    GpuProcess,
+    GpuState,
+    Limits,
+    Mig,
+    Process,
+    Reading,
+    Sensor,
+)
+from mlops_tui.domains.hardware.service import Hardware
 from mlops_tui.telemetry import owners
 from mlops_tui.tui.app import MlopsApp
+from mlops_tui.tui.charts.line import View
+from mlops_tui.tui.charts.series import Series, recorded
 from mlops_tui.tui.lines import plain
 from mlops_tui.tui.screens.hardware import Machine, draw_machine, meters
+from mlops_tui.tui.screens.machine_processes import branches, parents, traced
 from mlops_tui.workbench import Workbench
 
 from .conftest import Open, desk_of, press, settle, text_of
@@ -147,3 +174,142 @@ async def test_the_machine_stands_first_among_loads_with_a_day_of_everything(ope
         assert "this machine" in seen.splitlines()[3]
         assert "gpu0_utilization" in seen
         assert "disk_read" in seen
+
+
+def running(pid: int, depth: int, cpu: float = 1.0) -> Process:
+    return Process(pid, f"p{pid}", "ana", cpu, 100, None, NOW, f"p{pid} -x", depth=depth)
+
+
+TREE = (running(1, 0), running(2, 1, 10.0), running(3, 2, 20.0), running(4, 1), running(5, 0))
+
+
+def test_what_is_folded_is_added_to_the_row_it_is_folded_into() -> None:
+    rows = branches(TREE, {"2"}, False)
+    assert [(one.pid, one.below, one.cpu, one.memory) for one in rows] == [
+        (1, 0, 1.0, 100), (2, 1, 30.0, 200), (4, 0, 1.0, 100), (5, 0, 1.0, 100),
+    ]  # fmt: skip
+    assert [(one.pid, one.below) for one in branches(TREE, {"1", "2", "gone"}, False)] == [(1, 3), (5, 0)]
+    assert [one.depth for one in branches(TREE, {"1"}, True)] == [0] * 5  # a filter or an order takes the tree apart
+    assert (parents(TREE), parents(TREE, 1)) == ({"1", "2"}, {"2"})
+
+
+async def test_branches_fold_on_the_desk_and_an_order_shows_them_flat(open_app: Open, filled: Workspace) -> None:
+    async with open_app(filled, "system", (120, 30)) as pilot:
+        desk_of(pilot).go("processes", "1")
+        await settle(pilot)
+        await press(pilot, "f")
+        assert "▸ systemd +1" in text_of(pilot)
+        assert "97.1" in text_of(pilot)  # its own 0.1 and the 97 below it
+        await press(pilot, "s")
+        assert "▸" not in text_of(pilot).splitlines()[4]
+        assert "python" in text_of(pilot)
+
+
+async def test_the_environment_of_a_process_hides_what_looks_secret(
+    open_app: Open, filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Detail(1, environment={"API_KEY": "(hidden)", "LANG": "C"})
+    monkeypatch.setattr(Hardware, "closely", lambda self, pid, environment=False: shown if environment else Detail(pid))
+    async with open_app(filled, "system", (120, 30)) as pilot:
+        desk_of(pilot).go("processes", "1")
+        await settle(pilot)
+        await press(pilot, "E")
+        await settle(pilot)
+        assert "API_KEY=(hidden)" in text_of(pilot)
+        assert "LANG=C" in text_of(pilot)
+
+
+async def test_a_process_can_be_held_and_let_go_on_and_undone(
+    open_app: Open, filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(owners, "owners", lambda bench: [owners.Owner("run", "3f2a", (700,))])
+    monkeypatch.setattr(owners, "send", lambda bench, *what, **how: sent.append(what) or "Sent.")
+    async with open_app(filled, "system", (120, 30)) as pilot:
+        desk_of(pilot).go("processes", "700")
+        await settle(pilot)
+        await press(pilot, "h")
+        assert "mlops hardware kill 700 --signal stop --tree" in text_of(pilot)
+        await press(pilot, "tab", "enter", "i")
+        assert "interrupted as by ctrl+c" in text_of(pilot)
+        await press(pilot, "escape")
+        assert sent == [(700, "stop")]
+
+
+async def test_the_stretch_of_history_goes_from_half_an_hour_to_90_days(open_app: Open, filled: Workspace) -> None:
+    with Workbench(filled, actor="sampler", now=lambda: NOW) as bench:
+        for age in (2, 1):
+            bench.hardware.record(dataclasses.replace(READING, at=NOW - age * 1000))
+        bench.hardware.flush()
+    async with open_app(filled, "system", (120, 40)) as pilot:
+        pilot.app.post_message(MlopsApp.Sampled((READING,)))
+        await settle(pilot)
+        assert "Last 30 minutes" in text_of(pilot)
+        await press(pilot, "d")
+        await settle(pilot)
+        assert "Last 6 hours" in text_of(pilot)
+
+
+def test_the_cursor_says_what_ran_then() -> None:
+    at = (float(NOW - 600_000), float(NOW - 300_000), float(NOW))
+    machine = Machine(
+        (READING,),
+        history=(Series("cpu", at, (10.0, 90.0, 20.0)),),
+        others=(Series("net_in", at, (1e6, 2e6, 3e6)), Series("temperature", at, (50.0, math.nan, 52.0))),
+        loads=(Series("run 3f2a", at, (0.0, 80.0, 0.0)), Series("deployment churn", at, (5.0, 6.0, 7.0))),
+    )
+    text = "\n".join(plain(one) for one in draw_machine(machine, 120, 30, View(cursor=at[1])))
+    assert "run 3f2a 80%  deployment churn 6%" in text
+    assert "net in 1.9 MB/s" in text
+    assert "temperature" not in text  # nothing was kept of it then
+    assert "Ran" not in "\n".join(plain(one) for one in draw_machine(machine, 120, 30))
+
+
+def test_many_gpus_have_a_line_each_where_there_is_no_room_for_more() -> None:
+    many = tuple(dataclasses.replace(WELL, index=at, power=250.0, power_limit=700.0) for at in range(7))
+    reading = dataclasses.replace(READING, driver=Driver.OK, gpus=(*many, dataclasses.replace(LOST, index=7)))
+    lines = [plain(one) for one in draw_machine(Machine((reading,)), 80, 20)]
+    assert sum("55%" in one and "25%" in one and "250/700 W" in one for one in lines) == 7
+    assert any("✗ lost" in one for one in lines)
+    bare = dataclasses.replace(reading, gpus=tuple(Gpu(at, "Bare", GpuState.OK) for at in range(8)))
+    text = "\n".join(plain(one) for one in draw_machine(Machine((bare,)), 80, 20))
+    assert text.count("n/s") == 24  # use, memory and power of eight: none of it is a zero
+    assert " 0%" not in text.split("GPU 0")[1].splitlines()[0]
+
+
+def test_the_machine_in_detail_is_said_where_there_is_room() -> None:
+    parts = Parts(
+        Times(40.0, 10.0, wait=5.0), Memory(2**30, 2**20), (Disk("sda", 1e6, None, 12.0),),
+        (Network("eth0", 1.0, 2.0, 3, 4, 5),), (FileSystem("/", "/dev/sda1", "ext4", 1, 4),), Pressure(io=3.0), 2400.0, 77, 2,
+    )  # fmt: skip
+    reading = dataclasses.replace(READING, parts=parts)
+    tall = "\n".join(plain(one) for one in draw_machine(Machine((reading,)), 120, 45))
+    for words in (
+        "disk wait 5%",
+        "77 processes",
+        "Stalls",
+        "disks 3%",
+        "sda read 977 kB/s write - busy 12%",
+        "faults 5",
+        "/ 25% of 4 B",
+    ):
+        assert words in tall
+    assert "stolen" not in tall  # this machine does not say
+    assert "Stalls" not in "\n".join(plain(one) for one in draw_machine(Machine((reading,)), 80, 18))
+
+
+def test_a_process_that_was_looked_at_is_drawn_over_time() -> None:
+    trace = [Trace(NOW + at * 2000, 50.0 + at, 2**20, None, None) for at in range(5)]
+    drawn = "\n".join(plain(one) for block in traced(trace) for one in block.draw(60))
+    assert "cpu %" in drawn
+    assert "memory MB" in drawn
+    assert "gpu" not in drawn  # it is on none
+    assert traced(trace[:1]) == []
+
+
+def test_where_nothing_was_recorded_the_curve_is_interrupted() -> None:
+    points = [(at * 10, 0.0, 1.0, 2.0) for at in (0, 1, 2, 30, 31)]
+    curve = recorded("cpu", points)
+    assert curve.xs == (0.0, 10.0, 20.0, 160.0, 300.0, 310.0)
+    assert math.isnan(curve.ys[3])
+    assert recorded("cpu", []).xs == ()

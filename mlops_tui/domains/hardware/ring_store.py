@@ -127,11 +127,15 @@ class Rings:
                 raise NotFound(f"There is no series '{series}'.", hint=did_you_mean(series, names, ", ".join(names)))
         return _thin(found, since, until, points)
 
-    def latest(self, subject: str) -> tuple[int, dict[str, float]] | None:
-        """The newest sample of a subject: its time and the values that are known; None without any."""
+    def latest(self, subject: str, now: int) -> tuple[int, dict[str, float]] | None:
+        """The newest sample of a subject until `now`: its time and the values that are known; None without any.
+
+        What lies after `now` was kept before the clock was put back.
+        """
         number = self._known(subject)
-        query = f"SELECT ts, layout, data FROM {self._tiers[0].table} WHERE subject = ? ORDER BY ts DESC LIMIT 1"
-        row = None if number is None else self._db.one(query, (number,))
+        table = self._tiers[0].table
+        query = f"SELECT ts, layout, data FROM {table} WHERE subject = ? AND ts <= ? ORDER BY ts DESC LIMIT 1"
+        row = None if number is None else self._db.one(query, (number, now))
         if row is None:
             return None
         values = zip(
@@ -187,6 +191,8 @@ class Rings:
             row = tx.execute(f"SELECT max(ts) FROM {coarser.table} WHERE subject = ?", (subject,)).fetchone()
             start = row[0] + coarser.step if row[0] is not None else 0
         end = now // coarser.step * coarser.step
+        if start > end:  # the clock was put back: what is written from now on is rolled up once more
+            start = end - coarser.step
         if start >= end:
             return
         spans: dict[int, list[tuple[int, bytes]]] = {}

@@ -116,8 +116,9 @@ class Hardware:
         return self._fresh(self._store.loads, subject, fresh_ms)
 
     def _fresh(self, rings: Rings, subject: str, fresh_ms: int) -> dict[str, float]:
-        found = rings.latest(subject)
-        return found[1] if found is not None and self._context.now() - found[0] <= fresh_ms else {}
+        now = self._context.now()
+        found = rings.latest(subject, now)
+        return found[1] if found is not None and now - found[0] <= fresh_ms else {}
 
     def _history(
         self, rings: Rings, subject: str, series: str, since: int | None, until: int | None, points: int

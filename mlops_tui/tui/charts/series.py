@@ -11,6 +11,7 @@ from itertools import pairwise
 MARKS = "●▲■◆○△□◇"
 ASCII_MARKS = "ox+*#@%&"
 _COLOURS = 4
+_PAUSE = 3
 _FAR = 1e300
 """An x beyond this is no place: the distance between two of them would not be a number."""
 
@@ -63,6 +64,22 @@ def ordered(one: Series) -> Series:
         return one if count == len(one.xs) == len(one.ys) else dataclasses.replace(one, xs=xs, ys=ys)
     points = sorted(((x, y) for x, y in zip(xs, ys, strict=True) if abs(x) <= _FAR), key=lambda point: point[0])
     return dataclasses.replace(one, xs=tuple(x for x, _ in points), ys=tuple(y for _, y in points))
+
+
+def recorded(name: str, points: Iterable[tuple[int, float, float | None, float]]) -> Series:
+    """The means of (time, least, mean, most) as a curve, interrupted where nothing was recorded for thrice its usual step."""
+    found = list(points)
+    steps = sorted(after[0] - before[0] for before, after in pairwise(found))
+    most = _PAUSE * steps[len(steps) // 2] if steps else 0
+    xs: list[float] = []
+    ys: list[float] = []
+    for at, _, mean, _ in found:
+        if xs and at - xs[-1] > most:
+            xs.append((xs[-1] + at) / 2)
+            ys.append(math.nan)
+        xs.append(float(at))
+        ys.append(math.nan if mean is None else float(mean))
+    return Series(name, tuple(xs), tuple(ys))
 
 
 def summary(one: Series) -> Summary:

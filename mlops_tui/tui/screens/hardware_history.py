@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from mlops_tui.core import clock
-from mlops_tui.domains.hardware.ring_store import Point
-from mlops_tui.tui.charts.line import Series
+from mlops_tui.tui.charts.series import Series, recorded
 from mlops_tui.tui.screens.hardware import HISTORY_MS, Machine
 from mlops_tui.workbench import Workbench
 
@@ -27,18 +25,12 @@ def machine(bench: Workbench, span: int = HISTORY_MS) -> Machine:
     others = [one for one in known if one in OTHERS or (one.startswith("gpu") and one.endswith(("_power", "_memory")))]
 
     def kept(names: Iterable[str]) -> tuple[Series, ...]:
-        return tuple(_series(name, hardware.history(name, now - span, now, POINTS)) for name in names)
+        return tuple(recorded(name, hardware.history(name, now - span, now, POINTS)) for name in names)
 
     ran = (
-        _series(subject, hardware.load_history(subject, "cpu_percent", now - span, now, POINTS))
+        recorded(subject, hardware.load_history(subject, "cpu_percent", now - span, now, POINTS))
         for subject in hardware.loads()[-SUBJECTS:]
     )
     first = [name for name in CHARTED if name in charted]
     order = [*first, *(name for name in charted if name not in first)]
     return Machine((), kept(order), kept(others), tuple(one for one in ran if one.values), span)
-
-
-def _series(name: str, points: Iterable[Point]) -> Series:
-    found = list(points)
-    values = (math.nan if mean is None else float(mean) for _, _, mean, _ in found)
-    return Series(name, tuple(float(at) for at, *_ in found), tuple(values))

@@ -11,6 +11,7 @@ from mlops_tui.core import clock
 from mlops_tui.tui.blocks import Block, Chart, Fields
 from mlops_tui.tui.charts import ticks
 from mlops_tui.tui.charts.line import Plot, Series
+from mlops_tui.tui.charts.series import recorded
 from mlops_tui.tui.charts.small import sparkline
 from mlops_tui.tui.lines import Span, number, size
 from mlops_tui.tui.screens import cells
@@ -95,7 +96,7 @@ def _machine_charts(bench: Workbench) -> list[Block]:
 
     def kept(name: str) -> Series:
         points = bench.hardware.history(name, now - WINDOW, now + 1, POINTS) if name in known else []
-        return Series(name, tuple(float(at) for at, *_ in points), tuple(mean for _, _, mean, _ in points))
+        return recorded(name, points)
 
     gpus = dict.fromkeys(name.partition("_")[0] for name in known if name.startswith("gpu"))
     out = _chart(now, *(kept(name) for name in SHARES))
@@ -118,7 +119,7 @@ def _charts(bench: Workbench, subject: str) -> list[Block]:
 
     def kept(name: str) -> Series:
         points = bench.hardware.load_history(subject, name, now - WINDOW, now + 1, POINTS) if name in known else []
-        return Series(name, tuple(float(at) for at, *_ in points), tuple(mean for _, _, mean, _ in points))
+        return recorded(name, points)
 
     out = [
         *chart(kept("cpu_percent"), kept("saturation")),

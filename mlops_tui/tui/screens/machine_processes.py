@@ -108,11 +108,11 @@ def process_detail(bench: Workbench, one: Process) -> Sequence[Block]:
         ("Program", more.executable or ""),
         ("Command", one.command[:COMMAND]),
     )
-    drawn = _traced(bench.hardware.trace(one.pid))
+    drawn = traced(bench.hardware.trace(one.pid))
     return (Fields(head, title=f"Process {one.pid}: {one.name}"), *drawn, Fields(tail, title=" " if drawn else ""))
 
 
-def _traced(trace: Sequence[Trace]) -> list[Block]:
+def traced(trace: Sequence[Trace]) -> list[Block]:
     """Processor, memory and GPU of a process over the time it was looked at."""
     at = tuple(float(one.at) for one in trace)
     if len(at) < MARKED:

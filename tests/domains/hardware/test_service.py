@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mlops_tui.core.clock import HOUR, MINUTE
 from mlops_tui.core.db import Database
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.workspace import Workspace
@@ -164,6 +165,28 @@ def test_old_values_are_not_the_newest_and_subjects_without_any_are_gone(hardwar
     clock.advance(91 * 24 * 3_600_000)
     hardware.record_loads([("job 9", clock.now, {"cpu_percent": 1.0})])
     assert hardware.loads() == ["job 9"]
+
+
+def test_a_clock_put_back_two_hours_loses_no_history_and_shows_nothing_of_the_future(
+    hardware: Hardware, workbench: Workbench, clock: Any
+) -> None:
+    record(hardware, clock, 130, lambda second: 90.0)
+    ahead = clock.now
+    clock.advance(-2 * HOUR)
+    again = Rings(workbench.context.telemetry, "hardware", TIERS)  # as after a restart
+    assert again.latest("", clock.now) is None
+    assert hardware.latest() == {}
+    begun = clock.now
+    record(hardware, clock, 200, lambda second: 10.0)
+    assert hardware.latest()["cpu"] == 10.0
+    coarse = workbench.context.telemetry.read(
+        f"SELECT ts FROM {TIERS[2].table} WHERE ts BETWEEN ? AND ?", (begun, clock.now)
+    )
+    assert len(coarse) >= 2
+    clock.advance(2 * HOUR)
+    record(hardware, clock, 130, lambda second: 50.0)
+    assert clock.now > ahead
+    assert [round(mean) for _, _, mean, _ in hardware.history("cpu", begun - MINUTE, begun + 5 * MINUTE, 3)] != []
 
 
 def test_how_long_series_are_kept_is_a_setting(workspace: Workspace, clock: Any) -> None:
