@@ -18,7 +18,10 @@ DRAWN = 6
 def explained(found: Explanation, report: Report) -> list[Part]:
     """The columns that moved, those that matter most first: how, since when, where, what they did."""
     if not found.moved:
-        return [Words("No input moved beyond its limit.", MUTED)]
+        pairs = report.joint.drifted if report.joint else []
+        if not pairs:
+            return [Words("No input moved beyond its limit.", MUTED)]
+        return [Words("No input moved by itself, but some no longer go together as they did."), *_pairs(report)]
     columns = {one.name: one for one in report.features}
     parts: list[Part] = [ranking(found)]
     if found.together is not None:

@@ -23,6 +23,7 @@ SHORTER = 4.0  # how much further than its stretches a shorter window is thought
 STEP = 1.05
 MOST_ALIKE = 0.9
 LEAST_WORTH = 4.0
+REACHED = 0.97
 # Mean and variance of the squared Kolmogorov-Smirnov statistic of one row (Kolmogorov 1933): pi^2/12, 7 pi^4/720 less that squared.
 KS_MEAN, KS_VARIANCE = 0.8225, 0.2705
 
@@ -98,7 +99,39 @@ def _simulated(
             max(limit, (float(draw.mean()) + excess) * float(fdtri(2 * shape, degrees, 1 - alpha))) if excess else limit
             for limit, draw, (excess, shape, degrees) in zip(found, drawn, allowed, strict=True)
         ]
+        tops = (_largest_psi(expected, rows), 1.0, 0.25)
+        if any(limit >= top for limit, top in zip(wider, tops, strict=True)):
+            wider = _reachable(wider, found, tops, stretches[1], rows)
     return Limits(wider[0], math.sqrt(wider[1]), math.sqrt(wider[2]), moves=wider != found)
+
+
+def _largest_psi(expected: Counts, rows: int) -> float:
+    """That of a window in which all rows fall into the one bin that has the fewest."""
+    window = np.zeros(len(expected))
+    window[expected.argmin()] = rows
+    return float(psi(expected, window))
+
+
+def _reachable(
+    wider: list[float], chance: list[float], tops: tuple[float, ...], stretches: ArrayLike, rows: int
+) -> list[float]:
+    """Limits that some window can pass, of PSI and the squares of the others.
+
+    A reference with a trend is worth a few independent stretches, of which no tail can be told: limits would lie past what the
+    statistics can be, and nothing would ever be drift. There as far as the furthest stretch went, and chance besides, is allowed.
+    """
+    counts = np.asarray(stretches, dtype=np.float64)
+    whole, counts = counts.sum(axis=0), counts * (rows / counts.sum(axis=1, keepdims=True))
+    values, total = counts[:, :-1], whole[:-1]
+    gone = (psi(whole, counts).max(), ks(total, values).max(), np.abs(rank_shift(total, values)).max())
+    allowed = (
+        float(gone[0]) + chance[0],
+        *((float(far) + math.sqrt(limit)) ** 2 for far, limit in zip(gone[1:], chance[1:], strict=True)),
+    )
+    return [
+        limit if limit < top else max(limit_of_chance, min(far, REACHED * top))
+        for limit, top, far, limit_of_chance in zip(wider, tops, allowed, chance, strict=True)
+    ]
 
 
 def _with_nulls(counts: Counts, nulls: Counts, starts: NDArray[np.intp] | None) -> Counts:

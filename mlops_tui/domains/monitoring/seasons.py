@@ -46,7 +46,8 @@ def same_times(
 ) -> Season:
     """Count what `version` was sent before `before` (ms) at the times the `window` (ms, ms) covers.
 
-    The hours of the week when two weeks lie before it, else the hours of the day; of the same months when two years do.
+    The hours of the week when two weeks lie before it, else the hours of the day; of the same months when two years do. A window
+    that covers a whole period has all of its hours: there only months are left.
     """
     since, until = window
     past = source(files, version, -1, 0, until=min(before, since))
@@ -56,23 +57,32 @@ def same_times(
     if not row["n"]:
         return Season("Seasons are not taken into account: there is no history yet.")
     days = (since - row["first"]) / DAY
-    for name, hours, periods in PERIODS:
-        if (since - row["first"]) < periods * hours * HOUR or until - since >= hours * HOUR:
-            continue
-        condition = _times(hours, since, until)
-        months = since - row["first"] >= 2 * YEAR
-        if months:
-            condition += f' AND month(make_timestamp("at" * 1000)) IN ({_months(since, until)})'
+    months = since - row["first"] >= 2 * YEAR
+    same = f' AND month(make_timestamp("at" * 1000)) IN ({_months(since, until)})' if months else ""
+    chances = [
+        (f"{name} and months" if months else name, hours, _times(hours, since, until) + same)
+        for name, hours, periods in PERIODS
+        if since - row["first"] >= periods * hours * HOUR and until - since < hours * HOUR
+    ]
+    if months:
+        chances.append(("months", PERIODS[0][1], f"true{same}"))
+    for name, hours, condition in chances:
         chosen = Source(f"SELECT * FROM ({past.sql}) WHERE {condition}", past.params, rows=row["n"])
         scans = tuple(scan(lake, chosen, reference, group=f'("at" // {hours * HOUR})').values())
         rows = sum(each.rows for each in scans)
         if rows >= FEW_ROWS:
-            of = f"the same {name}" + (" and months" if months else "")
-            return Season(f"Also compared with {rows} answers of {of}, over {days:.0f} days.", scans)
-    return Season(
-        f"Seasons are not taken into account: {days:.1f} days of answers lie before this window; "
-        "two days with the same hours are needed, two weeks for weekdays."
-    )
+            return Season(f"Also compared with {rows} answers of the same {name}, over {days:.0f} days.", scans)
+    return Season(f"Seasons are not taken into account: {_lacking(days, (until - since) / DAY)}")
+
+
+def _lacking(days: float, covered: float) -> str:
+    """What history is missing, in words."""
+    if covered >= PERIODS[0][1] * HOUR / DAY and days >= covered:
+        return (
+            f"the window covers {covered:.0f} days, so weekdays and hours cannot differ, and two years of answers are needed to"
+            f" compare the same months; {days:.0f} days lie before it."
+        )
+    return f"{days:.1f} days of answers lie before this window; two days with the same hours are needed, two weeks for weekdays."
 
 
 def _times(hours: int, since: int, until: int) -> str:
@@ -83,8 +93,8 @@ def _times(hours: int, since: int, until: int) -> str:
 def _months(since: int, until: int) -> str:
     from datetime import UTC, datetime
 
-    ends = {datetime.fromtimestamp(at / 1000, UTC).month for at in (since, until)}
-    return ", ".join(map(str, sorted(ends)))
+    covered = {datetime.fromtimestamp(at / 1000, UTC).month for at in (*range(since, until, 20 * DAY), until)}
+    return ", ".join(map(str, sorted(covered)))
 
 
 def forgiven(

@@ -173,6 +173,22 @@ def test_a_reference_that_wandered_widens_its_limits_and_a_still_one_does_not() 
     assert "moved within the reference" in wide.note
 
 
+def test_a_reference_with_a_trend_has_limits_that_what_is_beyond_it_passes() -> None:
+    random = np.random.default_rng(10)
+    trend = np.linspace(0, 10, 4000)
+    number = describe(pd.Series(trend + random.normal(size=4000)))
+    level = describe(pd.Series(np.where(trend < 5, "winter", "spring")))
+    for column, within, beyond in (
+        (number, random.normal(9, 1, 300), random.normal(30, 1, 300)),
+        (level, ["spring"] * 300, ["autumn"] * 300),
+    ):
+        usual, other = (
+            comparing.compare("x", column, counted(pd.Series(one), column), 1e-4) for one in (within, beyond)
+        )
+        assert usual.moves
+        assert (usual.drifted, other.drifted) == (False, True)
+
+
 def test_a_shift_as_a_whole_is_seen_by_the_rank_shift_before_the_others() -> None:
     random = np.random.default_rng(10)
     profile = describe(pd.Series(random.normal(size=5000)))

@@ -165,6 +165,9 @@ def test_a_season_is_forgiven_and_what_differs_from_it_is_not(lake: Any, tmp_pat
     short = seasons.same_times(lake, [path], 1, wanted, (HOUR, 2 * HOUR), HOUR)
     assert short.scans == ()
     assert "two weeks" in short.says
+    week = (11 * 24 * HOUR, 20 * 24 * HOUR)
+    whole = seasons.same_times(lake, [path], 1, wanted, week, week[0])
+    assert (whole.scans, "the same months; 11 days lie before it" in whole.says) == ((), True)
     usual = counted(pd.Series(random.normal(size=300) - 3), profile)
     scored = compare("temp", profile, usual, 0.001)
     assert scored.drifted
@@ -172,6 +175,20 @@ def test_a_season_is_forgiven_and_what_differs_from_it_is_not(lake: Any, tmp_pat
     assert seasons.forgiven("temp", profile, again, scored, season, 0.001)[0]
     colder = counted(pd.Series(random.normal(size=300) - 4), profile)
     assert not seasons.forgiven("temp", profile, colder, compare("temp", profile, colder, 0.001), season, 0.001)[0]
+
+
+def test_of_a_window_longer_than_a_week_the_same_months_are_looked_at(lake: Any, tmp_path: Any) -> None:
+    days = np.arange(3 * 365) * 24 * HOUR  # from January 1970
+    log = pd.DataFrame(
+        {"id": np.arange(len(days) * 10), "at": np.repeat(days, 10), "version": 1, "status": 200, "x": 0.5}
+    )
+    path = tmp_path / "years.parquet"
+    log.to_parquet(path)
+    profile = build_profile(pd.DataFrame({"x": np.linspace(0, 1, 500)}))["columns"]["x"]
+    window = (int(days[1000]), int(days[1030]))  # from the end of September to that of October
+    season = seasons.same_times(lake, [path], 1, {"x": ("x", profile)}, window, window[0])
+    assert "the same months, over 1000 days" in season.says
+    assert sum(one.rows for one in season.scans) == 10 * (30 + 30 + 26 + 31 + 31)
 
 
 def test_a_classifier_tells_a_window_apart_by_the_columns_that_moved() -> None:
