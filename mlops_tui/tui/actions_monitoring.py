@@ -40,6 +40,9 @@ def _kept(section: str, noun: str, command: str, ids: tuple[str, str], paused: s
 
 MONITORING: tuple[Action, ...] = (
     *_of_alerts("monitoring", "alerts"),
+    Action("monitoring.raise", "Raise an alert", ("n",), "monitoring", "alerts",
+           cli="mlops alerts raise RULE SUBJECT --title TEXT",
+           help="What you know to be wrong and no monitor sees; it is told like any other."),
     Action("monitoring.check", "Run the check now", ("r",), "monitoring", "monitors", "a monitor",
            "mlops monitors run {name}", footer="check now", help="Compare the newest traffic with the training data."),
     Action("monitoring.setup", "Set how a deployment is watched", ("n",), "monitoring", "monitors",

@@ -22,7 +22,6 @@ class Situation:
     """
 
     record: Any = None
-    marked: tuple[Any, ...] = ()
     daemon: bool | None = None
     names: Mapping[str, object] = dataclasses.field(default_factory=dict)
     read_only: bool = False
@@ -32,6 +31,7 @@ class Situation:
     filter: str = ""
     panes: frozenset[str] = frozenset()
     pane: str = ""
+    marked: tuple[Any, ...] = ()
 
 
 Rule = Callable[[Situation], str]

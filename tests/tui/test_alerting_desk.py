@@ -160,7 +160,7 @@ def test_a_rule_makes_a_command_line() -> None:
         "mlops alerts rules add q --series deployment.error_rate --burns 14.4 --of bikes --objective 99.9 --for 1h"
         " --clear-for 10m --severity critical"
     )
-    quiet = {**answers, "test": "absent", "of": telling_acts.MACHINE, "clear_for": "0s", "severity": "warning"}
+    quiet = {**answers, "test": "absent", "of": "", "clear_for": "0s", "severity": "warning"}
     assert telling_acts.rule_command(quiet).endswith("--series deployment.error_rate --absent --for 1h")
 
 

@@ -92,8 +92,13 @@ def compact(value: Any) -> str:
     if value in (None, "", {}, [], ()):
         return ""
     if isinstance(value, dict) and not any(isinstance(one, (dict, list)) for one in value.values()):
-        return ", ".join(f"{name} {one}" for name, one in value.items())
+        return ", ".join(f"{name} {_time(name, one)}" for name, one in value.items())
     return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _time(name: str, value: Any) -> Any:
+    """What a field holds, as people read it: ms since 1970 are no time to them."""
+    return clock.local(value) if name.endswith("_at") and isinstance(value, int) and value > clock.DAY else value
 
 
 def yes_no(value: bool, yes: str, no: str) -> Span:

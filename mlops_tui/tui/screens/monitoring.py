@@ -92,6 +92,10 @@ class MonitoringDesk(Desk):
         """Take acknowledgement and silence back."""
         monitoring_acts.reopen(self, monitoring_acts.chosen(self))
 
+    async def act_raise(self) -> None:
+        """Ask what is wrong, then raise an alert."""
+        monitoring_acts.raise_one(self)
+
     # -- monitors and what they found ---------------------------------------------------------------------------------
 
     async def act_check(self) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
 from mlops_tui.core.errors import NotAllowed, NotFound
+from mlops_tui.core.ids import check_name
+from mlops_tui.domains.alerts.records import Severity
 from mlops_tui.pages import writing
 from mlops_tui.pages.monitoring import deployment, incident
 from mlops_tui.tui.deeds import Undo
@@ -81,8 +83,7 @@ def silence(desk: Acting, alerts: Sequence[int]) -> None:
     fields = (Field("span", "For", "4h", "30m, 4h, 7d"), Field("why", "Why", optional=True))
 
     def command(answers: Answers) -> str:
-        each = [f"mlops alerts silence {one} --for {answers['span']}{because(answers)}" for one in alerts[:3]]
-        return "; ".join(each) + ("; ..." if len(alerts) > 3 else "")
+        return f"mlops alerts silence {numbers(alerts)} --for {answers['span']}{because(answers)}"
 
     def act(answers: Answers, again: Callable[[], None]) -> None:
         desk.perform("silence", lambda bench: _silence(bench, alerts, answers), command=command(answers),
@@ -110,6 +111,39 @@ def resolve(desk: Acting, alerts: Sequence[int]) -> None:
                      then=_unmark(desk))  # fmt: skip
 
     ask(desk, f"Resolve {named(alerts)}: it ends for everybody", fields, "Resolve", command, act)
+
+
+def raise_one(desk: Acting) -> None:
+    """Ask what is wrong with what, then raise an alert as a script would."""
+    fields = (
+        Field("rule", "What is wrong", "", "backup"),
+        Field("subject", "With what", "", "nas"),
+        Field("title", "Title", "", "No backup since Friday"),
+        Field("detail", "More of it", optional=True),
+        Field("severity", "Severity", "warning", choices=tuple(Severity)),
+    )
+
+    def command(answers: Answers) -> str:
+        named = f"{answers['rule'] or 'RULE'} {shlex.quote(answers['subject']) if answers['subject'] else 'SUBJECT'}"
+        more = f" --detail {shlex.quote(answers['detail'])}" if answers["detail"] else ""
+        return (
+            f"mlops alerts raise {named} --title {shlex.quote(answers['title'])} --severity {answers['severity']}{more}"
+        )
+
+    def act(answers: Answers, again: Callable[[], None]) -> None:
+        def work(bench: Workbench) -> str:
+            one = bench.alerts.raise_alert(
+                check_name("rule", answers["rule"]),
+                answers["subject"],
+                severity=answers["severity"],
+                title=answers["title"],
+                detail=answers["detail"],
+            )
+            return f"Alert {one.id} is open{f', {one.count} times' if one.count > 1 else ''}."
+
+        desk.perform("raise", work, command=command(answers), otherwise=again)
+
+    ask(desk, "Raise an alert", fields, "Raise", command, act)
 
 
 def explain(desk: Acting, name: str, report: int | None) -> None:

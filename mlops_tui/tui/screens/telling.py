@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tui.core import clock
+from mlops_tui.domains.alerts.records import Severity
 from mlops_tui.domains.alerts.rules import Watch
 from mlops_tui.tui.blocks import Block, Chart, Fields, Grid, Text
 from mlops_tui.tui.charts import ticks
@@ -117,6 +118,16 @@ def _quiet(one: Maintenance, now: int) -> str:
     return f"{'now, ' if one.on(now) else ''}{when}{f', {one.match}' if one.match else ''}"
 
 
+def _repeats(one: Channel) -> str:
+    """How long what waits is not told again; how often a heartbeat beats."""
+    if str(one.kind) == "heartbeat":
+        return f"beats every {clock.duration(one.beats_after)}"
+    after = {each: one.repeats_after(each) for each in Severity}
+    if len(set(after.values())) == 1:
+        return clock.duration(after[Severity.CRITICAL])
+    return f"critical after {clock.duration(after[Severity.CRITICAL])}, others after {clock.duration(after[Severity.INFO])}"
+
+
 def channel_detail(bench: Workbench, one: Channel) -> Sequence[Block]:
     """A channel: what it tells of, and its newest messages."""
     now = bench.context.now()
@@ -127,7 +138,7 @@ def channel_detail(bench: Workbench, one: Channel) -> Sequence[Block]:
             ("To", one.target),
             ("Tells of", f"{one.severity} and worse{f', {one.match}' if one.match else ''}"),
             ("Escalates", f"after {clock.duration(one.after)} without acknowledgement" if one.after else ""),
-            ("Again", clock.duration(one.repeat) if one.repeat else "critical after 4 h, others after a day"),
+            ("Again", _repeats(one)),
             ("At most", f"{one.per_hour} messages an hour"),
             ("Quiet", "; ".join(_quiet(each, now) for each in bench.alerts.telling.maintenance())),
             ("Made", f"{cells.moment(one.created_at, now)} by {one.created_by}"),

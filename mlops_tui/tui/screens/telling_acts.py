@@ -20,7 +20,6 @@ from mlops_tui.workbench import Workbench
 if TYPE_CHECKING:
     from mlops_tui.domains.alerts.channel_records import Channel
 
-MACHINE = "this machine"
 Again = Callable[[], None]
 
 
@@ -42,21 +41,21 @@ def options(pairs: dict[str, str]) -> str:
 
 def new_rule(desk: Acting) -> None:
     """Ask for a series and when it is wrong, then keep the rule."""
-    after(desk, _known, lambda found: _ask_rule(desk, *found))
+    after(desk, _known, lambda found: _ask_rule(desk, found))
 
 
-def _known(bench: Workbench) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _known(bench: Workbench) -> tuple[str, ...]:
     from mlops_tui.rules import SERIES
 
     recorded = (f"hardware.{name}" for name in bench.hardware.series())
-    return tuple(dict.fromkeys((*recorded, *SERIES))), tuple(one.name for one in bench.serving.list())
+    return tuple(dict.fromkeys((*recorded, *SERIES)))
 
 
-def _ask_rule(desk: Acting, series: tuple[str, ...], deployments: tuple[str, ...]) -> None:
+def _ask_rule(desk: Acting, series: tuple[str, ...]) -> None:
     fields = (
         Field("name", "Name", placeholder="hot"),
         Field("series", "Series", "hardware.cpu", choices=tuple(sorted({*series, "hardware.cpu"}))),
-        Field("of", "Of", MACHINE, choices=(MACHINE, *deployments)),
+        Field("of", "Of", "", "a deployment, run, experiment, job; nothing for the machine", optional=True),
         Field("test", "When it is", "above", choices=tuple(Watch)),
         Field("limit", "Limit", "95", "95; percent of a change, spreads of an anomaly, times of a burn", optional=True),
         Field("span", "For", "5m", "30s, 5m, 1h, 7d"),
@@ -79,10 +78,9 @@ def _ask_rule(desk: Acting, series: tuple[str, ...], deployments: tuple[str, ...
 
 def rule_command(answers: Answers) -> str:
     """The command line of a new rule."""
-    of = answers["of"] if answers["of"] != MACHINE else ""
     test = " --absent" if answers["test"] == "absent" else f" --{answers['test']} {answers['limit'] or 'LIMIT'}"
     given = {
-        "--of": of,
+        "--of": answers["of"],
         "--objective": answers["objective"] if answers["test"] == "burns" else "",
         "--for": answers["span"],
         "--clear": answers["clear"],
@@ -98,7 +96,7 @@ def _keep_rule(bench: Workbench, answers: Answers) -> str:
     rule = Rule(
         answers["name"],
         answers["series"],
-        "" if answers["of"] == MACHINE else answers["of"],
+        answers["of"],
         Watch(answers["test"]),
         0.0 if answers["test"] == "absent" else real(answers, "limit", "Limit"),
         clock.parse_span(answers["span"]),
