@@ -17,18 +17,26 @@ if TYPE_CHECKING:
     from mlops_tui.pages.page import Part
     from mlops_tui.workbench import Workbench
 
+version_option = click.option("--version", type=int, help="An earlier version; the one in front when left out.")
 NOTHING = "{name} has answered nothing that could be measured. Ask it: mlops predict {name} --help"
 
 
 @click.command("performance")
 @click.argument("deployment")
+@version_option
 @click.option("--slices", "only", flag_value="slices", help="Only the slices.")
 @click.option("--over-time", "only", flag_value="time", help="Only stretch by stretch.")
 @plotting.plot_options
 @json_option
 @pass_workbench
 def performance(
-    workbench: Workbench, deployment: str, only: str | None, as_plot: bool, as_ascii: bool, as_json: bool
+    workbench: Workbench,
+    deployment: str,
+    version: int | None,
+    only: str | None,
+    as_plot: bool,
+    as_ascii: bool,
+    as_json: bool,
 ) -> None:
     """Show how right a deployment is: measures with intervals, estimates where labels are missing, weak slices, over time.
 
@@ -40,7 +48,7 @@ def performance(
     from mlops_tui.pages import performance as pages
 
     plotting.alone(as_plot, as_json)
-    standing = _measured(workbench, deployment)
+    standing = _measured(workbench, deployment, version)
     if as_json:
         emit_one(standing, True)
     elif standing is None:
@@ -57,10 +65,13 @@ def performance(
 
 @click.command("fairness")
 @click.argument("deployment")
+@version_option
 @plotting.plot_options
 @json_option
 @pass_workbench
-def fairness(workbench: Workbench, deployment: str, as_plot: bool, as_ascii: bool, as_json: bool) -> None:
+def fairness(
+    workbench: Workbench, deployment: str, version: int | None, as_plot: bool, as_ascii: bool, as_json: bool
+) -> None:
     """Compare the groups of the sensitive columns: measures with intervals, and the gaps between groups over time.
 
     Columns come from [fairness] of the pipeline, or from: mlops monitors add NAME --sensitive COLUMN
@@ -71,7 +82,7 @@ def fairness(workbench: Workbench, deployment: str, as_plot: bool, as_ascii: boo
     from mlops_tui.pages import performance as pages
 
     plotting.alone(as_plot, as_json)
-    standing, monitor = _measured(workbench, deployment), workbench.monitoring.get(deployment)
+    standing, monitor = _measured(workbench, deployment, version), workbench.monitoring.get(deployment)
     if as_json:
         whole = standing.whole if standing else None
         emit_one(
@@ -151,11 +162,11 @@ def report(workbench: Workbench, deployment: str, out: Path, force: bool) -> Non
     say(f"Wrote {out}.")
 
 
-def _measured(workbench: Workbench, name: str) -> Standing | None:
+def _measured(workbench: Workbench, name: str, version: int | None = None) -> Standing | None:
     """Take in what lies in segments still, then measure what changed."""
     workbench.monitoring.get(name)
     workbench.serving.compact()
-    return workbench.monitoring.insight.measure(name)
+    return workbench.monitoring.insight.measure(name, version)
 
 
 def _print(head: str, parts: Sequence[Part]) -> None:

@@ -232,6 +232,8 @@ def test_a_label_that_comes_again_with_another_value_is_counted_once_and_said(ml
     first = [{"id": name, "label": "left", "at": now_ms() + 1000} for name in rows["id"][:10]]
     city.bench.serving.feedback(first)
     labels = json.loads(mlops("monitors", "performance", "churn", "--json").stdout)["whole"]["labels"]
+    earlier = json.loads(mlops("monitors", "performance", "churn", "--version", "1", "--json").stdout)
+    assert earlier["whole"]["labels"] == labels
     assert (labels["labelled"], labels["repeated"]) == (100, 10)
     assert labels["contradicted"] == int((rows["label"][:10] != "left").sum())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core.clock import DAY, HOUR
@@ -59,15 +60,16 @@ class Insight:
         """A number of each stretch from `since` (ms) on, one of `measure_store.SERIES`, for alert rules."""
         return self._store.series(name, series, since)
 
-    def measure(self, name: str) -> Standing | None:
+    def measure(self, name: str, version: int | None = None) -> Standing | None:
         """Measure the stretches whose predictions or labels changed since they were measured; None without a prediction.
 
-        Late, corrected and repeated labels are counted where their prediction was made. Raises NotFound. Imports pandas and duckdb.
+        Late, corrected and repeated labels are counted where their prediction was made. Of the version in front, or of an earlier
+        one. Raises NotFound. Imports pandas and duckdb.
         """
         from mlops_tui.domains.monitoring import measuring
 
         monitor, now = self._monitor(name), self._context.now()
-        wanted = self._wanted(monitor)
+        wanted = self._wanted(monitor, version)
         log = measuring.Log(self._context.lake, self._serving, wanted, now - HORIZON)
         minutes = log.per_minute()
         if not len(minutes):
@@ -82,6 +84,9 @@ class Insight:
         if made or gone:
             self._store.put(wanted.task.metric, made, gone)
         whole = measuring.together(spans)
+        if version is not None:  # what stands is said of the version in front
+            earlier = self._store.stretches(name, version, KEEP)
+            return dataclasses.replace(self._whole(log, wanted, monitor, whole), stretches=earlier)
         if whole.mark != self._store.standing_mark(name):
             self._store.put_standing(self._whole(log, wanted, monitor, whole), whole.mark, now)
         return self._store.standing(name)
@@ -111,13 +116,13 @@ class Insight:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _wanted(self, monitor: Monitor) -> Wanted:
+    def _wanted(self, monitor: Monitor, number: int | None = None) -> Wanted:
         from mlops_tui.domains.monitoring.fairness import Declared
         from mlops_tui.domains.monitoring.measures import Task, label_texts
         from mlops_tui.domains.monitoring.measuring import Wanted
 
         deployment = self._serving.get(monitor.deployment)
-        version = self._registry.version(f"{deployment.model}/{main_version(deployment)}")
+        version = self._registry.version(f"{deployment.model}/{number or main_version(deployment)}")
         profile = self._registry.profile(version.ref) or {}
         known = self._registry.evidence(version.ref)
         inputs = [str(one["name"]) for one in version.signature.get("inputs") or ()]
