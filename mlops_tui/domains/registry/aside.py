@@ -32,10 +32,9 @@ TIMEOUT_S = 120.0
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 CHILD = "mlops_tui.domains.registry.aside_child"
 ORDER, ANSWER = "order", "answer"
-_SAID = 4096
+_SAID, _AT_ONCE = 4096, 1 << 16
 _running: set[subprocess.Popen[bytes]] = set()
 _ending = threading.Lock()
-_AT_ONCE = 1 << 16
 
 
 def ask(function: Function, folder: Path, order: Values, *, project: Path, timeout_s: float = TIMEOUT_S) -> Values:
@@ -85,8 +84,14 @@ def start(room: Path, project: Path, timeout_s: float) -> str:
             process.stdout.close()
     if said is None:
         return f"gave no answer within {timeout_s:g} s"
-    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code} and no answer"
+    how = f"was ended by {_signal(-code)}" if code < 0 else f"ended with code {code} and no answer"
     return f"{how}, after it said: {said}" if said else how
+
+
+def _signal(number: int) -> str:
+    if number == signal.SIGKILL:
+        return "SIGKILL (memory ran out, or somebody wanted it)"
+    return next((one.name for one in signal.Signals if one == number), f"signal {number}")
 
 
 def end_all() -> None:
