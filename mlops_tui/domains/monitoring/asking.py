@@ -39,7 +39,7 @@ class Asking:
         if report.since is None or report.until is None:
             raise InvalidInput(f"Report {report.id} compared no rows.", hint=f"See others: mlops monitors show {name}")
         change = self._begun(report)
-        files = self._serving.prediction_files(name, None, report.until + 1)
+        files = self._serving.prediction_files(name, None, report.until + 1, report.version)
         window, before = (
             locating.rows(self._context.lake, files, report.version, list(profile["columns"]), span, ROWS)
             for span in ((report.since, report.until + 1), (0, change))

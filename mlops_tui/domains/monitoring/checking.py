@@ -56,7 +56,7 @@ class Check:
 
     def _window(self, monitor: Monitor, deployment: Deployment, number: int, profile: dict[str, Any] | None) -> Report:
         since = monitor.until if monitor.until is not None else -1
-        files = self._serving.prediction_files(deployment.name, since + 1)
+        files = self._serving.prediction_files(deployment.name, since + 1, version=number)
         lake = self._context.lake
         traffic = windows.traffic(lake, files, number, since)
         report = Report(
@@ -87,7 +87,7 @@ class Check:
         )
         if profile is None or rows < monitor.min_rows:
             return report
-        history = self._serving.prediction_files(deployment.name)
+        history = self._serving.prediction_files(deployment.name, version=number)
         before = self._store.calm_until(deployment.name, number)
 
         def same_times(wanted: Wanted, covered: tuple[int, int]) -> seasons.Season:

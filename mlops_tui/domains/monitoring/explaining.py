@@ -117,7 +117,7 @@ class Explainer:
             return pd.DataFrame(), pd.DataFrame()
         begun = [one.since.first for one in moved if one.since is not None and not one.since.at_start]
         change = min([*begun, report.since])
-        files = self._serving.prediction_files(report.deployment, None, report.until + 1)
+        files = self._serving.prediction_files(report.deployment, None, report.until + 1, report.version)
         read = [
             self._read(files, report.version, inputs, span) for span in ((report.since, report.until + 1), (0, change))
         ]

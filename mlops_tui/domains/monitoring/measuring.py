@@ -57,7 +57,7 @@ class Log:
 
     def __init__(self, lake: Lake, serving: Serving, wanted: Wanted, since: int) -> None:
         self._lake, self._wanted, self._since = lake, wanted, since
-        self._files = [str(path) for path in serving.prediction_files(wanted.deployment, since)]
+        self._files = [str(path) for path in serving.prediction_files(wanted.deployment, since, version=wanted.version)]
         self._labels = [str(path) for path in serving.label_files(since)]
         self._inputs = self._there()
 

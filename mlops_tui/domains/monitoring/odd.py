@@ -94,7 +94,7 @@ class Odd:
         self, name: str, version: int, columns: builtins.list[str], since: int, until: int
     ) -> pd.DataFrame | None:
         """The newest rows, oldest first: id, at, prediction, _caller, and the inputs as numbers under names no input has."""
-        files = [str(path) for path in self._serving.prediction_files(name, since, until + 1)]
+        files = [str(path) for path in self._serving.prediction_files(name, since, until + 1, version)]
         if not files:
             return None
         lake = self._context.lake

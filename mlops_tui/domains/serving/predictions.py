@@ -58,9 +58,11 @@ class Predictions:
         labels = self.labels(list(rows), min(times), max(times) + 1)
         return [_labelled(row, labels.get(row.id)) for row in rows.values()]
 
-    def files(self, deployment: str, since: int | None = None, until: int | None = None) -> list[Path]:
-        """Return the Parquet files that may hold predictions of that time, oldest first."""
-        found = self._store.files("prediction", deployment, since, until)
+    def files(
+        self, deployment: str, since: int | None = None, until: int | None = None, version: int | None = None
+    ) -> list[Path]:
+        """Return the Parquet files that may hold predictions of that time, of all versions or of one, oldest first."""
+        found = self._store.files("prediction", deployment, since, until, version)
         return [self._context.lake.root / file.path for file in reversed(found)]
 
     def labelled(self, deployment: str, since: int | None, until: int | None) -> pd.DataFrame:

@@ -192,13 +192,16 @@ class Serving(Labelling):
         """Have another version answer a logged row again; see `reasons`. Raises NotFound, InvalidInput."""
         return self._asking.replay(self.prediction(prediction_id), ref)
 
-    def prediction_files(self, name: str, since: int | None = None, until: int | None = None) -> builtins.list[Path]:
-        """Return Parquet files that may hold predictions of [since, until), oldest first.
+    def prediction_files(
+        self, name: str, since: int | None = None, until: int | None = None, version: int | None = None
+    ) -> builtins.list[Path]:
+        """Return Parquet files that may hold predictions of [since, until), oldest first; of all versions, or of one: another may
+        take other types under the same names, which do not go into one table.
 
         Columns: id, at (ms), version, latency_ms, status, error, prediction, _score, _model, _request_id, and one per model input,
         named `records.input_column(name)` (the input's own name unless it is one of these).
         """
-        return self._predictions.files(name, since, until)
+        return self._predictions.files(name, since, until, version)
 
     def predict_all(
         self,

@@ -204,12 +204,14 @@ class ServingStore(TrafficStore):
 
     # -- the log's files
 
-    def files(self, kind: str, deployment: str, since: int | None = None, until: int | None = None) -> list[LogFile]:
-        """Return files in use that may hold rows of [since, until), newest first."""
+    def files(
+        self, kind: str, deployment: str, since: int | None = None, until: int | None = None, version: int | None = None
+    ) -> list[LogFile]:
+        """Return files in use that may hold rows of [since, until), of all versions or of one, newest first."""
         rows = self._catalog.read(
             "SELECT * FROM serving_file WHERE kind = ? AND deployment = ? AND retired_at IS NULL "
-            "AND max_at >= ? AND min_at < ? ORDER BY max_at DESC, path",
-            (kind, deployment, since if since is not None else -1, until if until is not None else 2**62),
+            "AND max_at >= ? AND min_at < ? AND coalesce(version = ?, 1) ORDER BY max_at DESC, path",
+            (kind, deployment, since if since is not None else -1, until if until is not None else 2**62, version),
         )
         return [LogFile(*row) for row in rows]
 

@@ -79,6 +79,7 @@ class FakeServing:
         self.names = ["bikes"]
         self.routes: tuple[Route, ...] = (Route(1, 100.0, State.READY),)
         self.files: list[tuple[Path, int, int]] = []
+        self.versions: dict[Path, int] = {}
         self.rows: list[pd.DataFrame] = []
         self.labels: list[dict[str, Any]] = []
         self.feedback_time: int | None = None
@@ -108,6 +109,7 @@ class FakeServing:
         path = self.folder / f"{len(self.files)}.parquet"
         log.to_parquet(path)
         self.files.append((path, int(times[0]), int(times[-1])))
+        self.versions[path] = number
         self.rows.append(log)
         return ids
 
@@ -134,8 +136,15 @@ class FakeServing:
             raise NotFound(f"no {name}")
         return Deployment(name, "bikes", Wanted.RUNNING, self.routes, {}, 1, 0, 0)
 
-    def prediction_files(self, name: str, since: int | None = None, until: int | None = None) -> Any:
-        return [path for path, _, last in self.files if last >= (since or 0)]
+    def prediction_files(
+        self, name: str, since: int | None = None, until: int | None = None, version: int | None = None
+    ) -> Any:
+        mixed = self.folder / "merged.parquet"
+        return [
+            path
+            for path, _, last in self.files
+            if last >= (since or 0) and (path == mixed or version in (None, self.versions[path]))
+        ]
 
     def labelled(self, name: str, since: int | None = None, until: int | None = None) -> pd.DataFrame:
         columns = ["id", "at", "version", "prediction", "score", "label", "label_at"]

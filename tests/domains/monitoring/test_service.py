@@ -10,7 +10,7 @@ import pytest
 from mlops_tui.core.errors import AlreadyExists, InvalidInput, NotFound
 from mlops_tui.domains.monitoring.records import Verdict
 from mlops_tui.domains.registry.profile import build_profile
-from mlops_tui.domains.serving.records import Route
+from mlops_tui.domains.serving.records import Route, State
 
 
 def test_a_window_like_the_reference_is_fine_and_says_so(bench: Any) -> None:
@@ -338,3 +338,16 @@ def test_two_checks_of_the_same_rows_make_one_report(bench: Any, monkeypatch: py
     monkeypatch.setattr(Check, "run", overtaken)
     assert bench.monitoring.check("bikes").id == inner[0].id
     assert len(bench.monitoring.reports("bikes")) == 1
+
+
+def test_a_version_that_took_other_types_is_no_trouble_to_the_next(bench: Any) -> None:
+    frame, before = bench.inputs(300), bench.inputs(2000)
+    bench.serving.answer(
+        frame.assign(sky=1), ["warm"] * 300, bench.clock.now
+    )  # together with true or false that is 1 or 0
+    bench.put(2, build_profile(before.assign(sky=before["sky"] == "sun"), 10 + before["temp"], task="regression"))
+    bench.serving.routes = (Route(2, 100.0, State.READY),)
+    bench.clock.advance(60_000)
+    bench.serving.answer(frame.assign(sky=frame["sky"] == "sun"), 10 + frame["temp"], bench.clock.now, number=2)
+    report = bench.monitoring.check("bikes")
+    assert (report.version, report.rows, report.verdict, report.drifted, report.malformed) == (2, 300, "ok", [], [])
