@@ -77,9 +77,7 @@ def assign(parents: Mapping[int, int], known: Iterable[Owner]) -> dict[int, Owne
 def tree(found: Sequence[Process], known: Sequence[Owner], *, own: bool = False) -> list[Process]:
     """Processes as a tree, each below its parent with its owner, the busiest branch first; with `own` only those of the workspace."""
     owner = assign({one.pid: one.parent for one in found}, known)
-    named = {one.pid: dataclasses.replace(one, owner=owner[one.pid].title if one.pid in owner else "") for one in found}
-    if own:
-        named = {pid: one for pid, one in named.items() if one.owner}
+    named = {one.pid: one for one in found if one.pid in owner or not own}
     below: dict[int, list[Process]] = {}
     for one in named.values():
         below.setdefault(one.parent if one.parent in named and one.parent != one.pid else 0, []).append(one)
@@ -95,7 +93,8 @@ def tree(found: Sequence[Process], known: Sequence[Owner], *, own: bool = False)
     waiting = [(0, one) for one in sorted(below.get(0, ()), key=lambda one: (weight[one.pid], -one.pid))]
     while waiting:
         depth, one = waiting.pop()
-        out.append(dataclasses.replace(one, depth=depth))
+        whose = owner[one.pid].title if one.pid in owner else ""
+        out.append(dataclasses.replace(one, depth=depth, owner=whose) if depth or whose else one)
         children = sorted(below.get(one.pid, ()), key=lambda one: (weight[one.pid], -one.pid))
         waiting += [(depth + 1, child) for child in children]
     return out

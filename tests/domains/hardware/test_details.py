@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import time
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +15,7 @@ import pytest
 from mlops_tui.domains.hardware import details, probes
 from mlops_tui.domains.hardware.details import HIDDEN, Machine, closely
 from mlops_tui.domains.hardware.probes import TRACED, WATCHED, Probe
+from mlops_tui.domains.hardware.scanning import PAGE, TICK, Scanner, Seen
 
 Io = namedtuple("Io", "read_bytes write_bytes busy_time")
 Net = namedtuple("Net", "bytes_recv bytes_sent errin errout dropin dropout")
@@ -110,7 +113,6 @@ def test_a_process_that_is_over_says_nothing() -> None:
 def test_a_process_is_followed_from_the_first_time_it_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(psutil, "process_iter", lambda: [psutil.Process()])
     probe = Probe(tmp_path)
     assert probe.trace(os.getpid()) == []
     probe.processes(1000)
@@ -122,17 +124,52 @@ def test_a_process_is_followed_from_the_first_time_it_was_asked_for(
     assert TRACED > 60
 
 
-def test_a_share_after_a_long_pause_is_measured_anew(
+def test_a_share_is_of_the_time_since_the_look_before_and_measured_anew_after_a_long_pause(
     tmp_path: Path, now: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    primed: list[int] = []
-    monkeypatch.setattr(psutil, "process_iter", lambda: [psutil.Process()])
-    monkeypatch.setattr(probes, "_cpu", lambda process: primed.append(process.pid))
     probe = Probe(tmp_path, monotonic=lambda: now[0])
-    for at in (0.0, 2.0, 4.0, 4.0 + probes.STALE_S + 1):
-        now[0] = at
-        probe.processes()
-    assert len(primed) == 2
+    spent = iter((1.0, 1.0, 2.0, 2.0, 62.0, 62.5))
+    seen = Seen(7, "x", "ana", "x", "running", 1, 0.0, 0, 1, 5.0, 100)
+    monkeypatch.setattr(Scanner, "look", lambda self: [dataclasses.replace(seen, cpu_time=next(spent))])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    shares = []
+    for pause in (0.0, 2.0, 2.0, probes.STALE_S + 1):
+        now[0] += pause
+        shares.append(round(probe.processes()[0].cpu))
+    assert shares == [0, 50, 0, 500]  # half a second within the tenth that is looked at
+
+
+def put(
+    proc: Path,
+    pid: int,
+    comm: bytes,
+    command: bytes,
+    *,
+    fields: str = "S 1 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 5 3 0 900 4096 25",
+) -> None:
+    """A process of an invented machine."""
+    (proc / str(pid)).mkdir(exist_ok=True)
+    (proc / str(pid) / "stat").write_bytes(b"%d (%s) %s" % (pid, comm, FIELDS))
+    (proc / str(pid) / "cmdline").write_bytes(command)
+
+
+def test_a_scan_reads_any_name_and_what_does_not_change_only_once(tmp_path: Path) -> None:
+    put(tmp_path, 1, b"a) b (c\nd", b"/bin/x\0--why\0\0not\0")
+    put(tmp_path, 2, b"bad\xff\xfe", b"")
+    put(tmp_path, 3, b"a-rather-long-n", b"/usr/bin/python\0/opt/a-rather-long-name.py\0")
+    (tmp_path / "4").mkdir()  # it ended between two looks
+    (tmp_path / "self").mkdir()
+    scanner = Scanner(tmp_path)
+    first, second, third = sorted(scanner.look(), key=lambda one: one.pid)
+    assert (first.name, first.command, first.state) == ("a) b (c\nd", "/bin/x --why not", "sleeping")
+    assert (first.parent, first.cpu_time, first.nice, first.threads) == (1, 200 / TICK, 5, 3)
+    assert (first.began, first.memory) == (900 / TICK, 25 * PAGE)
+    assert second.name == "bad\udcff\udcfe"
+    assert third.name == "a-rather-long-name.py"
+    (tmp_path / "1" / "cmdline").write_bytes(b"another\0")
+    assert next(one for one in scanner.look() if one.pid == 1).command == "/bin/x --why not"
+    put(tmp_path, 1, b"another", b"another\0")  # it became another program
+    assert next(one for one in scanner.look() if one.pid == 1).command == "another"
 
 
 def test_what_was_read_a_moment_ago_is_not_read_again(tmp_path: Path) -> None:
