@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,15 @@ def is_alive(who: Identity) -> bool:
 def runs(pid: int, started: int) -> bool:
     """Whether a process with that pid and start time runs on this boot."""
     return start_ticks(pid) == started
+
+
+def end_with_parent(parent: int | None = None) -> None:
+    """Have the kernel end this process when the thread that started it ends; `parent`: at once, if that process is gone already."""
+    import ctypes  # 5 ms, which those who only look pay not
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent is not None and os.getppid() != parent:  # it ended before the line above
+        os._exit(1)
 
 
 def start_ticks(pid: int) -> int | None:

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tui.core import processes
 from mlops_tui.core.errors import Unavailable, WorkbenchError
+from mlops_tui.core.identity import end_with_parent
 from mlops_tui.domains.pipelines.work import Skip, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_CHILD_SUBREAPER = 36
 _POLL_S = 0.25
 _MEMORY_S = 0.2
 _ROUNDS = 20
@@ -220,9 +221,7 @@ class Log:
 def _in_child(step: Callable[[], dict[str, Any]], outcome: Path, writer: int, parent: int) -> None:
     code = FAILED
     try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died between the fork and the line above
-            os._exit(FAILED)
+        end_with_parent(parent)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()  # what it starts can be told apart and ended with it
         os.dup2(writer, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import math
 import multiprocessing
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlops_tui.core.errors import InvalidInput
+from mlops_tui.core.identity import end_with_parent
 from mlops_tui.domains.pipelines.making import Range, Tune
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ Fold = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
 # Trials are judged in groups of this size, whatever the number of processes, and one is given up only by what earlier groups
 # showed: so a search gives the same answer on one core and on eight, and after a kill.
 BATCH = 4
-_PR_SET_PDEATHSIG = 1
 
 
 def candidates(tune: Tune, seed: int) -> Iterator[dict[str, Any]]:
@@ -180,7 +179,7 @@ _searching: list[Search] = []
 
 
 def _start(search: Search) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _searching[:] = [search]
 

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import os
 import resource
-import signal
 import sys
 import warnings
 from pathlib import Path
 
 from mlops_tui.core.errors import WorkbenchError
+from mlops_tui.core.identity import end_with_parent
 from mlops_tui.domains.hardware.limits import read_limits
 from mlops_tui.domains.registry import aside
 
-_PR_SET_PDEATHSIG = 1
 _SHARE = 0.5
 """Of the memory that is free, so much at most: what more a model asks for is refused to it, and the machine goes on."""
 
 
 def main(room: Path, project: str, parent: int) -> None:
     """Do what is ordered in `room`, in the process that `parent` made for it."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(1)
+    end_with_parent(parent)
     with contextlib.suppress(OSError):  # should memory end all the same, this is what the kernel takes
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     limit = _virtual() + int(_SHARE * _free())
