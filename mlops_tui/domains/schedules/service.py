@@ -122,8 +122,6 @@ class Schedules(ByHand):
         rule = self._checked(given, self._pipelines.get(pipeline))
         if name == UPKEEP:
             raise NotAllowed(f"'{UPKEEP}' is the workspace's own.", hint="Choose another name.")
-        if self._store.get(name):
-            raise AlreadyExists(f"There is a schedule '{name}' already.", hint=f"mlops schedules show {name}")
         self._add(name, rule, _BY_HAND, why)
         return self.get(name)
 
@@ -214,7 +212,10 @@ class Schedules(ByHand):
     def _put(self, name: str, rule: dict[str, Any], why: str = "") -> None:
         known = self._store.get(name)
         if known is None:
-            self._add(name, rule, _FROM_FILE, "written in the pipeline's file")
+            try:
+                self._add(name, rule, _FROM_FILE, "written in the pipeline's file")
+            except AlreadyExists:  # another process reads the files too
+                self._put(name, rule, why)
             return
         changed = {field: rule[field] for field in RULE if plain(rule[field]) != plain(getattr(known, field))}
         if not changed:
@@ -231,6 +232,8 @@ class Schedules(ByHand):
     def _add(self, name: str, rule: dict[str, Any], origin: str, why: str) -> None:
         self._events.look()
         with self._context.catalog.write() as tx:
+            if self._store.get(name) is not None:
+                raise AlreadyExists(f"There is a schedule '{name}' already.", hint=f"mlops schedules show {name}")
             now = self._context.now()
             row = {
                 **rule,
@@ -279,6 +282,8 @@ class Schedules(ByHand):
 
     def _remove(self, schedule: Schedule, why: str) -> None:
         with self._context.catalog.write() as tx:
+            if self._store.get(schedule.name) is None:  # somebody was faster
+                return
             self._store.remove(tx, schedule.id)
             before = facts({field: getattr(schedule, field) for field in RULE})
             self._audit.note(tx, "remove", "schedule", schedule.name, why=why, before=before)

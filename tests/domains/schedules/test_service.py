@@ -388,3 +388,19 @@ def test_a_dry_run_by_the_clock_starts_nothing_either(schedules: Schedules, work
     assert fire.state == "skipped"
     assert "Dry run: Reads labels@2." in fire.reason
     assert workbench.jobs.list() == []
+
+
+def test_two_processes_that_read_the_same_file_make_one_schedule(
+    schedules: Schedules, pipelines: FakePipelines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipelines.triggers_of["churn"] = [{"kind": "schedule", "cron": "0 3 * * *", "timezone": "UTC"}]
+    look, others = schedules._events.look, [None]
+
+    def meanwhile() -> None:
+        look()
+        if others:
+            others.pop()
+            schedules.sync()
+
+    monkeypatch.setattr(schedules._events, "look", meanwhile)
+    assert [one.name for one in schedules.sync()] == ["churn-schedule"]
