@@ -10,6 +10,7 @@ sentences run too where they have options; what begins with "#", names a placeho
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import subprocess
@@ -108,6 +109,9 @@ def main() -> int:
     parser.add_argument("--lines", type=int, default=12, help="Lines shown of what a command says.")
     given = parser.parse_args()
     pages = given.pages or list(PAGES)
+    os.environ["PATH"] = (
+        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # the `mlops` of this environment
+    )
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         project = (given.project or Path(scratch)).resolve()
         try:
