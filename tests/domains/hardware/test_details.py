@@ -139,6 +139,9 @@ def test_a_share_is_of_the_time_since_the_look_before_and_measured_anew_after_a_
     assert shares == [0, 50, 0, 500]  # half a second within the tenth that is looked at
 
 
+FIELDS = b"S 1 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 5 3 0 900 4096 25 0 0"
+
+
 def put(
     proc: Path,
     pid: int,
