@@ -243,7 +243,7 @@ def tui(
     if "TEXTUAL_DRIVER" not in os.environ:  # with one, such as that of `mlops web`, there is no terminal to look at
         _need_terminal()
     from mlops_tui.tui import modes
-    from mlops_tui.tui.app import run
+    from mlops_tui.tui.opening import run
 
     modes.ask(os.environ, no_color=no_color, ascii=as_ascii, plain_driver=plain_driver, no_mouse=no_mouse)
     code = run(workspace.root, screen=where or None, read_only=read_only, utc=utc or session.utc)

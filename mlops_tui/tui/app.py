@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from mlops_tui.core import clock
 from mlops_tui.domains.registry import aside
 from mlops_tui.tui import keymap, themes
 from mlops_tui.tui.actions import DESKS
@@ -23,21 +20,16 @@ from mlops_tui.tui.binding import bound
 from mlops_tui.tui.deeds import Deeds
 from mlops_tui.tui.history import History, Place
 from mlops_tui.tui.palette import Objects
-from mlops_tui.tui.preferences import FILE, Preferences, config_folder, state_folder
+from mlops_tui.tui.preferences import Preferences
 from mlops_tui.tui.screens.base import Desk
-from mlops_tui.tui.state import Sampler, Source, Versions, Watch, release_collector, spare_collector
+from mlops_tui.tui.state import Sampler, Source, Versions, Watch, spare_collector
 from mlops_tui.tui.stylesheet import SteadySheet
 from mlops_tui.tui.terminal import TerminalApp
-from mlops_tui.tui.views import FILE as VIEWS_FILE
-from mlops_tui.tui.views import Views
-from mlops_tui.workbench import Workbench, open_workbench
 
 if TYPE_CHECKING:
     from mlops_tui.domains.hardware.records import Reading
 
 
-SWITCH_S = 0.001
-"""How long a worker that computes may keep the event loop waiting; Python's own 5 ms would add up within one picture."""
 WARM_S = 1.0
 """So long after the first picture nothing is prepared yet for the next."""
 TWICE_S = 2.0
@@ -301,49 +293,3 @@ class MlopsApp(TerminalApp):
         for theme in themes.names():
             yield SystemCommand(f"Theme: {theme}", "Use this theme", lambda name=theme: self.choose_theme(name))
         yield SystemCommand("Quit", "Leave; the daemon and its jobs go on", self.action_quit)
-
-
-def run(
-    workspace_path: str | Path | None,
-    *,
-    screen: str | None = None,
-    actor: str | None = None,
-    read_only: bool = False,
-    utc: bool = False,
-) -> int:
-    """Open the workspace in the terminal until the user quits; the exit code. `screen` is a place such as `run/3f2`.
-
-    Raises the errors of `open_workbench` (no workspace, wrong settings), NotFound for a place that does not exist and
-    InvalidInput for a keymap with mistakes, all before the terminal is touched.
-    """
-    with open_workbench(workspace_path, actor=actor) as bench:
-        workspace = bench.workspace
-        where = _resolve(bench, screen) if screen else None
-        daemon = bench.daemon_alive()
-    keys = keymap.load([config_folder() / keymap.FILE, workspace.root / keymap.FILE])
-    clock.show_utc(utc)
-    views = Views(workspace.run / VIEWS_FILE)
-    source = Source(lambda: Workbench(workspace, actor=actor), now=clock.now_ms, views=views)
-    app = MlopsApp(
-        source,
-        project=workspace.project.name,
-        home=str(workspace.root),
-        where=where,
-        read_only=read_only,
-        keys=keys,
-        preferences=Preferences.read(state_folder() / FILE),
-    )
-    app.spares_collector = True
-    spare_collector()
-    sys.setswitchinterval(SWITCH_S)
-    app.daemon = daemon  # known before the first picture: the banner would move everything below it
-    try:
-        return app.run_in_terminal(workspace.logs)
-    finally:
-        release_collector()
-
-
-def _resolve(bench: Workbench, where: str) -> Place:
-    from mlops_tui.tui import links
-
-    return links.resolve(bench, where)

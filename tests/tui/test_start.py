@@ -39,7 +39,7 @@ HYGIENE = """
 import json, sys
 from importlib import import_module
 from pkgutil import iter_modules
-import mlops_tui.tui.app
+import mlops_tui.tui.opening
 first = sorted(sys.modules)
 for folder in ("screens", "widgets"):  # as the application does once its first picture stands
     package = import_module(f"mlops_tui.tui.{folder}")
@@ -135,7 +135,7 @@ def test_the_watcher_outlives_a_workspace_that_cannot_be_read() -> None:
 @pytest.mark.e2e
 @pytest.mark.parametrize("no_color", [False, True])
 def test_in_a_real_terminal_it_paints_and_no_color_means_none(filled: Workspace, no_color: bool) -> None:
-    code = f"from mlops_tui.tui.app import run; run({str(filled.root)!r}, screen='registry')"
+    code = f"from mlops_tui.tui.opening import run; run({str(filled.root)!r}, screen='registry')"
     env = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "TEXTUAL_ANIMATIONS": "none"}
     env.pop("NO_COLOR", None)
     if no_color:

@@ -64,7 +64,7 @@ def demo(
         loop.print_summary()
         interactive = sys.stdin.isatty() and sys.stdout.isatty() and not no_tui
         if interactive and click.confirm("\nOpen the application now?", default=True, err=True):
-            from mlops_tui.tui.app import run
+            from mlops_tui.tui.opening import run
 
             run(workspace.root, screen=None)
         loop.leave(keep_running=keep_running)

@@ -19,7 +19,7 @@ ROOT = str(Path(__file__).parents[3])
 
 def visit(workspace: Workspace, keys: list[str], **env: str) -> bytes:
     """What the application writes from start to quit, with those keys pressed in between."""
-    code = f"from mlops_tui.tui.app import run; raise SystemExit(run({str(workspace.root)!r}, screen='registry'))"
+    code = f"from mlops_tui.tui.opening import run; raise SystemExit(run({str(workspace.root)!r}, screen='registry'))"
     env = {
         "PYTHONPATH": ROOT,
         "XDG_STATE_HOME": str(workspace.project),
@@ -71,7 +71,7 @@ def test_ascii_means_that_every_character_is(filled: Workspace) -> None:
 @pytest.mark.e2e
 @pytest.mark.slow
 def test_over_ssh_frames_are_few_and_keys_are_answered_at_once(filled: Workspace) -> None:
-    code = f"from mlops_tui.tui.app import run; raise SystemExit(run({str(filled.root)!r}, screen='registry'))"
+    code = f"from mlops_tui.tui.opening import run; raise SystemExit(run({str(filled.root)!r}, screen='registry'))"
     env = environment(PYTHONPATH=ROOT, SSH_CONNECTION="1.2.3.4 5 6.7.8.9 22", XDG_STATE_HOME=str(filled.project))
     with Session([sys.executable, "-c", code], env=env) as session:
         assert session.until(b"hire")
