@@ -140,6 +140,8 @@ async def test_a_gpu_in_full_says_what_it_does_not_support(
     ]
     monkeypatch.setattr(Probe, "gpus", lambda self: (Driver.OK, (dataclasses.replace(WELL, processes=(user,)), LOST)))
     monkeypatch.setattr(Probe, "facts", lambda self, index, part=None: facts)
+    used = GpuProcess(700, None, utilization=31.0, encoder=7.0, decoder=0.0)
+    monkeypatch.setattr(Probe, "on_gpus", lambda self: {700: {0: used}})
     async with open_app(filled, "system", (160, 45)) as pilot:
         desk_of(pilot).go("gpus", "0")
         await settle(pilot)
@@ -147,6 +149,7 @@ async def test_a_gpu_in_full_says_what_it_does_not_support(
         assert "compute+graphics" in seen
         assert "hidden" in seen
         assert seen.count("not supported") >= 2  # of the list and of the facts
+        assert "encoder 7 %" in seen
         await press(pilot, "j")
         assert "fell off the bus" in text_of(pilot)
 

@@ -92,9 +92,9 @@ def _gpu(gpu: Gpu, width: int) -> list[Line]:
     """Use and memory as meters; what it does not support is said, since none of it is no zero."""
     if str(gpu.state) != "ok":
         return [_lost(gpu)]
-    said = [gpu.name]
-    said += [f"{gpu.temperature:.0f}°C"] if gpu.temperature is not None else []
+    said = [f"{gpu.temperature:.0f}°C"] if gpu.temperature is not None else []
     said += [_power(gpu)] if gpu.power is not None else []
+    said.append(gpu.name)  # last, for that is what may be cut
     share = gpu.utilization / 100 if gpu.utilization is not None else None
     out = [
         _meter(f"GPU {gpu.index}", share, "", "  ".join(said), width),

@@ -32,7 +32,12 @@ def gpu_detail(bench: Workbench, one: Gpu) -> Sequence[Block]:
         )
         return (lost,)
     facts = bench.hardware.facts(one.index)
-    users = [(str(each.pid), each.kind or "open", _held(each)) for each in one.processes if not one.mig]
+    shares = bench.hardware.on_gpus() or {}
+    users = [
+        (str(each.pid), each.kind or "open", _held(each), _share(shares.get(each.pid, {}).get(one.index)))
+        for each in one.processes
+        if not one.mig
+    ]
     parts = [
         (str(part.index), part.name, _of(part.memory_used, part.memory_total), _pids(part.processes))
         for part in one.mig
@@ -40,7 +45,10 @@ def gpu_detail(bench: Workbench, one: Gpu) -> Sequence[Block]:
     groups = dict.fromkeys(fact.group for fact in facts)
     return (
         Grid(
-            ("Process", "Does", "Memory"), tuple(users), title=f"GPU {one.index}: {one.name}", empty="Nobody is on it."
+            ("Process", "Does", "Memory", "Engines"),
+            tuple(users),
+            title=f"GPU {one.index}: {one.name}",
+            empty="Nobody is on it.",
         ),
         Grid(("Part", "Name", "Memory", "Processes"), tuple(parts), title="Instances" if parts else ""),
         *(Fields(tuple(_fact(fact) for fact in facts if fact.group == group), title=group.title()) for group in groups),
@@ -49,6 +57,14 @@ def gpu_detail(bench: Workbench, one: Gpu) -> Sequence[Block]:
 
 def _held(one: GpuProcess) -> str:
     return "hidden" if one.memory is None else size(one.memory)
+
+
+def _share(one: GpuProcess | None) -> str:
+    """How much of the engines it uses: of the processors, then of encoder and decoder where it uses them."""
+    if one is None or one.utilization is None:
+        return "not said"
+    video = [f"{name} {value:.0f} %" for name, value in (("encoder", one.encoder), ("decoder", one.decoder)) if value]
+    return ", ".join((f"{one.utilization:.0f} %", *video))
 
 
 def _pids(found: Sequence[GpuProcess]) -> str:
