@@ -1,4 +1,4 @@
-"""A workspace with very many runs, or a very long feature table, made in seconds."""
+"""A workspace with very many runs or alerts, or a very long feature table, made in seconds."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ def many_runs(workspace: Workspace, count: int, now: int) -> None:
                     (count, key, now),
                 )
             tx.execute(NUMBERS + "INSERT INTO param SELECT i, 3, '0.01', 0.01 FROM n", (count,))
+
+
+def many_alerts(workspace: Workspace, count: int, now: int) -> None:
+    """`count` open alerts of as many subjects, every seventh critical, raised as rooms raise them."""
+    with Workbench(workspace, actor="ana", now=lambda: now) as bench, bench.context.catalog.write():
+        for at in range(count):
+            severity = "critical" if at % 7 == 0 else "warning"
+            bench.alerts.raise_alert("drift", f"shop-{at}", title=f"Column {at} moved", severity=severity)
 
 
 def long_table(workspace: Workspace, count: int, columns: int = 12) -> None:

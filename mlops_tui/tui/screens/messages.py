@@ -98,10 +98,12 @@ def quiet_detail(bench: Workbench, one: Quiet) -> Sequence[Block]:
         ),
         title=f"Maintenance {known.id}",
     )
-    mine = [each for each in bench.alerts.list(query=known.match) if each.active]
-    rows = tuple((str(each.id), state(each.severity), each.title) for each in mine)
+    mine = [each for each in bench.alerts.list(query=known.match, limit=MESSAGES) if each.active]
+    rows = tuple((str(each.id), state(each.severity), each.title) for each in mine[:LISTED])
+    more = len(mine) - LISTED
+    said = f"and {'more than ' if len(mine) == MESSAGES else ''}{more} more: mlops alerts list" if more > 0 else ""
     title = "Alerts that nobody is told of" if one.on else "Unresolved alerts it is about"
-    return (head, Grid(("Alert", "Severity", "What"), rows, title=title, empty="None now."))
+    return (head, Grid(("Alert", "Severity", "What"), rows, title=title, empty="None now."), Text(said, "muted"))
 
 
 def _on(one: Quiet) -> Span:

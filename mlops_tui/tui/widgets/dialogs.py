@@ -93,7 +93,7 @@ class Field:
 Answers = dict[str, str]
 
 
-AT_ONCE = 5
+AT_ONCE = 3
 """So many fields of a form are built before the keys have their turn."""
 
 
