@@ -65,6 +65,11 @@ def list_alerts(
     columns = [("id", "Alert"), ("severity", "Severity"), ("state", "State"), ("subject", "Subject"), ("title", "What")]
     columns += [("count", "Times"), ("last_at", "Last")]
     emit(found, columns, as_json=as_json, empty=NO_MATCH if query else "No alerts.")
+    now = workbench.context.now()
+    for one in workbench.alerts.telling.maintenance() if found else ():
+        if one.on(now):
+            of = f"what meets '{one.match}'" if one.match else "anything"
+            say(f"Maintenance {one.id}: nobody is told of {of}. See: mlops alerts maintenance list")
 
 
 @alerts.command("show")

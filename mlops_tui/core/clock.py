@@ -50,7 +50,7 @@ def local(ms: int | None, *, utc: bool | None = None) -> str:
 def parse_span(text: str) -> int:
     """Milliseconds of a span such as `15s`, `6h` or `30d`; InvalidInput for anything else."""
     match = _SPAN.fullmatch(text.strip())
-    if not match:
+    if not match or text.strip().startswith("-"):
         raise InvalidInput(f"'{text}' is not a length of time.", hint="Write a number and a unit: 30s, 15m, 6h, 7d.")
     return round(float(match[1]) * _UNITS[match[2]])
 
@@ -61,7 +61,7 @@ def parse_time(text: str, *, now: int | None = None, zone: tzinfo = UTC) -> int:
     if text == "now":
         return now_ms() if now is None else now
     if _SPAN.fullmatch(text):
-        return (now_ms() if now is None else now) - parse_span(text)
+        return (now_ms() if now is None else now) - parse_span(text.lstrip("-"))
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

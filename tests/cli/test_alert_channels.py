@@ -95,3 +95,6 @@ def test_a_script_raises_an_alert_and_alerts_are_handled_by_query(mlops):
     code, _, said = mlops("alerts", "ack", "rule:nothing")
     assert (code, "No unresolved alert meets" in said) == (3, True)
     assert mlops("alerts", "raise", "backup", "nas", "--title", "x", "--fact", "3")[0] == 2
+    assert "nobody is told" not in mlops("alerts", "list")[2]
+    mlops("alerts", "maintenance", "begin", "--for", "2h", "--match", "subject:nas")
+    assert "nobody is told of what meets 'subject:nas'" in mlops("alerts", "list")[2]

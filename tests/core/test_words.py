@@ -48,6 +48,9 @@ def test_times_read_and_write() -> None:
     assert clock.parse_time("2h", now=10_000_000) == 10_000_000 - 7_200_000
     with pytest.raises(InvalidInput):
         clock.parse_time("yesterday-ish")
+    assert clock.parse_time("-2h", now=10_000_000) == 10_000_000 - 7_200_000
+    with pytest.raises(InvalidInput):
+        clock.parse_span("-2h")  # a length has no direction
 
 
 @pytest.mark.parametrize(
