@@ -78,6 +78,8 @@ MONITORING: tuple[Action, ...] = (
     Action("monitoring.look", "Look at the newest rows now", ("r",), "monitoring", "outliers",
            cli="mlops monitors outliers NAME --now 1h", footer="look now",
            help="Score the rows of the last hours at once, with the distance to their nearest training rows as well."),
+    Action("monitoring.why", "Why this answer", ("i",), "monitoring", "outliers", "an outlier", "mlops why {id}", view=True,
+           footer="why", help="What each input added to the answer, and the rows of training nearest to it; takes some seconds."),
     Action("monitoring.rule", "New rule", ("n",), "monitoring", "rules",
            cli="mlops alerts rules add NAME --series SERIES --above LIMIT --for 5m", undo="mlops alerts rules remove NAME --yes",
            help="Raise an alert when a series is above, below, absent, changed, unlike its past, or burns a budget.", footer="new"),

@@ -18,6 +18,7 @@ from mlops_tui.tui.screens import (
     monitoring_insight,
     monitoring_lists,
     monitoring_odd,
+    predictions,
     telling,
     telling_acts,
 )
@@ -146,6 +147,10 @@ class MonitoringDesk(Desk):
     async def act_look(self) -> None:
         """Ask of which time, then score its rows."""
         monitor_acts.look(self, str(self.record.deployment) if self.record is not None else "")
+
+    async def act_why(self) -> None:
+        """What each input added to the answer of an odd row."""
+        predictions.why(self)
 
     # -- rules, channels, maintenance ---------------------------------------------------------------------------------
 
