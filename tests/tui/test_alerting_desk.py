@@ -69,6 +69,10 @@ async def test_marked_alerts_are_taken_opened_again_and_ended_together(open_app:
         assert "2 alerts are resolved; 1 could not be." in text_of(pilot)
         await press(pilot, "a")
         assert "It is resolved; this needs open or silenced." in text_of(pilot)
+        await press(pilot, "n")
+        await fill(pilot, rule="backup", subject="nas", title="No backup")
+        assert states(pilot)[-1] == "open"
+        assert desk_of(pilot).record.title == "No backup"
 
 
 async def test_what_a_form_could_not_keep_is_asked_again_with_what_was_typed(open_app: Open, filled: Workspace) -> None:

@@ -33,6 +33,14 @@ def named(alerts: Sequence[int]) -> str:
     return f"alert {alerts[0]}" if len(alerts) == 1 else f"{len(alerts)} alerts"
 
 
+def _titled(desk: Acting, alerts: Sequence[int]) -> str:
+    """The same with its title, where there is one."""
+    one = desk.situation.record
+    return (
+        f"{named(alerts)}: {one.title}" if len(alerts) == 1 and getattr(one, "id", None) == alerts[0] else named(alerts)
+    )
+
+
 def numbers(alerts: Sequence[object]) -> str:
     """As a command line names them."""
     return " ".join(map(str, alerts[:20])) + (" ..." if len(alerts) > 20 else "")
@@ -89,7 +97,7 @@ def silence(desk: Acting, alerts: Sequence[int]) -> None:
         desk.perform("silence", lambda bench: _silence(bench, alerts, answers), command=command(answers),
                      undo=_back(command(answers), alerts), otherwise=again, then=_unmark(desk))  # fmt: skip
 
-    ask(desk, f"Silence {named(alerts)}", fields, "Silence", command, act)
+    ask(desk, f"Silence {_titled(desk, alerts)}", fields, "Silence", command, act)
 
 
 def _silence(bench: Workbench, alerts: Sequence[int], answers: Answers) -> str:
@@ -110,7 +118,7 @@ def resolve(desk: Acting, alerts: Sequence[int]) -> None:
         desk.perform("resolve", lambda bench: _each(bench, alerts, move, "resolved"), command=command(answers),
                      then=_unmark(desk))  # fmt: skip
 
-    ask(desk, f"Resolve {named(alerts)}: it ends for everybody", fields, "Resolve", command, act)
+    ask(desk, f"Resolve {_titled(desk, alerts)}?", fields, "Resolve", command, act)
 
 
 def raise_one(desk: Acting) -> None:
@@ -131,6 +139,8 @@ def raise_one(desk: Acting) -> None:
         )
 
     def act(answers: Answers, again: Callable[[], None]) -> None:
+        made: list[int] = []
+
         def work(bench: Workbench) -> str:
             one = bench.alerts.raise_alert(
                 check_name("rule", answers["rule"]),
@@ -139,9 +149,10 @@ def raise_one(desk: Acting) -> None:
                 title=answers["title"],
                 detail=answers["detail"],
             )
+            made.append(one.id)
             return f"Alert {one.id} is open{f', {one.count} times' if one.count > 1 else ''}."
 
-        desk.perform("raise", work, command=command(answers), otherwise=again)
+        desk.perform("raise", work, command=command(answers), otherwise=again, then=lambda: desk.find(str(made[0])))
 
     ask(desk, "Raise an alert", fields, "Raise", command, act)
 
