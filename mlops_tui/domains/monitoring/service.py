@@ -172,6 +172,14 @@ class Monitoring:
                 if alert.active and isinstance(about, int) and about not in serving:
                     self._alerts.resolve_by(rule, name, f"version {max(serving)} took over from {about}")
 
+    def sweep(self) -> None:
+        """End what is said of deployments that were removed. Cheap."""
+        there = {one.name for one in self._serving.wanted()}
+        for rule in (*alarms.RULES, "monitor", alarms.PROBING):
+            for alert in self._alerts.list(rule=rule, limit=100):
+                if alert.active and alert.subject not in there:
+                    self._alerts.resolve_by(rule, alert.subject, "the deployment was removed")
+
     def due(self) -> bool:
         """Whether a check would find something: enough new predictions in the log, or new labels. Reads SQLite only."""
         return any(self._due(monitor) for monitor in self._active())
