@@ -258,6 +258,7 @@ class Daemon:
         return self._bench.context.now() - (found[0].ended_at or 0) < RETRY_MS
 
     def _monitoring(self) -> None:
+        self._bench.monitoring.sweep()
         if self._bench.monitoring.due():
             self._bench.jobs.submit("monitor", "Compare traffic with training", {}, key="monitor", internal=True)
 

@@ -114,10 +114,6 @@ def program(target: str, project: Path) -> Path:
     return path
 
 
-class Hangs(Unavailable):
-    """The other side did not answer in time, and perhaps never will."""
-
-
 def send(channel: Channel, outgoing: Outgoing, secrets: Secrets) -> None:
     """Return once the other side has taken it. Raises Unavailable with what it said, or when it took too long."""
     trouble: list[BaseException] = []
@@ -132,7 +128,7 @@ def send(channel: Channel, outgoing: Outgoing, secrets: Secrets) -> None:
     thread.start()
     thread.join(PATIENCE_S)
     if thread.is_alive():
-        raise Hangs(f"{channel.name} gave no answer within {PATIENCE_S:.0f} s.")
+        raise Unavailable(f"{channel.name} gave no answer within {PATIENCE_S:.0f} s.")
     for error in trouble:
         raise error
 

@@ -36,7 +36,7 @@ class Alerts:
         """Who is told of them."""
         from mlops_tui.domains.alerts.telling import Telling
 
-        return Telling(self._context, self._audit, self._store)
+        return Telling(self._context, self._audit, self._store, self)
 
     @cached_property
     def rules(self) -> Rules:

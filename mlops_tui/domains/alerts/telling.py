@@ -30,6 +30,7 @@ from mlops_tui.domains.alerts.recurring import Weekly
 
 if TYPE_CHECKING:
     from mlops_tui.core.context import Context
+    from mlops_tui.domains.alerts.service import Alerts
     from mlops_tui.domains.alerts.store import AlertsStore
     from mlops_tui.domains.audit.service import Audit
 
@@ -43,10 +44,11 @@ LOOK_S = 1.0
 class Telling:
     """Who is told of alerts. Part of the room of alerts."""
 
-    def __init__(self, context: Context, audit: Audit, alerts: AlertsStore) -> None:
+    def __init__(self, context: Context, audit: Audit, alerts: AlertsStore, room: Alerts) -> None:
         self._context = context
         self._audit = audit
         self._alerts = alerts
+        self._room = room
         self._store = ChannelStore(context)
         self.secrets = Secrets(context.workspace)
 
@@ -103,6 +105,7 @@ class Telling:
         with self._context.catalog.write() as tx:
             self._store.remove(tx, name)
             self._audit.note(tx, "remove", "channel", name, why=why)
+            self._room.resolve_by(drafting.DELIVERY, name, "the channel was removed")
 
     # -- quiet ---------------------------------------------------------------------------------------------------------
 
@@ -143,18 +146,18 @@ class Telling:
 
         A message is kept before it is sent, so one whose sender was killed is sent again: at least once, never lost. Channels are
         served side by side, each message by message, and whoever waits for one that hangs goes on with what comes up meanwhile
-        for the others; a channel that hung is left alone until the next time.
+        for the others; a channel that took nothing is left alone until the next time.
         """
         settled: list[Delivery] = []
         busy: set[str] = set()
-        hung: set[str] = set()
+        failed: set[str] = set()
         answers: queue.SimpleQueue[tuple[Delivery, BaseException | None]] = queue.SimpleQueue()
         with self._context.catalog.write() as tx:
             self._store.prune(tx, self._context.now() - KEPT)
         while True:
             self._queue_drafts()
             for one in self._store.waiting(self._context.now()):
-                if one.channel not in busy | hung and self._claimed(one):
+                if one.channel not in busy | failed and self._claimed(one):
                     busy.add(one.channel)
                     self._begin(one, answers)
             if not busy:
@@ -165,8 +168,8 @@ class Telling:
                     raise trouble
                 settled.append(self._settle(one, trouble))
                 busy.discard(one.channel)
-                if isinstance(trouble, sending.Hangs):
-                    hung.add(one.channel)
+                if trouble is not None:
+                    failed.add(one.channel)
 
     def test(self, name: str) -> Delivery:
         """Send a message that says it is a test, at once and once. Raises NotFound; the outcome is in the delivery."""

@@ -11,6 +11,7 @@ from mlops_tui.domains.monitoring.monitors import Monitor
 from mlops_tui.domains.monitoring.records import FeatureDrift, Pair, Performance, Report
 
 RULES = ("drift", "quality", "performance", "error_rate", "latency")
+PROBING = "probing"
 NAMED = 3
 MISTAKES = {"type", "infinite", "clock"}
 

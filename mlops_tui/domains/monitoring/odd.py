@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING
 
+from mlops_tui.domains.monitoring import alarms
 from mlops_tui.domains.monitoring.odd_records import OddRow, OddWindow, Pattern
 from mlops_tui.domains.monitoring.odd_store import OddStore
 from mlops_tui.domains.serving.records import input_column
@@ -24,7 +25,7 @@ OF_CLIENT = 1000
 """So many of the newest rows of each client are examined."""
 NOBODY = "(no token)"
 INPUT = "input."
-RULE = "probing"
+RULE = alarms.PROBING
 PROBING = ("evasion", "extraction")
 
 

@@ -50,6 +50,7 @@ class Serving(Labelling):
     def __init__(self, context: Context, audit: Audit, alerts: Alerts, registry: Registry, features: Features) -> None:
         super().__init__(context, registry, features)
         self._audit = audit
+        self._alerts = alerts
         self.checking = Checking(context, audit, alerts, registry, self._store)
         self.rollouts = Rollouts(context, audit, alerts, registry, self)
         self.treating = Treating(context, audit, registry, self._store, self._predictions)
@@ -138,6 +139,8 @@ class Serving(Labelling):
             before = self._one(name)
             self._store.remove(tx, name)
             self._audit.note(tx, "remove", "deployment", name, why=why, before=_facts(before))
+            for rule in ("rollout", "staging", "sla"):
+                self._alerts.resolve_by(rule, name, "the deployment was removed")
 
     def retire(self, ref: str, replacement: str, why: str = "") -> retiring.Retirement:
         """Archive a version that has no traffic, name who replaces it, and note the transition plan with both versions.

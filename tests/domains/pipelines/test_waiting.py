@@ -183,3 +183,13 @@ def test_once_it_serves_alone_nothing_is_said_of_the_version_before(workbench, a
     workbench.monitoring.catch_up("live")
     [alert] = workbench.alerts.list(rule="drift")
     assert (alert.state, alert.why) == ("resolved", "version 2 took over from 1")
+
+
+def test_nothing_is_said_of_a_deployment_that_is_gone(workbench, asked):
+    for rule in ("monitor", "drift", "rollout"):
+        workbench.alerts.raise_alert(rule, "live", title="x")
+    workbench.monitoring.sweep()
+    assert all(one.active for one in workbench.alerts.list(subject="live"))
+    workbench.serving.remove("live")
+    workbench.monitoring.sweep()
+    assert not any(one.active for one in workbench.alerts.list(subject="live"))
