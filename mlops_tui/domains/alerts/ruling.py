@@ -110,7 +110,10 @@ class Rules:
         now = self._context.now()
         found = values(rule, now - rule.reach, 0)
         if found is None:
-            return Judgement(Finding.GONE, None, f"there is no {rule.subject or 'such thing'} any more")
+            kind = rule.series.partition(".")[0]
+            idle = f"no {kind} of {rule.subject} runs now" if rule.subject else f"no {kind} runs now"
+            over = idle if kind in ("run", "job") else f"there is no {rule.subject} any more"
+            return Judgement(Finding.GONE, None, over)
         judged = judge(rule, found, now, raised=self._open(rule), normal=normal)
         of = found.of if isinstance(found, Found) else ""
         return dataclasses.replace(judged, reason=f"{of}: {judged.reason}") if of else judged
