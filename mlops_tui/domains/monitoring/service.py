@@ -139,9 +139,9 @@ class Monitoring:
         report = dataclasses.replace(report, id=number)
         if before is not None and before.version != report.version:
             self._begin_anew(report, before.version)
+        self._act(report, monitor)  # before the model is asked, which may take its time
         if report.drifted and not self.insight.explained_lately(report):
             self.insight.explain(name, number)
-        self._act(report, monitor)
         if report.rows and report.since is not None and report.until is not None:
             self.odd.look(name, f"{deployment.model}/{version}", report.since, report.until)
         return report
