@@ -210,10 +210,12 @@ def _trace(
     for x, found in enumerate(buckets(one.xs, one.ys, board.wide, *across)):
         if found is None:
             continue
-        first, last = fitted.level(found.first, board.tall), fitted.level(found.last, board.tall)
+        # Mostly a column holds one value, so that one level is all four.
+        levels = {value: fitted.level(value, board.tall) for value in {found.first, found.last, found.high, found.low}}
+        first, last = levels[found.first], levels[found.last]
         if before is not None and not found.torn:
             _bridge(board, before, (x, first), role, path, step=style == "step")
-        board.stroke(x, fitted.level(found.high, board.tall), fitted.level(found.low, board.tall), role)
+        board.stroke(x, levels[found.high], levels[found.low], role)
         path[x], before = last, (x, last)
     return path
 
