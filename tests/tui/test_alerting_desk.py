@@ -63,6 +63,9 @@ async def test_marked_alerts_are_taken_opened_again_and_ended_together(open_app:
         await press(pilot, "u")
         await agree(pilot)
         assert states(pilot) == ["open", "open", "resolved"]
+        await press(pilot, "g", "m")
+        await fill(pilot, span="8h")
+        assert sorted(states(pilot)) == ["open", "resolved", "silenced"]
         await press(pilot, "asterisk", "r")
         await fill(pilot, why="retrained")
         assert states(pilot) == ["resolved"] * 3
@@ -96,10 +99,16 @@ async def test_what_a_form_could_not_keep_is_asked_again_with_what_was_typed(ope
         await press(pilot, "u")
         await agree(pilot)
         assert fetch(pilot, lambda bench: bench.alerts.rules.get("slow")).words == kept.words
+        await press(pilot, "p")
+        assert fetch(pilot, lambda bench: bench.alerts.rules.get("slow")).paused
+        await press(pilot, "r")
+        assert not fetch(pilot, lambda bench: bench.alerts.rules.get("slow")).paused
 
 
 async def test_a_channel_and_a_time_of_maintenance_are_made_and_taken_away(open_app: Open, filled: Workspace) -> None:
-    (filled.project / "page.sh").write_text("")
+    program = filled.project / "page.sh"
+    program.write_text("#!/bin/sh\ncat > told.json\n")
+    program.chmod(0o755)
 
     def quiet(pilot: Pilot[Any]) -> list[str]:
         return [one.match for one in fetch(pilot, lambda bench: bench.alerts.telling.maintenance())]
@@ -109,6 +118,13 @@ async def test_a_channel_and_a_time_of_maintenance_are_made_and_taken_away(open_
         await settle(pilot)
         await press(pilot, "n")
         await fill(pilot, name="ops", kind="script", target="page.sh", match="subject:bikes")
+        await press(pilot, "t")
+        assert "ops took the test message" in text_of(pilot)
+        assert (filled.project / "told.json").exists()
+        await press(pilot, "p")
+        assert fetch(pilot, lambda bench: bench.alerts.telling.get("ops")).paused
+        await press(pilot, "r")
+        assert not fetch(pilot, lambda bench: bench.alerts.telling.get("ops")).paused
         await press(pilot, "d")
         await agree(pilot)
         assert not fetch(pilot, lambda bench: bench.alerts.telling.channels())

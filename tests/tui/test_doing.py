@@ -9,11 +9,9 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from mlops_tui.core.workspace import Workspace
-from mlops_tui.domains.alerts.rules import Rule, Watch
 from mlops_tui.tui.app import MlopsApp
 from mlops_tui.tui.widgets.dialogs import Confirm
 from mlops_tui.tui.widgets.log import JobLog
-from mlops_tui.workbench import Workbench
 
 from .conftest import Open, desk_of, press, settle, text_of
 
@@ -143,49 +141,11 @@ async def test_a_failed_job_is_retried(open_app: Open, filled: Workspace) -> Non
         assert str(fetch(pilot, lambda bench: bench.jobs.get(1)).state) == "queued"
 
 
-async def test_an_alert_is_acknowledged_and_another_silenced(open_app: Open, filled: Workspace) -> None:
-    async with open_app(filled, "monitoring", (120, 30)) as pilot:
-        first, second = (int(one.id) for one in desk_of(pilot).table.rows.records[:2])  # type: ignore[attr-defined]
-        await press(pilot, "a")
-        assert str(fetch(pilot, lambda bench: bench.alerts.get(first)).state) == "acknowledged"
-        desk_of(pilot).go("alerts", str(second))
-        await press(pilot, "m")
-        pilot.app.screen.query_one("#yes", Button).focus()
-        await press(pilot, "enter")
-        assert str(fetch(pilot, lambda bench: bench.alerts.get(second)).state) == "silenced"
-
-
 async def test_a_check_runs_from_the_desk(open_app: Open, filled: Workspace) -> None:
     async with open_app(filled, "monitoring", (120, 30)) as pilot:
         await press(pilot, "right", "r")
         await settle(pilot)
         assert "bikes: " in text_of(pilot)
-
-
-async def test_rules_and_channels_are_paused_resumed_and_tried(open_app: Open, filled: Workspace) -> None:
-    program = filled.project / "page.sh"
-    program.write_text("#!/bin/sh\ncat > told.json\n")
-    program.chmod(0o755)
-    with Workbench(filled) as bench:
-        bench.alerts.rules.add(Rule("hot", "hardware.cpu", "", Watch.ABOVE, 95.0, 600_000))
-        bench.alerts.telling.add("page", "script", "page.sh")
-    async with open_app(filled, "monitoring", (120, 30)) as pilot:
-        desk_of(pilot).go("rules", "hot")
-        await settle(pilot)
-        await press(pilot, "p")
-        assert fetch(pilot, lambda bench: bench.alerts.rules.get("hot")).paused
-        await press(pilot, "r")
-        assert not fetch(pilot, lambda bench: bench.alerts.rules.get("hot")).paused
-        desk_of(pilot).go("channels", "page")
-        await settle(pilot)
-        await press(pilot, "t")
-        await settle(pilot)
-        assert "page took the test message" in text_of(pilot)
-        assert (filled.project / "told.json").exists()
-        await press(pilot, "p")
-        assert fetch(pilot, lambda bench: bench.alerts.telling.get("page")).paused
-        await press(pilot, "r")
-        assert not fetch(pilot, lambda bench: bench.alerts.telling.get("page")).paused
 
 
 async def test_a_deployment_is_stopped_started_and_rolled_back(open_app: Open, filled: Workspace) -> None:
