@@ -106,7 +106,8 @@ class Replay:
         report = self._monitored()
         if report is not None:
             self._tell_alerts(month)
-        job = self._retraining()
+        wrong = report is not None and report.verdict == "performance"
+        job = self._retraining(expected=bool(self._harm) and wrong)
         if job is None:
             return
         self._stage.tell("retraining", f"job {job.id} started by itself: {_cause(job)}")
@@ -168,14 +169,17 @@ class Replay:
             if not self._story.told("alert", f"#{alert.id}: "):
                 self._stage.tell("alert", f"#{alert.id}: {alert.severity} after {month}: {alert.title}")
 
-    def _retraining(self) -> Job | None:
-        """A training job that waits or runs; looks for a moment, since the daemon needs one to act on a new alert."""
-        until = time.monotonic() + 3
-        performance = any(alert.rule == "performance" for alert in self._workbench.alerts.list(state="open"))
-        while performance and time.monotonic() < until:
+    def _retraining(self, *, expected: bool) -> Job | None:
+        """A training job that waits or runs; looks for a moment, since the daemon needs one to act on a new alert, and for longer where
+        one is expected: harmful data of a month later would not be harmful any more.
+        """
+        until = time.monotonic() + (12 if expected else 3)
+        while expected or any(one.rule == "performance" for one in self._workbench.alerts.list(state="open")):
             for job in self._workbench.jobs.list(kind="pipeline", limit=5):
                 if job.state in ("queued", "claimed", "running"):
                     return job
+            if time.monotonic() >= until:
+                break
             time.sleep(0.1)
         return None
 
