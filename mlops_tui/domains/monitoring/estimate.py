@@ -59,6 +59,17 @@ def _chance(said: NDArray[np.float64], learned: dict[str, Any]) -> tuple[NDArray
     return chance, math.sqrt(float((weights**2 * smooth * (1 - smooth) / np.maximum(counts, 1)).sum()))
 
 
+def _curves(said: NDArray[np.float64], learned: dict[str, Any], random: np.random.Generator) -> NDArray[np.float64]:
+    """Chances as they may be as well (draws x rows): every bin of the calibration is known from a few reference rows only."""
+    points, counts = np.asarray(learned["said"]), np.asarray(learned["counts"], dtype=float)
+    wins = np.asarray(learned["true"]) * counts
+    shares = random.beta(wins + 0.5, counts - wins + 0.5, (DRAWS, counts.size))
+    place = np.interp(said, points, np.arange(points.size))
+    lower = np.minimum(place.astype(int), points.size - 1)
+    upper, part = np.minimum(lower + 1, points.size - 1), place - lower
+    return np.asarray(shares[:, lower] * (1 - part) + shares[:, upper] * part)
+
+
 def _share(name: str, chance: NDArray[np.float64], doubt: float) -> Measure:
     """A share of rows: its expected value, and where labels would put it."""
     rows, value = chance.size, float(chance.mean())
@@ -76,8 +87,7 @@ def _outcomes(said: NDArray[np.float64], chosen: Any, learned: dict[str, Any]) -
     if some.size > MOST_ROWS:
         some = np.sort(random.permutation(some)[:MOST_ROWS])
     chance, said, chosen = chance[some], said[some], chosen[some]
-    shifted = chance[None, :] + random.normal(0, doubt, (DRAWS, 1))
-    drawn = (random.uniform(size=(DRAWS, chance.size)) < shifted).astype(np.float32)
+    drawn = (random.uniform(size=(DRAWS, chance.size)) < _curves(said, learned, random)).astype(np.float32)
     yield from _drawn_measures(drawn, said, chosen, chance)
 
 

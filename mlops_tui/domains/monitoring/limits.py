@@ -99,9 +99,10 @@ def _simulated(
             max(limit, (float(draw.mean()) + excess) * float(fdtri(2 * shape, degrees, 1 - alpha))) if excess else limit
             for limit, draw, (excess, shape, degrees) in zip(found, drawn, allowed, strict=True)
         ]
-        tops = (_largest_psi(expected, rows), 1.0, 0.25)
-        if any(limit >= top for limit, top in zip(wider, tops, strict=True)):
-            wider = _reachable(wider, found, tops, stretches[1], rows)
+        # A reference with a trend is worth a few independent stretches, of which no tail can be told: limits would lie past what the
+        # statistics can be. What has hardly anything in common with it is drift all the same.
+        tops = (REACHED * _largest_psi(expected, rows), REACHED, REACHED / 4)
+        wider = [min(limit, max(chance, top)) for limit, chance, top in zip(wider, found, tops, strict=True)]
     return Limits(wider[0], math.sqrt(wider[1]), math.sqrt(wider[2]), moves=wider != found)
 
 
@@ -110,28 +111,6 @@ def _largest_psi(expected: Counts, rows: int) -> float:
     window = np.zeros(len(expected))
     window[expected.argmin()] = rows
     return float(psi(expected, window))
-
-
-def _reachable(
-    wider: list[float], chance: list[float], tops: tuple[float, ...], stretches: ArrayLike, rows: int
-) -> list[float]:
-    """Limits that some window can pass, of PSI and the squares of the others.
-
-    A reference with a trend is worth a few independent stretches, of which no tail can be told: limits would lie past what the
-    statistics can be, and nothing would ever be drift. There as far as the furthest stretch went, and chance besides, is allowed.
-    """
-    counts = np.asarray(stretches, dtype=np.float64)
-    whole, counts = counts.sum(axis=0), counts * (rows / counts.sum(axis=1, keepdims=True))
-    values, total = counts[:, :-1], whole[:-1]
-    gone = (psi(whole, counts).max(), ks(total, values).max(), np.abs(rank_shift(total, values)).max())
-    allowed = (
-        float(gone[0]) + chance[0],
-        *((float(far) + math.sqrt(limit)) ** 2 for far, limit in zip(gone[1:], chance[1:], strict=True)),
-    )
-    return [
-        limit if limit < top else max(limit_of_chance, min(far, REACHED * top))
-        for limit, top, far, limit_of_chance in zip(wider, tops, allowed, chance, strict=True)
-    ]
 
 
 def _with_nulls(counts: Counts, nulls: Counts, starts: NDArray[np.intp] | None) -> Counts:

@@ -123,7 +123,7 @@ def _two(positive: Any, chosen: Any) -> Iterator[Measure]:
     if hit + missed:
         yield Measure("recall", hit / (hit + missed), *intervals.wilson(hit, hit + missed), "wilson", hit + missed)
     cells = np.array([hit, extra, missed, positive.size - hit - extra - missed])
-    drawn = intervals.tables(cells)
+    drawn = intervals.tables(cells + 0.5)  # none in a cell is not certainty
     low, high = intervals.percentiles(_ratio(2 * drawn[:, 0], 2 * drawn[:, 0] + drawn[:, 1] + drawn[:, 2]))
     value = 2 * hit / (2 * hit + extra + missed) if hit + extra + missed else 0.0
     yield Measure("f1", value, low, high, "bootstrap", positive.size)
@@ -165,9 +165,10 @@ def _probabilities(positive: Any, scores: NDArray[np.float64]) -> Iterator[Measu
 
 
 def _ece(true: Any, scores: NDArray[np.float64]) -> Measure:
-    """Expected calibration error over ten bins of equal width (Naeini et al., 2015); resampled by bin and outcome.
+    """Expected calibration error over ten bins of equal width (Naeini et al., 2015).
 
-    With few rows a calibrated model has an error too, by chance; so it is the interval, not the value, that can be near zero.
+    With few rows a calibrated model has an error too, by chance. The measured error and the true one differ by at most how far the
+    shares of the bins are from theirs in all; the interval is the 95 % quantile of that, resampled, to both sides.
     """
     bins = np.minimum((scores * ECE_BINS).astype(int), ECE_BINS - 1)
     counts, said = np.zeros((ECE_BINS, 2)), np.zeros((ECE_BINS, 2))
@@ -175,10 +176,12 @@ def _ece(true: Any, scores: NDArray[np.float64]) -> Measure:
     np.add.at(said, (bins, true.astype(int)), scores)
     mean = said / np.maximum(counts, 1)
     value = float(_ece_of(counts[None], mean)[0])
-    drawn = _ece_of(intervals.tables(counts), mean)
-    noise = float(drawn.mean()) - value  # resampling adds its own noise to an error that is never negative
-    low, high = intervals.percentiles(drawn - noise)
-    return Measure("ece", value, max(0.0, low), high, "bootstrap", scores.size)
+    rows = counts.sum(axis=1)
+    shares = (counts[:, 1] + 0.5) / (rows + 1)
+    random = np.random.default_rng(intervals.SEED)
+    drawn = random.binomial(rows.astype(int), shares, (intervals.DRAWS, ECE_BINS))
+    off = np.quantile(np.abs(drawn - rows * shares).sum(axis=1), intervals.CONFIDENCE) / max(rows.sum(), 1)
+    return Measure("ece", value, max(0.0, value - float(off)), min(1.0, value + float(off)), "bootstrap", scores.size)
 
 
 def _ece_of(counts: NDArray[np.float64], said: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,15 +37,14 @@ def calibrate(frame: pd.DataFrame) -> dict[str, Any] | None:
         return None
     x = frame[names].astype("float64").to_numpy(dtype=float, na_value=np.nan)
     x = _clean(x)
-    there = np.flatnonzero(np.isfinite(x).any(axis=0))
+    x = x[np.random.default_rng(0).permutation(len(x))]  # every other row may be every other hour
+    there = np.flatnonzero(np.isfinite(x[::2]).any(axis=0))
     names, x = [names[place] for place in there], x[:, there]
     if not names:
         return None
-    x = x[np.random.default_rng(0).permutation(len(x))]  # every other row may be every other hour
     median = np.nanmedian(x[::2], axis=0)
-    median = np.where(np.isnan(median), np.nanmedian(x, axis=0), median)
-    # What is kept is rounded, and the scores are of what is kept.
-    median, scale = np.array(_plain(median)), np.array(_plain(_scales(x, median)))
+    # What is kept is rounded, and the scores are of what is kept. The half that says how often saw nothing of how they were made.
+    median, scale = np.array(_plain(median)), np.array(_plain(_scales(x[::2], median)))
     u = _standard(x, median, scale)
     whiten = np.array(_plain(_whiten(u[::2])))
     scores = {"z": np.abs(u[1::2]).max(axis=1), "distance": _distances(u[1::2], whiten)}
