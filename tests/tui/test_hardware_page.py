@@ -127,6 +127,11 @@ async def test_processes_are_a_tree_and_only_own_ones_can_be_ended(
         assert "mlops hardware nice 700 15" in text_of(pilot)
         await press(pilot, "enter")
         assert sent[1:] == [(700, 15)]
+        await press(pilot, "h")
+        assert "mlops hardware kill 700 --signal stop --tree" in text_of(pilot)
+        await press(pilot, "tab", "enter", "i")
+        assert "interrupted as by ctrl+c" in text_of(pilot)
+        assert sent[2:] == [(700, "stop", {"whole": True})]
 
 
 async def test_a_gpu_in_full_says_what_it_does_not_support(
@@ -196,7 +201,11 @@ def test_what_is_folded_is_added_to_the_row_it_is_folded_into() -> None:
     assert (parents(TREE), parents(TREE, 1)) == ({"1", "2"}, {"2"})
 
 
-async def test_branches_fold_on_the_desk_and_an_order_shows_them_flat(open_app: Open, filled: Workspace) -> None:
+async def test_branches_fold_an_order_shows_them_flat_and_an_environment_hides_what_looks_secret(
+    open_app: Open, filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Detail(1, environment={"API_KEY": "(hidden)", "LANG": "C"})
+    monkeypatch.setattr(Hardware, "closely", lambda self, pid, environment=False: shown if environment else Detail(pid))
     async with open_app(filled, "system", (120, 30)) as pilot:
         desk_of(pilot).go("processes", "1")
         await settle(pilot)
@@ -206,37 +215,10 @@ async def test_branches_fold_on_the_desk_and_an_order_shows_them_flat(open_app: 
         await press(pilot, "s")
         assert "▸" not in text_of(pilot).splitlines()[4]
         assert "python" in text_of(pilot)
-
-
-async def test_the_environment_of_a_process_hides_what_looks_secret(
-    open_app: Open, filled: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown = Detail(1, environment={"API_KEY": "(hidden)", "LANG": "C"})
-    monkeypatch.setattr(Hardware, "closely", lambda self, pid, environment=False: shown if environment else Detail(pid))
-    async with open_app(filled, "system", (120, 30)) as pilot:
-        desk_of(pilot).go("processes", "1")
-        await settle(pilot)
         await press(pilot, "E")
         await settle(pilot)
         assert "API_KEY=(hidden)" in text_of(pilot)
         assert "LANG=C" in text_of(pilot)
-
-
-async def test_a_process_can_be_held_and_let_go_on_and_undone(
-    open_app: Open, filled: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(owners, "owners", lambda bench: [owners.Owner("run", "3f2a", (700,))])
-    monkeypatch.setattr(owners, "send", lambda bench, *what, **how: sent.append(what) or "Sent.")
-    async with open_app(filled, "system", (120, 30)) as pilot:
-        desk_of(pilot).go("processes", "700")
-        await settle(pilot)
-        await press(pilot, "h")
-        assert "mlops hardware kill 700 --signal stop --tree" in text_of(pilot)
-        await press(pilot, "tab", "enter", "i")
-        assert "interrupted as by ctrl+c" in text_of(pilot)
-        await press(pilot, "escape")
-        assert sent == [(700, "stop")]
 
 
 async def test_the_stretch_of_history_goes_from_half_an_hour_to_90_days(open_app: Open, filled: Workspace) -> None:
