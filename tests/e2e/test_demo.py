@@ -60,7 +60,7 @@ def test_the_demo_closes_the_loop_and_a_second_run_goes_on_from_there(tmp_path: 
     order = [told.index(kind) for kind in ("report", "alert", "job", "gate", "rollout")]
     assert order == sorted(order), told
     [promoted] = [event for event in events if event["words"].startswith("promoted")]
-    assert promoted["command"] == "mlops deployments rollout bike-demand"
+    assert promoted["command"] == "mlops deployments rollout bike-demand --number 1"
 
     status = json.loads(mlops(tmp_path, "status", "--json").stdout)
     assert (status["daemon"], status["counts"]["tables"], status["counts"]["models"]) == (False, 2, 1)
