@@ -129,8 +129,10 @@ async def test_processes_are_a_tree_and_only_own_ones_can_be_ended(
         assert sent[1:] == [(700, 15)]
         await press(pilot, "h")
         assert "mlops hardware kill 700 --signal stop --tree" in text_of(pilot)
-        await press(pilot, "tab", "enter", "i")
-        assert "interrupted as by ctrl+c" in text_of(pilot)
+        await press(pilot, "tab", "enter")
+        await settle(pilot)
+        await press(pilot, "i")
+        assert "mlops hardware kill 700 --signal int --tree" in text_of(pilot)
         assert sent[2:] == [(700, "stop", {"whole": True})]
 
 

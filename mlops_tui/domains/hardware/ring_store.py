@@ -7,6 +7,7 @@ subject: the machine itself (""), a deployment, a run, a job.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import struct
@@ -77,7 +78,7 @@ class Rings:
             with self._db.write() as tx:
                 touched = {self._take(tx, *sample) for sample in samples}
                 for number in touched:
-                    for finer, coarser in zip(self._tiers, self._tiers[1:], strict=False):
+                    for finer, coarser in itertools.pairwise(self._tiers):
                         self._roll_up(tx, number, finer, coarser, now)
                 if now - self._trimmed >= TRIM_MS:
                     self._trim(tx, now)
@@ -90,6 +91,16 @@ class Rings:
         """Every subject with history whose name begins so, by name."""
         query = f"SELECT name FROM {self._name}_subject WHERE name >= ? AND name < ? ORDER BY name"
         return [row[0] for row in self._db.read(query, (start, start + "\U0010ffff"))]
+
+    def active(self, since: int, now: int, most: int) -> list[str]:
+        """Up to `most` subjects with a row since then, by name."""
+        kept = self._fitting_tier(since, now, 1, now)
+        query = f"""SELECT name FROM {self._name}_subject s
+            WHERE EXISTS (SELECT 1 FROM {self._tiers[0].table} r WHERE r.subject = s.id AND r.ts >= :since)
+               OR EXISTS (SELECT 1 FROM {kept.table} r WHERE r.subject = s.id AND r.ts >= :step)
+            ORDER BY name LIMIT :most"""
+        asked = {"since": since, "step": since // kept.step * kept.step, "most": most}
+        return [row[0] for row in self._db.read(query, asked)]
 
     def names(self, subject: str = "") -> list[str]:
         """Every series that a row still kept of the subject may hold, in the order they are shown."""
@@ -234,8 +245,12 @@ class Rings:
         tx.execute(query, (subject, ts, self._layout(tx, names), data))
 
     def _trim(self, tx: sqlite3.Connection, now: int) -> None:
-        """Drop what is too old, and subjects of which nothing is left."""
+        """Roll up what is left of subjects that ended; drop what is too old, and subjects of which nothing is left."""
         self._trimmed = now
+        lately = f"SELECT id FROM {self._name}_subject s WHERE EXISTS (SELECT 1 FROM {self._tiers[0].table} r WHERE r.subject = s.id)"
+        for (number,) in tx.execute(lately).fetchall():
+            for finer, coarser in itertools.pairwise(self._tiers):
+                self._roll_up(tx, number, finer, coarser, now)
         for (number,) in tx.execute(f"SELECT id FROM {self._name}_subject").fetchall():
             for tier in self._tiers:
                 tx.execute(f"DELETE FROM {tier.table} WHERE subject = ? AND ts < ?", (number, now - tier.age))

@@ -101,6 +101,10 @@ class Hardware:
         """Subjects with history, or those of one kind: deployment, run or job."""
         return self._store.loads.subjects(f"{kind} " if kind else "")
 
+    def ran(self, since: int, most: int) -> list[str]:
+        """Up to `most` subjects that took something since then, by name."""
+        return self._store.loads.active(since, self._context.now(), most)
+
     def load_series(self, subject: str) -> list[str]:
         """Names of the series a subject has."""
         return self._store.loads.names(subject)

@@ -13,8 +13,8 @@ SPANS = (HISTORY_MS, 6 * clock.HOUR, clock.DAY, 7 * clock.DAY, 30 * clock.DAY, 9
 CHARTED = ("cpu", "memory")
 OTHERS = ("load", "swap", "disk", "temperature", "disk_read", "disk_write", "net_in", "net_out")
 POINTS = 300
-SUBJECTS = 200
-"""So many deployments, runs and jobs are looked up, those that took most lately."""
+SUBJECTS = 40
+"""So many deployments, runs and jobs are looked up, of those that ran in the stretch of time."""
 
 
 def machine(bench: Workbench, span: int = HISTORY_MS) -> Machine:
@@ -29,7 +29,7 @@ def machine(bench: Workbench, span: int = HISTORY_MS) -> Machine:
 
     ran = (
         recorded(subject, hardware.load_history(subject, "cpu_percent", now - span, now, POINTS))
-        for subject in hardware.loads()[-SUBJECTS:]
+        for subject in hardware.ran(now - span, SUBJECTS)
     )
     first = [name for name in CHARTED if name in charted]
     order = [*first, *(name for name in charted if name not in first)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlops_tui.core.clock import HOUR, MINUTE
+from mlops_tui.core.clock import DAY, HOUR, MINUTE
 from mlops_tui.core.db import Database
 from mlops_tui.core.errors import InvalidInput, NotFound
 from mlops_tui.core.workspace import Workspace
@@ -165,6 +165,27 @@ def test_old_values_are_not_the_newest_and_subjects_without_any_are_gone(hardwar
     clock.advance(91 * 24 * 3_600_000)
     hardware.record_loads([("job 9", clock.now, {"cpu_percent": 1.0})])
     assert hardware.loads() == ["job 9"]
+
+
+def test_a_run_of_a_few_seconds_is_there_after_60_days(hardware: Hardware, clock: Any) -> None:
+    begun = clock.now
+    hardware.record_loads([("run short", begun, {"cpu_percent": 70.0})])
+    for pause in (20 * MINUTE, HOUR, HOUR, 4 * HOUR, 3 * DAY, 20 * DAY, 36 * DAY):
+        clock.advance(pause)
+        hardware.record_loads([("deployment churn", clock.now, {"cpu_percent": 1.0})])
+    found = hardware.load_history("run short", "cpu_percent", begun - DAY, begun + DAY, 100)
+    assert [(low, mean, high) for _, low, mean, high in found] == [(70.0, 70.0, 70.0)]
+
+
+def test_what_ran_since_then_is_found_also_long_ago(hardware: Hardware, clock: Any) -> None:
+    begun = clock.now
+    for subject, pause in (("run old", 5 * HOUR), ("run new", 0)):
+        hardware.record_loads([(subject, clock.now, {"cpu_percent": 1.0})])
+        clock.advance(pause)
+    hardware.record_loads([("deployment churn", clock.now, {"cpu_percent": 1.0})])
+    assert hardware.ran(clock.now - HOUR, 9) == ["deployment churn", "run new"]
+    assert hardware.ran(begun - MINUTE, 9) == ["deployment churn", "run new", "run old"]
+    assert hardware.ran(begun - MINUTE, 2) == ["deployment churn", "run new"]
 
 
 def test_a_clock_put_back_two_hours_loses_no_history_and_shows_nothing_of_the_future(
