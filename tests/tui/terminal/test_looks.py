@@ -29,7 +29,9 @@ def visit(workspace: Workspace, keys: list[str], **env: str) -> bytes:
     with Session([sys.executable, "-c", code], env=environment(**env)) as session:
         assert session.until(lambda seen: b"hire" in seen), session.seen
         for key in keys:
+            before = len(session.seen)
             session.type(key)
+            session.until(bool, after=before)  # a busy machine takes its time, and esc is a key of its own
             session.quiet(0.2)
         session.type("q")
         assert session.wait(30) == 0
