@@ -73,17 +73,21 @@ def counted(values: pd.Series[Any], column: Column) -> Counted:
     if not finite.size or not column["edges"]:
         return Counted(window, missing, wrong=missing - nulls)
     first, last = column["edges"][0], column["edges"][-1]
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers whose sum is none the mean is left out
+        mean, below, above = (
+            float(part.mean()) for part in (finite, np.maximum(first - finite, 0), np.maximum(finite - last, 0))
+        )
     return Counted(
         window,
         missing,
         wrong=missing - nulls,
         infinite=int(np.isinf(numbers).sum()),
         outside=int(((numbers < first) | (numbers > last)).sum()),
-        mean=_finite(float(finite.mean())),
+        mean=_finite(mean),
         least=float(finite.min()),
         most=float(finite.max()),
-        below=float(np.maximum(first - finite, 0).mean()),
-        above=float(np.maximum(finite - last, 0).mean()),
+        below=below,
+        above=above,
     )
 
 

@@ -37,6 +37,7 @@ NUMBERS = [
 TEXTS = ["", "a", "\x01", "\x00", "=", "=a", "it's", 'q"', "%s", "a\nb", "日本", "y" * 201, "1", "true", None]
 COLUMNS = st.one_of(
     st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=6).map(lambda pool: np.array(pool)),
+    st.lists(st.floats(), min_size=22, max_size=40).map(lambda pool: np.array(pool)),
     st.lists(st.floats(width=32), min_size=1, max_size=6).map(lambda pool: np.array(pool, dtype="float32")),
     st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=6).map(lambda pool: np.array(pool, dtype="int64")),
     st.lists(st.booleans(), min_size=1, max_size=2).map(lambda pool: np.array(pool)),
@@ -46,9 +47,10 @@ ROWS = st.sampled_from([0, 1, 5, 120])
 
 
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example(pool=np.array(["", "\x01"], dtype=object), rows=120)
-@example(pool=np.array([1e308, -1e308, np.inf]), rows=120)
-@example(pool=np.array([0.1, 0.7], dtype="float32"), rows=120)
+@example(pool=np.array(["", "\x01", "y" * 201], dtype=object), rows=120)
+@example(pool=np.linspace(-8e307, 8e307, 40), rows=120)
+@example(pool=np.append(np.linspace(0, 1, 30), np.inf), rows=120)
+@example(pool=np.linspace(0, 1, 30, dtype="float32"), rows=120)
 @given(pool=COLUMNS, rows=ROWS)
 def test_a_column_of_anything_is_counted_compared_and_kept(workbench: Any, tmp_path: Any, pool: Any, rows: int) -> None:
     random = np.random.default_rng(rows)
