@@ -42,7 +42,7 @@ def test_each_client_is_shown_as_it_was_last_seen(looked):
 def test_the_share_of_odd_rows_is_a_series_that_rules_look_at(looked, workbench, clock):
     rule = Rule("odd", "monitor.outliers", "churn", Watch.ABOVE, 0.1, 30 * time.SECOND)
     assert [value for _, value, _ in rules.values(workbench, rule, 0)] == [0.02, 0.5]
-    assert workbench.alerts.rules.look(rule, rules.source(workbench)).finding is Finding.UNKNOWN
+    assert workbench.alerts.rules.look(rule, rules.source(workbench)).finding is Finding.PENDING
     burn = Rule("burn", "monitor.outliers", "churn", Watch.BURNS, 10.0, time.HOUR, objective=99.0)
     rules.check(workbench, burn)
     assert workbench.alerts.rules.look(burn, rules.source(workbench)).finding is Finding.HOLDS
