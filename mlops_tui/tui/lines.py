@@ -179,14 +179,14 @@ def number(value: float | int | None, digits: int = 4) -> str:
 
 
 def size(count: float | int | None) -> str:
-    """Bytes for people, in powers of 1024: ``3.2 MB``."""
+    """Bytes for people, in powers of 1000 as on the command line and in series: ``3.2 MB``."""
     if count is None:
         return "-"
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if abs(value) < 1024:
+        if abs(value) < 1000:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1024
+        value /= 1000
     return f"{value:.1f} TB"
 
 

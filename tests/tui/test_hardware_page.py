@@ -80,8 +80,8 @@ async def test_a_gpu_that_falls_off_while_it_is_watched_changes_its_line(open_ap
 
 def test_what_matters_of_a_meter_stays_in_a_narrow_pane() -> None:
     narrow = [plain(one) for one in meters(READING, 38)]
-    assert [one.split("%")[1].strip() for one in narrow] == ["load 1.50", "of 16.0 GB", "of 500 GB"]
-    assert "6.0 GB of 16.0 GB" in plain(meters(READING, 80)[1])
+    assert [one.split("%")[1].strip() for one in narrow] == ["load 1.50", "of 17.2 GB", "of 537 GB"]
+    assert "6.4 GB of 17.2 GB" in plain(meters(READING, 80)[1])
 
 
 def test_what_a_gpu_does_not_support_is_said_and_is_no_zero() -> None:
@@ -247,7 +247,7 @@ def test_the_cursor_says_what_ran_then() -> None:
     )
     text = "\n".join(plain(one) for one in draw_machine(machine, 120, 30, View(cursor=at[1])))
     assert "run 3f2a 80%  deployment churn 6%" in text
-    assert "net in 1.9 MB/s" in text
+    assert "net in 2.0 MB/s" in text
     assert "temperature" not in text  # nothing was kept of it then
     assert "Ran" not in "\n".join(plain(one) for one in draw_machine(machine, 120, 30))
 
@@ -276,7 +276,7 @@ def test_the_machine_in_detail_is_said_where_there_is_room() -> None:
         "77 processes",
         "Stalls",
         "disks 3%",
-        "sda read 977 kB/s write - busy 12%",
+        "sda read 1.0 MB/s write - busy 12%",
         "faults 5",
         "/ 25% of 4 B",
     ):

@@ -53,7 +53,7 @@ def test_numbers_are_written_for_people(value: float | None, text: str) -> None:
 
 
 def test_sizes_have_units() -> None:
-    assert [size(count) for count in (None, 0, 1023, 1536, 3 * 2**30)] == ["-", "0 B", "1023 B", "1.5 kB", "3.0 GB"]
+    assert [size(count) for count in (None, 0, 999, 1536, 3 * 2**30)] == ["-", "0 B", "999 B", "1.5 kB", "3.2 GB"]
 
 
 def test_blocks_leave_out_what_is_empty() -> None:

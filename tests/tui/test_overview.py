@@ -57,7 +57,7 @@ def test_storage_adds_up_files_folders_and_databases_with_their_logs(filled: Wor
         (filled.logs / "deep").mkdir(parents=True, exist_ok=True)
         (filled.logs / "deep" / "x.log").write_bytes(b"x" * 5_000_000)
         after = {one.title: one.words for one in panels.storage(bench)}
-    assert before["jobs and logs"] != after["jobs and logs"] == "4.8 MB"
+    assert before["jobs and logs"] != after["jobs and logs"] == "5.0 MB"
     assert set(before) >= {"left on the disk", "feature tables", "artifacts"}
 
 

@@ -7,7 +7,8 @@ of a client, standardised by the reference profile:
   the 0.1 % quantile among as many reference rows): a search around a point;
 - one column: how many differ from the row before in a single column: gradients by differences, or a sweep;
 - flips: how many of the close ones are answered otherwise than their nearest neighbour: walking along the boundary;
-- outside: how many are odd rows (see `registry/oddness.py`): made-up rows that cover the space.
+- outside: how many are odd rows (see `registry/oddness.py`): made-up rows that cover the space. Those lie far apart; odd rows that lie
+  close together, and odd rows of a client that is all the traffic unless they are half of it, are a drift, which is told as such.
 
 Rows that are repeated exactly count once, so that asking again for the same customers is nothing. Rows that follow each other in time
 are nearer than rows drawn at random, so closeness alone counts only against what other looks at the deployment found.
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 FEWEST = 40
 """With fewer distinct rows nothing is said."""
-CLOSE, ONE_COLUMN, SWEEP, FLIPS, OUTSIDE, FLOOD = 0.2, 0.3, 0.6, 0.1, 0.25, 0.8
+CLOSE, ONE_COLUMN, SWEEP, FLIPS, OUTSIDE, OUTSIDE_ALONE, FLOOD = 0.2, 0.3, 0.6, 0.1, 0.25, 0.5, 0.8
 TIMES = 3.0
 LOOKS = 5
 
@@ -79,15 +80,15 @@ def examine(asked: Asked, known: Oddness, deployment: str, earlier: Sequence[Pat
         "outside": float((p <= known.alpha).mean()),
     }
     # Of a client that is all the traffic, closer rows say what the window is like (a quiet month, an hour asked again), not who asks.
-    others = () if share >= FLOOD else earlier
-    usual = [one.close for one in others if not one.verdict and one.distinct >= FEWEST]
-    verdict, words = _verdict(shares, usual)
+    alone = share >= FLOOD
+    usual = [one.close for one in earlier if not alone and not one.verdict and one.distinct >= FEWEST]
+    verdict, words = _verdict(shares, usual, OUTSIDE_ALONE if alone else OUTSIDE)
     if verdict:
         found = replace(found, verdict=verdict, words=words)
     return replace(found, **shares)  # type: ignore[arg-type]
 
 
-def _verdict(shares: dict[str, float], earlier: Sequence[float]) -> tuple[str, str]:
+def _verdict(shares: dict[str, float], earlier: Sequence[float], outside: float) -> tuple[str, str]:
     usual = median(earlier) if len(earlier) >= LOOKS else None
     close = shares["close"] >= CLOSE
     signs = []
@@ -102,7 +103,7 @@ def _verdict(shares: dict[str, float], earlier: Sequence[float]) -> tuple[str, s
             "evasion",
             f"{shares['close']:.0%} of its rows lie closer together than training rows ever do; {'; '.join(signs)}",
         )
-    if shares["outside"] >= OUTSIDE:
+    if shares["outside"] >= outside and not close:
         return (
             "extraction",
             f"{shares['outside']:.0%} of its rows lie outside what the model learned from (1 % would be usual)",

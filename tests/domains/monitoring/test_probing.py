@@ -73,6 +73,17 @@ def test_made_up_rows_over_the_whole_space_are_extraction(known):
     assert "outside" in one.words
 
 
+def test_traffic_that_moved_is_not_taken_for_made_up_rows(known):
+    moved = ordinary(300, 7) + np.array([0, 0, 0, 0, 0, 8.5])  # a new season, of everybody
+    alone = examine(Asked("app", moved, ["yes"] * 300, 1, asked=300, of=300), known, "churn", [])
+    assert alone.outside > 0.25
+    assert alone.verdict == ""
+    assert found(known, moved).verdict == "extraction"  # one client among others that asks so is another matter
+    dense = ordinary(1, 3) + np.array([0, 0, 0, 0, 0, 30.0]) + np.random.default_rng(1).normal(0, 0.05, (200, 6))
+    assert found(known, dense).outside == 1
+    assert found(known, dense).verdict == ""
+
+
 def test_the_same_rows_again_and_again_are_nothing(known):
     rows = np.tile(ordinary(50, 4), (20, 1))
     one = found(known, rows, earlier=[0.0] * 9)
