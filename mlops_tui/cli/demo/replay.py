@@ -106,8 +106,8 @@ class Replay:
         report = self._monitored()
         if report is not None:
             self._tell_alerts(month)
-        wrong = report is not None and report.verdict == "performance"
-        job = self._retraining(expected=bool(self._harm) and wrong)
+        job = self._retraining(expected=report is not None and report.verdict == "performance")
+        self._tell_alerts(month)  # a report is there a moment before its alerts
         if job is None:
             return
         self._stage.tell("retraining", f"job {job.id} started by itself: {_cause(job)}")
@@ -171,9 +171,9 @@ class Replay:
 
     def _retraining(self, *, expected: bool) -> Job | None:
         """A training job that waits or runs; looks for a moment, since the daemon needs one to act on a new alert, and for longer where
-        one is expected: harmful data of a month later would not be harmful any more.
+        one is expected of harmful data: a month later it would not be harmful any more.
         """
-        until = time.monotonic() + (12 if expected else 3)
+        until = time.monotonic() + (12 if expected and self._harm else 3)
         while expected or any(one.rule == "performance" for one in self._workbench.alerts.list(state="open")):
             for job in self._workbench.jobs.list(kind="pipeline", limit=5):
                 if job.state in ("queued", "claimed", "running"):

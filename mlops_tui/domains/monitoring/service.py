@@ -132,14 +132,15 @@ class Monitoring:
             self._store.touch(monitor, report.at)
             return report
         before = self.latest(name)
-        number = self._store.save(report, detector, fed, monitor)
-        if not number:  # somebody else checked the same rows meanwhile; theirs counts
-            return self.latest(name) or report
+        with self._context.catalog.write():  # all its alerts at once, within milliseconds of the report
+            number = self._store.save(report, detector, fed, monitor)
+            if not number:  # somebody else checked the same rows meanwhile; theirs counts
+                return self.latest(name) or report
+            report = dataclasses.replace(report, id=number)
+            if before is not None and before.version != report.version:
+                self._begin_anew(report, before.version)
+            self._act(report, monitor)  # before the model is asked, which may take its time
         self._store.forget_fed(name, report.at - LABEL_HORIZON - DAY)
-        report = dataclasses.replace(report, id=number)
-        if before is not None and before.version != report.version:
-            self._begin_anew(report, before.version)
-        self._act(report, monitor)  # before the model is asked, which may take its time
         if report.drifted and not self.insight.explained_lately(report):
             self.insight.explain(name, number)
         if report.rows and report.since is not None and report.until is not None:
