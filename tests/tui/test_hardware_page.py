@@ -37,7 +37,7 @@ from mlops_tui.domains.hardware.service import Hardware
 from mlops_tui.telemetry import owners
 from mlops_tui.tui.app import MlopsApp
 from mlops_tui.tui.charts.line import View
-from mlops_tui.tui.charts.series import Series, recorded
+from mlops_tui.tui.charts.series import Series, continued, recorded
 from mlops_tui.tui.lines import plain
 from mlops_tui.tui.screens.hardware import Machine, draw_machine, meters
 from mlops_tui.tui.screens.machine_processes import branches, parents, traced
@@ -300,3 +300,12 @@ def test_where_nothing_was_recorded_the_curve_is_interrupted() -> None:
     assert curve.xs == (0.0, 10.0, 20.0, 160.0, 300.0, 310.0)
     assert math.isnan(curve.ys[3])
     assert recorded("cpu", []).xs == ()
+
+
+def test_what_is_read_now_is_not_joined_to_what_was_recorded_before_a_pause() -> None:
+    curve = recorded("cpu", [(at * 10, 0.0, 1.0, 2.0) for at in range(3)])
+    assert continued(curve, (30.0, 31.0), (5.0, 6.0)).xs == (0.0, 10.0, 20.0, 30.0, 31.0)
+    later = continued(curve, (300.0, 301.0), (5.0, 6.0))
+    assert later.xs == (0.0, 10.0, 20.0, 160.0, 300.0, 301.0)
+    assert math.isnan(later.ys[3])
+    assert continued(curve, (), ()) == curve

@@ -69,8 +69,7 @@ def ordered(one: Series) -> Series:
 def recorded(name: str, points: Iterable[tuple[int, float, float | None, float]]) -> Series:
     """The means of (time, least, mean, most) as a curve, interrupted where nothing was recorded for thrice its usual step."""
     found = list(points)
-    steps = sorted(after[0] - before[0] for before, after in pairwise(found))
-    most = _PAUSE * steps[len(steps) // 2] if steps else 0
+    most = _PAUSE * _step([at for at, *_ in found])
     xs: list[float] = []
     ys: list[float] = []
     for at, _, mean, _ in found:
@@ -80,6 +79,19 @@ def recorded(name: str, points: Iterable[tuple[int, float, float | None, float]]
         xs.append(float(at))
         ys.append(math.nan if mean is None else float(mean))
     return Series(name, tuple(xs), tuple(ys))
+
+
+def continued(one: Series, xs: Sequence[float], ys: Sequence[float]) -> Series:
+    """A recorded curve and the later points after it, interrupted where more than thrice its usual step lies between them."""
+    apart = bool(len(one.xs) > 1 and xs) and xs[0] - one.xs[-1] > _PAUSE * _step(one.xs)
+    between = ((one.xs[-1] + xs[0]) / 2,) if apart else ()
+    return Series(one.name, (*one.xs, *between, *xs), (*one.ys, *(math.nan for _ in between), *ys))
+
+
+def _step(xs: Sequence[float]) -> float:
+    """The usual distance of neighbours, 0 of fewer than two."""
+    steps = sorted(after - before for before, after in pairwise(xs))
+    return steps[len(steps) // 2] if steps else 0
 
 
 def summary(one: Series) -> Summary:

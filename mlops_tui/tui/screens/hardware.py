@@ -105,7 +105,8 @@ def machine_plot(machine: Machine) -> Plot:
     for name in dict.fromkeys((*live, *recorded)):
         old = recorded.get(name, Series(name, (), ()))
         kept = sum(x < begin for x in old.xs) if name in live else len(old.xs)
-        series.append(Series(name, old.xs[:kept] + (at if name in live else ()), (*old.ys[:kept], *live.get(name, ()))))
+        before = Series(name, old.xs[:kept], old.ys[:kept])
+        series.append(curves.continued(before, at if name in live else (), live.get(name, ())))
     return Plot(tuple(series), low=0, high=100, window=(now - (machine.span if recorded else LIVE_MS), now))
 
 
