@@ -19,6 +19,7 @@ DRAWS = 2000
 TAIL = 0.1
 POOLED = 10  # stretches of the reference that are left when neighbours are pooled up to the window's size
 CERTAIN = 3.0  # standard errors by which stretches must differ more than chance lets them
+SURE = 5.0  # with so many in one measure, the others need none: what wanders passed for still by one of three
 SHORTER = 4.0  # how much further than its stretches a shorter window is thought to move
 STEP = 1.05
 MOST_ALIKE = 0.9
@@ -153,19 +154,27 @@ def _allowances(size: int, stretches: ArrayLike, rows: int) -> list[tuple[float,
     ties = (1 - float(((total / max(total.sum(), 1)) ** 3).sum())) / 12
     worth = _worth(counts, whole, noise)
     stretch = min(max(1.0, size / rows), SHORTER) * (worth + 1) / (worth - 1)
-    found = []
-    for drawn, mean, variance in (
+    measured = (
         (psi(whole, counts), len(whole) - 1.0, 2.0 * (len(whole) - 1)),
         (ks(total, values) ** 2, KS_MEAN, KS_VARIANCE),
         (rank_shift(total, values) ** 2, ties, 2 * ties**2),
-    ):
-        excess = float(drawn.mean()) - mean * noise
-        if excess <= CERTAIN * math.sqrt(variance / number) * noise or variance <= 0:
+    )
+    # A column that surely moves by one measure moves by all: they see the same stretches, some less clearly.
+    errors = [_errors(drawn, mean * noise, math.sqrt(variance / number) * noise) for drawn, mean, variance in measured]
+    enough = 0.0 if max(errors) > SURE else CERTAIN
+    found = []
+    for (drawn, mean, variance), certain in zip(measured, errors, strict=True):
+        if certain <= enough:
             found.append((0.0, 1.0, 1.0))
             continue
         shape = float(np.clip(drawn.mean() ** 2 / max(drawn.var(), 1e-30), 0.5, mean**2 / variance))
-        found.append((excess * stretch, shape, worth - 1))
+        found.append(((float(drawn.mean()) - mean * noise) * stretch, shape, worth - 1))
     return found
+
+
+def _errors(drawn: NDArray[np.float64], expected: float, error: float) -> float:
+    """By how many standard errors the mean of what was drawn is more than chance expects; 0 where chance gives nothing."""
+    return (float(drawn.mean()) - expected) / error if error > 0 else 0.0
 
 
 def _worth(counts: Counts, whole: Counts, noise: float) -> float:

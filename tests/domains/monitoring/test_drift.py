@@ -173,6 +173,21 @@ def test_a_reference_that_wandered_widens_its_limits_and_a_still_one_does_not() 
     assert "moved within the reference" in wide.note
 
 
+def test_a_column_that_surely_moves_by_one_measure_has_wider_limits_by_all() -> None:
+    random = np.random.default_rng(8)
+    level = np.zeros(10)
+    for place in range(1, 10):
+        level[place] = 0.6 * level[place - 1] + random.normal(0, 0.08)
+    noise = random.normal(size=5000)
+    window = counted(pd.Series(random.normal(size=500)), describe(pd.Series(noise)))
+    still, moved = (
+        comparing.compare("x", describe(pd.Series(one)), window, 0.001)
+        for one in (noise, noise + np.repeat(level, 500))
+    )
+    assert moved.rank_threshold > 1.5 * still.rank_threshold  # by eight standard errors
+    assert moved.ks_threshold > 1.5 * still.ks_threshold  # by less than three
+
+
 def test_a_reference_with_a_trend_has_limits_that_what_is_beyond_it_passes() -> None:
     random = np.random.default_rng(10)
     trend = np.linspace(0, 10, 4000)
