@@ -92,6 +92,9 @@ def test_the_tracking_server_is_kept_alive_beside_the_gateway(workspace: Workspa
     first = processes.load_identity(gateway_path(workspace, "tracking"))
     assert first is not None
     assert first.pid != status(workspace).gateway_pid
+    until(
+        lambda: TRACKING.module in processes.command_line(first)
+    )  # the kernel sets it a moment after the start is known
     gateway_path(workspace, "tracking").unlink()  # killed before it could write the identity down
     second = Gateway(workspace, LOG, lambda: wanted, command=sleeper, kind=TRACKING)
     second.step()

@@ -115,7 +115,9 @@ def test_a_test_runs_each_step_and_each_once_more_alone_from_an_unpacked_package
 
 def test_a_step_that_depends_on_chance_is_found(pipelines, workbench, monkeypatch):
     step = workbench.workspace.project / "steps" / "warm.py"
-    step.write_text("import os, pathlib\n" + CODE.replace("temp'] > 15", "temp'] > 15 - os.urandom(1)[0] / 20"))
+    step.write_text(
+        "import os, pathlib\n" + CODE.replace("temp'] > 15", "temp'] * int.from_bytes(os.urandom(6), 'big')")
+    )
     for module in ("runner", "service"):  # the rest of the steps has nothing to do with it
         monkeypatch.setattr(f"mlops_tui.domains.pipelines.{module}.plan_of", lambda recipe, options: recipe.plan[:3])
     report = pipelines.test("bikes", rows=60)
