@@ -60,7 +60,6 @@ def _words(bench: Workbench, request: Request) -> str:
     then = "".join(f" {one}" for one in bench.pipelines.next_steps(run)) if run is not None else ""
     why = f": {request.why}" if request.why else ""
     yes = f"mlops models approve {ref}{'' if run is not None else ' --promote'}"
-    said = (
-        f"{yes}, or mlops models refuse {ref} --why WHY.{then and ' Then:'}{then}"  # first: messages are cut at the end
-    )
+    # What to type stands first: messages are cut at the end.
+    said = f"{yes}, or mlops models refuse {ref} --why WHY.{then and ' Then:'}{then}"
     return f"{said} Asked by {request.asked_by}{why}"

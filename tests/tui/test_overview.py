@@ -72,8 +72,11 @@ def test_the_same_change_over_and_over_is_one_row_that_opens_what_was_changed(fi
         found = panels.recent(bench)
     assert (found[0].desk, found[0].key) == ("serving", "bikes")
     assert found[0].title == "started deployment bikes"
-    assert panels.past("submit") == "submitted"
-    assert panels.past("rollback") == "rolled back"
+    for verb, done in (
+        ("submit", "submitted"), ("rollback", "rolled back"), ("carry on", "carried on"), ("bring back", "brought back"),
+        ("retry", "retried"), ("deploy", "deployed"), ("approved", "approved"),
+    ):  # fmt: skip
+        assert panels.past(verb) == done
 
 
 async def test_the_machine_opens_the_hardware(open_app: Open, filled: Workspace) -> None:

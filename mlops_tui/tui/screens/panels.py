@@ -155,16 +155,21 @@ def recent(bench: Workbench) -> list[Item]:
 
 
 IRREGULAR = {
-    "begin": "begun", "drop": "dropped", "override": "overridden", "rollback": "rolled back", "run": "ran", "set": "set",
+    "begin": "begun", "bring": "brought", "drop": "dropped", "override": "overridden", "rollback": "rolled back", "run": "ran", "set": "set",
     "split": "split", "stop": "stopped", "submit": "submitted", "tag": "tagged", "withdraw": "withdrawn",
 }  # fmt: skip
 
 
 def past(verb: str) -> str:
     """A verb of the audit trail as what has been done: `promote` -> `promoted`."""
+    verb, space, rest = verb.partition(" ")  # `carry on` -> `carried on`
     if verb in IRREGULAR or verb.endswith("ed"):
-        return IRREGULAR.get(verb, verb)
-    return verb + ("d" if verb.endswith("e") else "ed")
+        done = IRREGULAR.get(verb, verb)
+    elif verb.endswith("y") and verb[-2:-1] not in tuple("aeiou"):
+        done = f"{verb[:-1]}ied"
+    else:
+        done = verb + ("d" if verb.endswith("e") else "ed")
+    return done + space + rest
 
 
 def _object(kind: str, name: str) -> tuple[str, str, str]:
