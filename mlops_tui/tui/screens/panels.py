@@ -155,8 +155,8 @@ def recent(bench: Workbench) -> list[Item]:
 
 
 IRREGULAR = {
-    "begin": "begun", "bring": "brought", "drop": "dropped", "override": "overridden", "rollback": "rolled back", "run": "ran", "set": "set",
-    "split": "split", "stop": "stopped", "submit": "submitted", "tag": "tagged", "withdraw": "withdrawn",
+    "begin": "begun", "bring": "brought", "drop": "dropped", "override": "overridden", "rollback": "rolled back", "run": "ran",
+    "set": "set", "split": "split", "stop": "stopped", "submit": "submitted", "tag": "tagged", "withdraw": "withdrawn",
 }  # fmt: skip
 
 
